@@ -10,12 +10,14 @@ Times are whole unix seconds (UTC) unless a name says otherwise. Ids of rows are
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar, Protocol, TypeVar
 
 from gateway.core.encoding import Json
+from gateway.core.envelope import Opener
+from gateway.core.notes import Signer
 from gateway.errors import GatewayError
 
 T = TypeVar("T")
@@ -112,6 +114,29 @@ class Transport(Protocol):
     async def close(self) -> None: ...
 
 
+# --- Keys -------------------------------------------------------------------------------------------
+
+
+class Keys(Protocol):
+    """The private keys this node holds: its own and those of the agencies it hosts.
+
+    Contract: nothing it returns shows a secret in its repr. ``signer`` and ``opener`` raise Misconfigured
+    naming the principal when its key is not here. The epoch and the secrets are made on first use and never
+    change after that; they live outside the database and its backups (protocol 7).
+    """
+
+    def principals(self) -> Collection[str]: ...
+    def signer(self, principal: str) -> Signer: ...
+    def opener(self, principal: str) -> Opener: ...
+    def epoch(self, month: str) -> bytes:
+        """The 32-byte key under which record keys of ``month`` ("2026-11") are wrapped."""
+        ...
+
+    def secret(self, name: str) -> bytes:
+        """A 32-byte key for keyed hashes of one purpose."""
+        ...
+
+
 # --- Store ------------------------------------------------------------------------------------------
 
 
@@ -168,9 +193,9 @@ class HandoverRow:
 class LegRow:
     """One agency's part of a handover. ``id`` is minted at the origin and the same on both sides.
 
-    ``head`` is the hash of the last receipt applied (protocol 5: ``prev`` chains one principal's receipts
-    for one message); 32 zero bytes before the first. ``acknowledge_by`` and ``decide_by`` are 0 until the
-    clock starts with the receiving node's signed receipt.
+    ``acknowledge_by`` and ``decide_by`` are 0 until the clock starts with the receiving node's signed
+    receipt. ``mid`` is the newest message that carries the leg. ``overdue`` names the deadlines that have
+    fired: "", "acknowledge", "decide" or "acknowledge,decide".
     """
 
     id: str
@@ -183,7 +208,6 @@ class LegRow:
     state: str
     urgency: str
     mid: str
-    head: bytes
     delivered: int = 0
     opened: int = 0
     acknowledge_by: int = 0
@@ -210,9 +234,9 @@ class LegEvent:
 class EnvelopeRow:
     """The sealed bytes of one message, sent or received, and the keys to its parts, wrapped.
 
-    ``secrets`` is ``core.shred.wrap`` of the part keys under the record key; ``record_key`` is that key
-    wrapped under the epoch key ``epoch``, which lives outside the database. Both empty when nothing was
-    opened. ``parts_of`` is never stored: who may read which part is inside ``secrets``.
+    ``side`` ORIGIN: we sent it; DESTINATION: we received it. ``secrets`` is ``core.shred.wrap`` of the part
+    keys (and who may read which part) under the record key; ``record_key`` is that key wrapped under the
+    epoch key ``epoch``, which lives outside the database. Both empty when there is nothing to open later.
     """
 
     mid: str
@@ -417,7 +441,7 @@ class Transaction(Protocol):
 
     def advance_leg(self, leg: str, before: str, after: str, event: LegEvent, **changes: object) -> bool:
         """Conditional on ``before``; also appends ``event`` to the history. ``changes`` are further columns
-        of LegRow (``head``, ``delivered``, ``opened``, ``acknowledge_by``, ``decide_by``, ``overdue``, ``mid``)."""
+        of LegRow (``delivered``, ``opened``, ``acknowledge_by``, ``decide_by``, ``overdue``, ``mid``)."""
         ...
 
     def history(self, leg: str) -> Sequence[LegEvent]:
@@ -488,8 +512,8 @@ class Transaction(Protocol):
     def put_task(self, row: TaskRow) -> bool: ...
     def task(self, task: str) -> TaskRow | None: ...
     def tasks_of(self, leg: str) -> Sequence[TaskRow]: ...
-    def claim_tasks(self, now: int, limit: int, lease: int) -> Sequence[TaskRow]:
-        """WAITING rows that are due, oldest due first."""
+    def claim_tasks(self, principal: str, now: int, limit: int, lease: int) -> Sequence[TaskRow]:
+        """WAITING rows of one agency that are due, oldest due first: a slow agency holds up no other."""
         ...
 
     def advance_task(self, task: str, before: Task, after: Task, *, due: int = 0, error: str = "") -> bool: ...
