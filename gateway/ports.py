@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar, Protocol, TypeVar
 
-from gateway.core.encoding import Json
+from gateway.core.encoding import Json as Json
 from gateway.core.envelope import Opener
 from gateway.core.notes import Signer
 from gateway.errors import GatewayError
