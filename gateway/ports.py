@@ -494,7 +494,9 @@ class Transaction(Protocol):
         """Identity: hash."""
         ...
 
-    def receipts(self, *, mid: str = "", ref: str = "", by: str = "") -> Sequence[ReceiptRow]:
+    def receipts(
+        self, *, mid: str = "", ref: str = "", by: str = "", sent_in: str = ""
+    ) -> Sequence[ReceiptRow]:
         """Those that match every filter given, oldest first (in the order they were put)."""
         ...
 
