@@ -1,0 +1,185 @@
+"""One agency's folder on disk: whole files in, whole files out, whatever crashes.
+
+::
+
+    <root>/in/       the node writes, the agency takes
+    <root>/out/      the agency writes, the node takes
+    <root>/done/     what the node took and recorded
+    <root>/refused/  what the node could not record, each beside its ``<name>.problem.json``
+
+Duty: files and their names. Leaves out what they mean, and time. Rules: a file appears under its name only
+when it is whole and on disk (temporary name, fsync, rename, fsync of the directory); links are never
+followed, because who may write into ``out`` may not thereby read what the node can; every call blocks and
+belongs into a thread; OSError passes through to the caller, which is the edge.
+
+Example::
+
+    folder = DropFolder(Path("/srv/handover/police"))
+    folder.prepare()
+    folder.put("in", "0192.json", b"{}")
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import secrets
+import stat
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.errors import InvalidDocument, TooLarge
+
+IN, OUT, DONE, REFUSED = "in", "out", "done", "refused"
+
+_PLACES = (IN, OUT, DONE, REFUSED)
+_PART = ".part"
+_MAX_NAME = 200
+"""Bytes. File systems allow 255; what we add to a name (``.problem.json``, the temporary part) must fit."""
+
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # NONBLOCK: a pipe must not hold us
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Which file it is and how far it has been written; the name alone does not say."""
+
+    inode: int
+    size: int
+    modified: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Stamp:
+        return cls(status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+class DropFolder:
+    """See the module. ``place`` is one of ``in``, ``out``, ``done``, ``refused``."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def prepare(self) -> None:
+        """Make what is missing (0700) and clear what a crash left half-written, which is plaintext."""
+        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for place in _PLACES:
+            path = self._root / place
+            with suppress(FileExistsError):
+                path.mkdir(mode=0o700)
+            if not stat.S_ISDIR(path.lstat().st_mode):
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+            for left in path.glob(f".*{_PART}"):
+                left.unlink()
+
+    def check(self) -> None:
+        """Raises OSError when the folder could not be written to now."""
+        for place in _PLACES:
+            path = self._root / place
+            if not stat.S_ISDIR(path.lstat().st_mode):
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+            if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    def put(self, place: str, name: str, content: bytes) -> None:
+        """Make ``name`` hold ``content`` (0600), durably. Nothing happens when it already does."""
+        path = self._root / place / name
+        if not _holds(path, content):
+            _write(path, content)
+        _sync(path.parent)  # also when it was there: the crash may have come before this line
+
+    def names(self, place: str, suffix: str) -> Mapping[str, Stamp]:
+        """What lies there under names with that ending, oldest first. Hidden names are not ready yet."""
+        found: list[tuple[str, Stamp]] = []
+        with os.scandir(self._root / place) as entries:
+            for entry in entries:
+                if entry.name.endswith(suffix) and not entry.name.startswith("."):
+                    with suppress(FileNotFoundError):  # renamed away meanwhile
+                        found.append((entry.name, Stamp.of(entry.stat(follow_symlinks=False))))
+        return dict(sorted(found, key=lambda item: (item[1].modified, item[0])))
+
+    def read(self, place: str, name: str, limit: int) -> tuple[bytes, Stamp]:
+        """Content and the stamp it was read under. Raises InvalidDocument for anything but a regular file,
+        TooLarge above ``limit`` bytes."""
+        try:
+            handle = os.open(self._root / place / name, _READ)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.ENXIO):  # a link, or a socket
+                raise _not_a_file() from None
+            raise
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(handle)
+            raise _not_a_file()
+        with os.fdopen(handle, "rb") as file:
+            content = file.read(limit + 1)
+        if len(content) > limit:
+            raise TooLarge(f"the file is over {limit} bytes", remedy="Leave out what is not needed.")
+        return content, Stamp.of(status)
+
+    def move(self, name: str, stamp: Stamp, place: str) -> None:
+        """Move ``name`` out of ``out`` if it is still the file of that stamp.
+
+        A newer file of the same name was never read: it stays and is taken next. A missing one was moved
+        before a crash. An older one of that name in ``place`` is replaced.
+        """
+        source = self._root / OUT / name
+        with suppress(FileNotFoundError):
+            if Stamp.of(source.lstat()) == stamp:
+                source.rename(self._root / place / settled_name(name))
+                _sync(self._root / place)
+                _sync(source.parent)
+
+    def has(self, name: str) -> bool:
+        """Whether the agency ever wrote ``name``: it waits, was recorded or was refused."""
+        settled = settled_name(name)
+        return any(
+            (self._root / place / each).exists()
+            for place, each in ((OUT, name), (DONE, settled), (REFUSED, settled))
+        )
+
+
+def settled_name(name: str) -> str:
+    """The name in ``done`` and ``refused``: the agency's own unless it leaves no room for our ending."""
+    raw = os.fsencode(name)
+    return name if len(raw) <= _MAX_NAME else hashlib.sha256(raw).hexdigest()
+
+
+def _not_a_file() -> InvalidDocument:
+    return InvalidDocument(
+        "this is not a regular file; links are not followed",
+        code="not_a_file",
+        remedy="Put the file itself into the folder.",
+    )
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    try:
+        with os.fdopen(os.open(path, _READ), "rb") as file:
+            return file.read(len(content) + 1) == content
+    except OSError:
+        return False  # missing, a link or unreadable: written anew, and that write reports what is wrong
+
+
+def _write(path: Path, content: bytes) -> None:
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_PART}")
+    try:
+        with os.fdopen(os.open(part, _CREATE, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.rename(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _sync(directory: Path) -> None:
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,345 @@
+"""The sentences that agencies share. Each function reads one matter out of a view and gives its sentences.
+
+Rules. A sentence frames a value of the view and is not said without it. Words that label a person (suspected,
+convicted, victim) come from the view alone, so that a view without them is presented without them (domain 7,
+F1). An opinion carries its owner, graded intelligence its grade and, one sentence earlier, its handling
+conditions (DPA 2018 s.38(2), domain 4.5). ``minimal_view`` of a condition is all that its reader is told.
+
+Example::
+
+    list(safe_contact({"core": {"safe_contact": {"phone": "020 7946 0123", "safe_to_call": True}}}))
+    # ["Safe contact: call 020 7946 0123."]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from adapters.agencies._reading import Table, at, clauses, table, tables, text, texts, words
+
+# --- Who, and how to reach them -----------------------------------------------------------------------
+
+
+def person(view: Table) -> Iterator[str]:
+    core = table(view, "core")
+    name = clauses([("", text(core, "given_names")), ("", text(core, "family_name"))], " ")
+    known_as = clauses([("", alias) for alias in texts(core, "known_as")])
+    facts = clauses([("", name), ("known as ", known_as), ("born ", text(core, "date_of_birth"))])
+    if facts:
+        yield f"Person: {facts}."
+    if at(core, "interpreter_needed") is True:
+        yield "An interpreter is needed."
+    if adjustments := text(core, "reasonable_adjustments"):
+        yield f"Reasonable adjustments: {adjustments}"
+    if isinstance(informed := at(core, "parent_or_carer_informed"), bool):
+        yield f"A parent or carer {'has' if informed else 'has not'} been informed."
+
+
+def safe_contact(view: Table) -> Iterator[str]:
+    """The safe route, and what to keep away from. A number that is not safe is not repeated here."""
+    contact = table(view, "core", "safe_contact")
+    phone, when = text(contact, "phone"), text(contact, "best_time")
+    if at(contact, "safe_to_call") is True and phone:
+        yield f"Safe contact: {clauses([('call ', phone), ('', when)])}."
+    elif at(contact, "safe_to_call") is False:
+        yield "Do not call this person's own number: it is not safe."
+    elif contact:
+        yield "It is not stated that calling is safe: ask a contact below first."
+    if instead := text(contact, "use_instead"):
+        yield f"Use instead: {instead}."
+    if never := texts(contact, "do_not_contact_via"):
+        yield f"Never make contact through: {', '.join(never)}."
+
+
+def contacts(view: Table) -> Iterator[str]:
+    for contact in tables(view, "contacts"):
+        who = clauses([("", text(contact, "role")), ("", text(contact, "agency"))])
+        way = clauses([("", text(contact, "phone")), ("", text(contact, "mailbox"))])
+        if who and way:
+            yield f"Ask: {who}: {way}."
+
+
+# --- The move -----------------------------------------------------------------------------------------
+
+
+def move(view: Table) -> Iterator[str]:
+    moved = table(view, "move")
+    route = clauses(
+        [
+            ("on ", text(moved, "moved_on")),
+            ("from ", area(view, text(moved, "from_area"))),
+            ("to ", area(view, text(moved, "to_area"))),
+        ],
+        " ",
+    )
+    if route:
+        temporary = ", temporary" if at(moved, "temporary") is True else ""
+        yield f"Move ({words(text(moved, 'kind')) or 'kind not stated'}{temporary}): {route}."
+
+
+def move_reason(view: Table) -> Iterator[str]:
+    if reason := text(view, "move", "reason"):
+        yield f"Reason for the move: {reason}."
+
+
+def address(view: Table) -> Iterator[str]:
+    place = table(view, "move", "new_address")
+    known = clauses([("UPRN ", text(place, "uprn")), ("", text(place, "postcode"))])
+    if known:
+        yield f"New address: {clauses([('', known), ('tenure ', words(text(place, 'tenure')))])}."
+
+
+def safety_of_place(view: Table) -> Iterator[str]:
+    """Where the person is not safe; areas only, never why."""
+    moved = table(view, "move")
+    if unsafe := texts(moved, "unsafe_areas"):
+        yield f"Areas that are not safe for this person: {', '.join(area(view, code) for code in unsafe)}."
+    if isinstance(known := at(moved, "address_known_to_threat"), bool):
+        yield f"The new address is {'' if known else 'not '}known to the source of the threat."
+    if at(moved, "area_safety_check_requested") is True:
+        yield "A safety check of the area is asked for."
+
+
+def urgent(view: Table) -> Iterator[str]:
+    told = table(view, "urgent")
+    facts = clauses(
+        [
+            ("", words(text(told, "trigger"))),
+            ("evidence ", text(told, "evidence_ref")),
+            ("threat-to-life record ", text(told, "threat_to_life_ref")),
+        ]
+    )
+    if facts:
+        yield f"Urgent: {facts}."
+    if chain := texts(told, "escalation_chain"):
+        yield f"If nobody answers: {', then '.join(chain)}."
+
+
+def area(view: Table, code: str) -> str:
+    """``Bexley (E09000004)`` where the view names the area, else the code."""
+    for end in ("origin", "destination"):
+        if code and text(view, "routing", end, "area_code") == code:
+            name = text(view, "routing", end, "area_name")
+            return f"{name} ({code})" if name else code
+    return code
+
+
+# --- Risk and what is known ---------------------------------------------------------------------------
+
+
+def risk_to(view: Table) -> Iterator[str]:
+    yield from _risk(view, "risk_to", "Risk to this person")
+
+
+def risk_from(view: Table) -> Iterator[str]:
+    yield from _risk(view, "risk_from", "Risk from this person")
+
+
+def _risk(view: Table, section: str, label: str) -> Iterator[str]:
+    risk = table(view, section)
+    if rating := text(risk, "rating"):
+        by = clauses(
+            [
+                (" by ", text(risk, "assessor_role")),
+                (" on ", text(risk, "assessed_on")),
+                (" with ", text(risk, "tool")),
+            ],
+            "",
+        )
+        yield f"{label}: {rating}. Assessment{by or ', assessor not shown'}; an opinion, not a fact."
+    if threat := text(risk, "who_is_the_threat"):
+        yield f"{label}: the threat is {threat}."
+    if review := text(risk, "review_by"):
+        yield f"{label}: to be reviewed by {review}."
+
+
+def roles(view: Table) -> Iterator[str]:
+    """Each role with what it rests on; an assertion its reader cannot see is held by an agency that can."""
+    seen = {text(item, "assertion_id") for item in tables(view, "history")}
+    for role in tables(view, "roles"):
+        name, basis = text(role, "role"), text(role, "assertion")
+        if name:
+            where = basis if basis in seen else f"{basis or 'a statement'}, held by an agency that may see it"
+            yield f"Role: {name}, resting on {where}."
+
+
+def history(view: Table) -> Iterator[str]:
+    for item in tables(view, "history"):
+        if statement := text(item, "statement"):
+            if conditions := text(item, "grading", "conditions"):
+                yield f"Handling conditions of {_name(item)}, read first: {conditions}."
+            yield f"{_kind(item)} ({_name(item)}{_source(item)}): {statement}"
+            if at(item, "disputed_by_subject") is True:
+                yield f"The person disputes {_name(item)}."
+            if theirs := text(item, "supplementary_statement"):
+                yield f"Supplementary statement to {_name(item)}: {theirs}"
+
+
+def _name(item: Table) -> str:
+    return text(item, "assertion_id") or "the next statement"
+
+
+def _kind(item: Table) -> str:
+    kind = text(item, "kind")
+    if kind == "INTELLIGENCE":
+        parts = ("source", "assessment", "handling")
+        grade = " ".join(text(item, "grading", part) for part in parts if text(item, "grading", part))
+        return f"Intelligence, graded {grade}" if grade else "Intelligence, grade not shown"
+    if kind == "ASSESSMENT":
+        return f"Assessment by {text(item, 'assessor') or 'an assessor not shown'}"
+    return {"FACT": "Fact", "SELF_REPORT": "In the person's own words"}.get(
+        kind, "Statement of no stated kind"
+    )
+
+
+def _source(item: Table) -> str:
+    rest = [
+        ("about the role ", text(item, "subject_role")),
+        ("as of ", text(item, "as_of")),
+        ("source ", text(item, "source_agency")),
+        ("evidence ", text(item, "evidence_ref")),
+        ("review by ", text(item, "review_by")),
+    ]
+    stated = clauses(rest)
+    return f", {stated}" if stated else ""
+
+
+# --- Orders -------------------------------------------------------------------------------------------
+
+
+def orders(view: Table) -> Iterator[str]:
+    """Orders for those who enforce or supervise them: each with its conditions in full."""
+    for order in tables(view, "orders"):
+        kind = words(text(order, "type"))
+        facts = clauses(
+            [
+                ("", text(order, "statute")),
+                ("reference ", text(order, "order_ref")),
+                ("granted ", text(order, "granted_on")),
+                ("expires ", text(order, "expires_on")),
+                ("variation: ", text(order, "variation_contact")),
+            ]
+        )
+        if kind or facts:
+            yield f"Order{f' ({kind})' if kind else ''}{f': {facts}' if facts else ''}."
+        if isinstance(power := at(order, "power_of_arrest"), bool):
+            yield f"The order {'carries a' if power else 'carries no'} power of arrest."
+        window = table(order, "review_hearing_window")
+        if text(window, "from"):
+            until = clauses([("from ", text(window, "from")), ("to ", text(window, "to"))], " ")
+            yield f"The review hearing must be held {until}."
+        for condition in tables(order, "conditions"):
+            yield from _condition(condition)
+
+
+def _condition(condition: Table) -> Iterator[str]:
+    said = text(condition, "text") or minimal(condition)
+    if said:
+        label = words(text(condition, "type")).capitalize() or "Condition"
+        yield f"{clauses([('', label), ('', text(condition, 'no'))], ' ')}: {said}"
+    if count := text(condition, "third_party_count"):
+        yield f"Condition {text(condition, 'no') or ''} lists {count} persons.".replace("  ", " ")
+    if rule := text(condition, "place_rule"):
+        yield f"Place: {words(rule)}."
+
+
+def bounds(view: Table) -> Iterator[str]:
+    """What a supporting agency must keep to: the minimal wording where there is one, no order around it."""
+    for order in tables(view, "orders"):
+        for condition in tables(order, "conditions"):
+            if said := minimal(condition) or text(condition, "text"):
+                yield said
+            if text(condition, "place_rule") == "NOT_IN_EXCLUDED_AREA":
+                yield "Meet outside the areas this person must keep out of."
+
+
+def minimal(condition: Table) -> str:
+    return text(condition, "minimal_view", "text") or text(condition, "minimal_view")
+
+
+def associates(view: Table) -> Iterator[str]:
+    """How many, never who: the names stand in the view for those who enforce the order."""
+    if named := tables(view, "associates"):
+        yield f"{len(named)} other persons are named in an order; their names are for enforcing it only."
+
+
+# --- Support ------------------------------------------------------------------------------------------
+
+
+def care(view: Table) -> Iterator[str]:
+    support = table(view, "support")
+    if status := text(support, "care_status"):
+        yield f"Care status: {words(status)}."
+    if authority := text(support, "responsible_authority"):
+        yield f"Responsible authority: {area(view, authority)}."
+    if plan := text(support, "pathway_plan_ref"):
+        yield f"Pathway plan: {plan}."
+
+
+def claim(view: Table) -> Iterator[str]:
+    benefit = table(view, "support", "benefit")
+    facts = clauses(
+        [
+            ("", text(benefit, "type")),
+            ("", words(text(benefit, "status"))),
+            ("from ", text(benefit, "jobcentre_from")),
+            ("to ", text(benefit, "jobcentre_to")),
+        ]
+    )
+    if facts:
+        yield f"Keep the claim open while it moves: {facts}."
+    if since := text(benefit, "continuity_from"):
+        yield f"No break in payment from {since}."
+
+
+def training(view: Table) -> Iterator[str]:
+    if plans := text(view, "support", "education_training"):
+        yield f"Education and training: {plans}."
+
+
+def casework(view: Table) -> Iterator[str]:
+    worker = table(view, "support", "caseworker_continuity")
+    facts = clauses([("", text(worker, "organisation")), ("until ", text(worker, "until"))])
+    if at(worker, "same_caseworker") is True and facts:
+        yield f"The same caseworker continues: {facts}."
+    elif facts:
+        yield f"Casework: {facts}."
+
+
+def safeguarding(view: Table) -> Iterator[str]:
+    section = table(view, "safeguarding")
+    for name in ("s47_enquiry", "looked_after", "nrm_referral"):
+        if value := text(section, name):
+            yield f"{words(name).capitalize()}: {words(value)}."
+    if isinstance(plan := at(section, "child_protection_plan"), bool):
+        yield f"There is {'a' if plan else 'no'} child protection plan."
+    if at(section, "hospital", "wound_care_needed") is True:
+        yield "Wound care is needed."
+
+
+def aspirations(view: Table) -> Iterator[str]:
+    if said := text(view, "aspirations", "in_subject_words"):
+        yield f"In the person's own words: {said}"
+    if goals := texts(view, "aspirations", "goals"):
+        yield f"Goals: {', '.join(goals)}."
+
+
+# --- How far to rely on it ------------------------------------------------------------------------------
+
+
+def quality(view: Table) -> Iterator[str]:
+    """What a reader needs to judge accuracy, completeness and currency (DPA 2018 s.38(5)(b))."""
+    block = table(view, "data_quality")
+    if verified := clauses([("by ", text(block, "verified_by")), ("at ", text(block, "verified_at"))], " "):
+        yield f"Verified {verified}."
+    if completeness := text(block, "completeness"):
+        yield f"Completeness: {words(completeness)}."
+    if note := text(block, "reliability_note"):
+        yield f"Reliability: {note}."
+
+
+def transparency(view: Table) -> Iterator[str]:
+    if isinstance(informed := at(view, "transparency", "subject_informed"), bool):
+        yield f"The person {'knows' if informed else 'has not been told'} of this handover."
+    if said := text(view, "transparency", "subject_statement"):
+        yield f"The person says: {said}"

@@ -1,0 +1,28 @@
+"""What the housing service is shown.
+
+The address and whether it is safe come first; a tenancy is flagged without a reason (domain 6.5, HO-01).
+"""
+
+from __future__ import annotations
+
+from adapters.agencies import _lines as say
+from adapters.agencies._base import AgencyProfile
+
+PROFILE = AgencyProfile(
+    agency="HOUSING",
+    heading="A household is moving to this address: check that the place is safe",
+    lines=(
+        say.urgent,
+        say.address,
+        say.safety_of_place,
+        say.person,
+        say.safe_contact,
+        say.move,
+        say.move_reason,
+        say.bounds,
+        say.risk_to,
+        say.quality,
+        say.transparency,
+        say.contacts,
+    ),
+)
