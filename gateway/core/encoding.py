@@ -23,16 +23,19 @@ from __future__ import annotations
 import binascii
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final, TypeAlias
 
-from gateway.errors import Malformed
+from gateway.errors import Malformed, Unsupported
 
 Json: TypeAlias = bool | int | str | list["Json"] | dict[str, "Json"] | None
 JsonObject: TypeAlias = dict[str, Json]
 
 MAX_INTEGER: Final = 2**53 - 1  # the largest whole number every JSON reader keeps exact (RFC 8785 3.2.2.3)
 MAX_DEPTH: Final = 8  # arrays and objects inside one another; bounds the work and the stack of any reader
+
+ZERO: Final = bytes(32)  # stands for "no hash" in a chain and for "no key" in a bag
 
 AREA: Final = re.compile(r"[A-Z][0-9]{8}\Z")  # ONS GSS code; \Z because $ would let a newline pass
 PRINCIPAL: Final = re.compile(r"[A-Z][0-9]{8}/[a-z][a-z0-9_]{1,30}\Z")
@@ -176,8 +179,22 @@ def octets_list(body: JsonObject, name: str, count: int, size: int = 32) -> tupl
     if not isinstance(value, list) or len(value) != count:
         raise Malformed(f"{name} does not have {count} entries", code="field_value", field=f"/{name}")
     items = {str(place): item for place, item in enumerate(value)}
-    try:
+    with within(name):
         return tuple(octets(items, place, size) for place in items)
+
+
+def check_version(body: JsonObject) -> None:
+    """Raise Unsupported for an object of a later version, before its unknown fields are held against it."""
+    version = body.get("v")
+    if type(version) is int and version != 1:
+        raise Unsupported("a version that this release does not speak", code="version", field="/v")
+
+
+@contextmanager
+def within(name: str) -> Iterator[None]:
+    """Put ``/name`` before the JSON Pointer of a Malformed raised inside."""
+    try:
+        yield
     except Malformed as error:
         error.field = f"/{name}{error.field}"
         raise

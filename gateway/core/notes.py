@@ -165,6 +165,11 @@ def peek_body(note: bytes) -> JsonObject:
     return decode_object(text.partition(b"\n")[2][:-1])
 
 
+def text_hash(note: bytes) -> bytes:
+    """SHA-256 of the signed text of a note, 32 bytes (protocol 3, *statement hash*). Verifies nothing."""
+    return hashlib.sha256(_split(note)[0]).digest()
+
+
 def key_id(name: str, public: bytes) -> bytes:
     """The 4-byte hint on a signature line: which of a name's keys to verify with. It proves nothing."""
     return hashlib.sha256(name.encode() + b"\n" + _ED25519 + public).digest()[:_KEY_ID]
