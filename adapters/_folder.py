@@ -127,11 +127,14 @@ class DropFolder:
         before a crash. An older one of that name in ``place`` is replaced.
         """
         source = self._root / OUT / name
-        with suppress(FileNotFoundError):
-            if Stamp.of(source.lstat()) == stamp:
-                source.rename(self._root / place / settled_name(name))
-                _sync(self._root / place)
-                _sync(source.parent)
+        try:
+            found = Stamp.of(source.lstat())
+        except FileNotFoundError:
+            return
+        if found == stamp:
+            source.rename(self._root / place / settled_name(name))
+            _sync(self._root / place)
+            _sync(source.parent)
 
     def has(self, name: str) -> bool:
         """Whether the agency ever wrote ``name``: it waits, was recorded or was refused."""
