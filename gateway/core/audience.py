@@ -31,10 +31,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from gateway.core.encoding import Json
+from gateway.core.encoding import Json, JsonObject
 from gateway.core.entitlements import GATED, group_of, reach
 from gateway.core.joining import ITEM_IDS, identity, merge
-from gateway.core.narrowing import Circumstances, JsonObject, circumstances, named, widenings
+from gateway.core.narrowing import Circumstances, circumstances, named, widenings
 from gateway.errors import NotAllowed, Problem, TooLarge
 
 __all__ = ["MAX_AUDIENCES", "Part", "Reader", "cut", "merge", "refusal"]

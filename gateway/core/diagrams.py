@@ -26,7 +26,7 @@ def mermaid(table: Mapping[tuple[str, str], str], start: str) -> str:
         if before != after:
             arrows.setdefault((before, after), []).append(event)
     lines = [f"    {a} --> {b}: {', '.join(events)}" for (a, b), events in arrows.items()]
-    ends = sorted({after for after in table.values()} - {before for before, _ in arrows})
+    ends = sorted(set(table.values()) - {before for before, _ in arrows})
     lines += [f"    {end} --> [*]" for end in ends]
     return "\n".join(["```mermaid", "stateDiagram-v2", f"    [*] --> {start}", *lines, "```"])
 

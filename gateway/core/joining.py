@@ -21,8 +21,7 @@ import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from gateway.core.encoding import Json
-from gateway.core.narrowing import JsonObject
+from gateway.core.encoding import Json, JsonObject
 from gateway.errors import Malformed
 
 ITEM_IDS: Mapping[str, tuple[str, ...]] = MappingProxyType(

@@ -21,15 +21,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from types import MappingProxyType
-from zoneinfo import ZoneInfo
 
-from gateway.core.encoding import Json
+from gateway.core.deadlines import LONDON
+from gateway.core.encoding import Json, JsonObject
 from gateway.core.entitlements import SECTIONS, agencies, reach
 from gateway.errors import Problem
 
-JsonObject = dict[str, Json]
-
-LONDON = ZoneInfo("Europe/London")
 ADULT_AGE = 18
 
 URGENT_ADDRESS = agencies("C P H")
@@ -43,6 +40,7 @@ DEFAULTS: Mapping[str, frozenset[str]] = MappingProxyType(
         "orders.conditions": agencies("P B Y S"),
         "history": agencies("P B"),
         "associates": agencies("P B"),
+        "gang_association": agencies("P B"),
     }
 )
 """Place -> who reads it when ``visible_to`` is absent; youth justice joins them for a subject under 18. A
@@ -80,12 +78,15 @@ def may_read(place: str, facts: Circumstances, entitlements: Mapping[str, Iterab
 
 
 def named(value: Json, place: str, facts: Circumstances) -> frozenset[str] | None:
-    """Agency types that the document lets read ``value`` at ``place``; None when it does not narrow there."""
+    """Agency types that the document lets read ``value`` at ``place``; None when it does not narrow there.
+
+    A plain word (``gang_association: NOT_ASSERTED``) has nothing to narrow it by.
+    """
     told = value.get("visible_to") if isinstance(value, dict) else None
     if isinstance(told, list):
         return frozenset(name for name in told if isinstance(name, str))
     default = DEFAULTS.get(place)
-    if default is None:
+    if default is None or isinstance(value, str):
         return None
     return _suited(default | UNDER_18 if facts.minor else default, place, facts)
 

@@ -1,11 +1,10 @@
 """Where a leg and a handover stand, and what may happen to them next (domain 6.7). Nothing else knows a move.
 
-Duty: two tables ``{(state, event): state}``, and what follows from them: the next state, the receipts that an
-agency's answer implies, who is responsible. ``docs/states.md`` is drawn from the tables
-(:mod:`gateway.core.diagrams`).
+Duty: two tables ``{(state, event): state}`` and what follows from them: the next state, the receipts an
+agency's answer implies, who is responsible. :mod:`gateway.core.diagrams` draws ``docs/states.md`` from them.
 
-It leaves out deadlines, the overlays OVERDUE, ESCALATED and RESTRICTED (they never change a state), signatures
-and the chain of one principal's receipts (:mod:`gateway.core.receipts`).
+It leaves out deadlines, the overlays OVERDUE, ESCALATED and RESTRICTED (they never change a state),
+signatures and the chain of one principal's receipts (:mod:`gateway.core.receipts`).
 
 Rules
 -----
@@ -16,8 +15,8 @@ Rules
   gone past (``transmitted``, ``received``, ``opened``) leaves it where it is, in every later state.
 - ``not_done`` ends a leg's work as ``completed`` does; which of the two it was stands in the receipt.
 - ``refused`` comes from the node, and only before anybody has taken the leg on.
-- ``purged`` ends a leg only while the origin is responsible: erasing the payload of an accepted leg on its date
-  does not give the responsibility back. The handover is PURGED then, not its legs.
+- ``purged`` ends a leg only while the origin is responsible: erasing the payload of an accepted leg on its
+  date does not give the responsibility back. The handover is PURGED then, not its legs.
 - Nobody else decides: an answer may imply that it was acknowledged and that work began, never that it was
   accepted or completed.
 
@@ -191,14 +190,14 @@ def path(state: LegState, event: str) -> tuple[str, ...]:
 
     Raises Conflict when nothing but acknowledging or beginning leads there.
     """
-    steps: list[str] = []
-    while (state, event) not in LEG:
-        implied = next((step for step in _IMPLIED if LEG.get((state, step), state) != state), None)
+    steps, at = [event], state
+    while (at, event) not in LEG:
+        implied = next((step for step in _IMPLIED if LEG.get((at, step), at) != at), None)
         if implied is None:
             raise _conflict(LEG, state)
-        steps.append(implied)
-        state = LEG[state, implied]
-    return (*steps, event)
+        steps.insert(-1, implied)
+        at = LEG[at, implied]
+    return tuple(steps)
 
 
 def responsible(state: LegState, origin: str, destination: str) -> str:

@@ -1,0 +1,62 @@
+"""Whether one document may be sent, judged at one moment (domain 6.9).
+
+Duty: the table of rules, and :func:`check`, which collects every problem of every rule into one refusal, so
+that a sender mends a document once. The rules are in :mod:`gateway.core.rules`.
+
+It leaves out the rules that one document cannot answer: R11 (a lookup table), R15 and R28 (:mod:`states`),
+R17 (:mod:`shred`), R18 and R20 (the shape), R21, R24 to R27 (node and wire), R23, R29, R30 (follow-up
+notices).
+
+The moment is a parameter: a document that was lawful when it was issued may be overdue for review now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from types import MappingProxyType
+
+from gateway.core.audience import refusal
+from gateway.core.entitlements import ENTITLEMENTS
+from gateway.core.rules import Case, Rule, orders, sharing, subject
+from schemas.handover import HandoverNotification
+
+__all__ = ["ENTITLEMENTS", "RULES", "check"]
+
+RULES: Mapping[str, Rule] = MappingProxyType(
+    {
+        "R1": subject.r1_role_per_assertion,
+        "R2": subject.r2_grounds,
+        "R3": sharing.r3_verified,
+        "R4": sharing.r4_matrix,
+        "R5": sharing.r5_lawful_basis,
+        "R6": subject.r6_victim_only,
+        "R7": orders.r7_terms_to_order_legs,
+        "R8": orders.r8_third_parties,
+        "R9": orders.r9_conflicting_terms,
+        "R10": orders.r10_injunction_length,
+        "R12": subject.r12_ages,
+        "R13": sharing.r13_no_bulk,
+        "R14": sharing.r14_urgent_evidence,
+        "R16": subject.r16_review,
+        "R19": sharing.r19_marking,
+        "R22": sharing.r22_spoc,
+        "": sharing.required_in_some_cases,
+    }
+)
+"""Number -> rule; ``""`` is the matter of shape that depends on values."""
+
+
+def check(
+    document: HandoverNotification, *, now: int, entitlements: Mapping[str, AbstractSet[str]] = ENTITLEMENTS
+) -> None:
+    """Return when the document may be sent at ``now`` (unix seconds) under ``entitlements`` (the
+    directory's).
+
+    Raises NotAllowed with every problem of every rule: number, JSON Pointer and remedy, and no value out of
+    the document.
+    """
+    case = Case(document, now, entitlements)
+    problems = [problem for rule in RULES.values() for problem in rule(case)]
+    if problems:
+        raise refusal(problems)

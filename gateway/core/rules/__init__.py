@@ -1,0 +1,67 @@
+"""The rules of domain 6.9 that read one document at one moment, a small function each.
+
+Duty of the package: one generator per rule, grouped by what it reads. A rule yields every problem it finds
+and decides nothing; :mod:`gateway.core.policy` holds the table and raises. This module holds what they share.
+
+A rule reads the document, the moment and the entitlements, and nothing else. A message names the place and
+the remedy, never a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from gateway.core.deadlines import LONDON, london_day
+from gateway.core.narrowing import age_on
+from gateway.errors import Problem
+from schemas.assertions import Assertion
+from schemas.handover import HandoverNotification
+from schemas.orders import Condition, Order
+
+FEBRUARY = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What a rule may look at. ``now`` in unix seconds."""
+
+    document: HandoverNotification
+    now: int
+    entitlements: Mapping[str, AbstractSet[str]]
+
+    @property
+    def today(self) -> date:
+        """The day in London on which the document is judged."""
+        return london_day(self.now)
+
+    @property
+    def age(self) -> int:
+        """The subject's completed years on the day of issue."""
+        issued = self.document.message.issued_at.astimezone(LONDON).date()
+        return age_on(self.document.core.date_of_birth, issued)
+
+    def assertions(self) -> Iterator[tuple[str, Assertion]]:
+        """``(pointer, assertion)``: the history, and the group association where one is asserted."""
+        for index, assertion in enumerate(self.document.history or ()):
+            yield f"/history/{index}", assertion
+        if isinstance(self.document.gang_association, Assertion):
+            yield "/gang_association", self.document.gang_association
+
+    def conditions(self) -> Iterator[tuple[str, Order, Condition]]:
+        """``(pointer, order, condition)`` of every term of every order."""
+        for index, order in enumerate(self.document.orders or ()):
+            for at, condition in enumerate(order.conditions):
+                yield f"/orders/{index}/conditions/{at}", order, condition
+
+
+Rule = Callable[[Case], Iterator[Problem]]
+
+
+def years_after(day: date, years: int) -> date:
+    """The same day ``years`` later; 1 March for 29 February in a common year."""
+    if (day.month, day.day) == (FEBRUARY, 29):
+        return date(day.year + years, FEBRUARY, 28) + timedelta(days=1)
+    return day.replace(year=day.year + years)
