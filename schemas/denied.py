@@ -107,7 +107,7 @@ PROHIBITIONS: tuple[Prohibition, ...] = (
     Prohibition(
         inside=(
             "knownassociate", "listofassociates", "associatelist", "associateslist", "familymember",
-            "relatives", "sibling", "householdmember", "linkedperson", "linkedpeople", "linkedindividual", 
+            "relatives", "sibling", "householdmember", "linkedperson", "linkedpeople", "linkedindividual",
             "codefendant", "otherperson", "otherpeople", "otherindividual", "friends", "peergroup",
         ),
         words=frozenset({"peers", "network"}),

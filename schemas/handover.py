@@ -1,8 +1,8 @@
 """The handover notification: one subject, one move, everything the receiving agencies are told.
 
 Duty: :class:`HandoverNotification`, :func:`parse_notification` (the one way in) and :func:`to_document` (the
-one way on). It leaves out every rule about content: :mod:`gateway.core.policy` judges a document, at a moment it
-is given. A section that domain 6.4 requires of every handover is required here; one required only in some
+one way on). It leaves out every rule about content: :mod:`gateway.core.policy` judges a document, at a moment
+it is given. A section that domain 6.4 requires of every handover is required here; one required only in some
 cases is optional here.
 
 Rules: domain 6.4. The shape is closed at every level, and what may not be sent is refused by name

@@ -1,7 +1,8 @@
 """Court orders, their conditions, and the third parties that an order names.
 
 Leaves out whether the terms are lawful or in conflict (R7-R10, :mod:`gateway.core.policy`). Rules: domain
-6.4; Policing and Crime Act 2009 Part 4. Each condition says who may read it, and what the others are told instead.
+6.4; Policing and Crime Act 2009 Part 4. Each condition says who may read it, and what others are told
+instead.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ class Order(Section):
 
 
 class Associate(Section):
-    """A third party whom an order names. Another data subject: never searchable, for enforcement alone (R8)."""
+    """A third party whom an order names. Another data subject: never searchable, and for few (R8)."""
 
     third_party_id: ItemId
     label: Line
