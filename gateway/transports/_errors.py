@@ -1,0 +1,118 @@
+"""Every error of aio-pika, aiormq, pamqp and the socket, translated once into the gateway's own.
+
+Left out: what to do about it (``_link`` and ``rabbit`` decide whether a connection is thrown away).
+
+A ``CancelledError`` is not always a cancellation: when the heartbeat fails, aiormq rejects what is waiting
+with one that nobody asked for. ``Task.cancelling()`` counts the requests and so tells the two apart. Taking
+the false one for real would end a pump without a word; taking a real one for false would refuse to stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from aio_pika.exceptions import CONNECTION_EXCEPTIONS, DeliveryError, PublishError
+from aiormq.exceptions import (
+    AuthenticationError,
+    ChannelAccessRefused,
+    ChannelNotFoundEntity,
+    ChannelPreconditionFailed,
+    ConnectionNotAllowed,
+    ProbableAuthenticationError,
+)
+
+from gateway.errors import GatewayError, Misconfigured, Unavailable, UnknownRecipient
+
+LOST = "broker_lost"
+REFUSED = "broker_refused"
+TIMEOUT = "broker_timeout"
+
+_OPERATOR: tuple[tuple[type[Exception], str, str, str], ...] = (
+    (
+        ChannelNotFoundEntity,
+        "broker_topology",
+        "the broker does not hold this area's exchange or queue",
+        "load the output of `gateway broker definitions` into the broker, or correct area or virtual host",
+    ),
+    (
+        ChannelAccessRefused,
+        "broker_permission",
+        "the broker account may not use this area's exchange or queue",
+        "grant the permissions that `gateway broker definitions` lists for this area",
+    ),
+    (
+        ChannelPreconditionFailed,
+        "broker_mismatch",
+        "the broker already holds a queue or exchange of this name with other properties",
+        "leave the topology to the operator's definitions, or remove the old queue or exchange first",
+    ),
+    (
+        AuthenticationError,
+        "broker_account",
+        "the broker does not accept this way of logging in",
+        "enable PLAIN, or EXTERNAL with a client certificate, on the broker",
+    ),
+    (
+        ProbableAuthenticationError,
+        "broker_account",
+        "the broker refused the account",
+        "correct user and password of the broker URL, and the account's access to the virtual host",
+    ),
+    (
+        ConnectionNotAllowed,
+        "broker_account",
+        "the broker refused the virtual host",
+        "create the virtual host, or correct the last part of the broker URL",
+    ),
+)
+
+
+def translate(error: Exception, doing: str) -> GatewayError:
+    """The gateway's error for a foreign one. ``doing`` completes "could not ...". Never holds a body."""
+    if isinstance(error, PublishError):
+        return UnknownRecipient(
+            "the broker has no queue for this area",
+            code="unroutable",
+            remedy="check the recipient's area code; if it is right, its queues are missing on the broker:"
+            " `gateway broker definitions` lists them",
+        )
+    if isinstance(error, DeliveryError):
+        return Unavailable(f"could not {doing}: the broker refused to store the message", code=REFUSED)
+    for kind, code, message, remedy in _OPERATOR:
+        if isinstance(error, kind):
+            return Misconfigured(f"could not {doing}: {message}", code=code, remedy=remedy)
+    if isinstance(error, TimeoutError):
+        return Unavailable(f"could not {doing}: no answer from the broker in time", code=TIMEOUT)
+    return Unavailable(f"could not {doing}: the connection to the broker failed", code=LOST)
+
+
+def unavailable(error: GatewayError) -> Unavailable:
+    """The same finding for a caller that is promised Unavailable: mended by the operator, then retried."""
+    if isinstance(error, Unavailable):
+        return error
+    return Unavailable(error.message, code=error.code, remedy=error.remedy)
+
+
+def cancellation_requested() -> bool:
+    """True when somebody asked the running task to stop; False when a library only says so."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Run one dealing with the broker. Raises gateway errors only, and real cancellations.
+
+    Put it OUTSIDE ``asyncio.timeout``: an expired one counts as a request until its block has ended.
+    """
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        if cancellation_requested():
+            raise
+        message = f"could not {doing}: the connection to the broker failed"
+        raise Unavailable(message, code=LOST) from error
+    except CONNECTION_EXCEPTIONS as error:
+        raise translate(error, doing) from error

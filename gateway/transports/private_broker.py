@@ -1,0 +1,284 @@
+"""A RabbitMQ of one's own: a child process in a folder, on free loopback ports, gone with its parent.
+
+Duty: start, stop, kill, freeze and restart one broker from the distribution's package, as any user, without
+touching the service that the package may have installed. For tests and for the demo. Left out: clusters,
+TLS, and what is declared on it (``rabbit.declare``).
+
+How (each point was needed):
+
+- The wrappers in ``/usr/sbin`` switch to the service's user; the scripts in ``/usr/lib/rabbitmq/bin`` do not.
+- ``RUNNING_UNDER_SYSTEMD`` makes the script replace itself by the broker, so that a signal meets the broker.
+- Its own epmd (Erlang's port mapper), or two brokers of one machine would find each other.
+- Its own process group, which a guard kills when the pipe to us closes. (``PR_SET_PDEATHSIG`` fires when
+  the THREAD that started the child ends, and so kills a broker restarted from a worker thread.)
+
+Example::
+
+    broker = PrivateBroker()
+    broker.start(folder)                # an empty folder; 5 s on two cores
+    url = broker.fresh_vhost()
+    broker.kill(); broker.restart()
+    broker.stop()
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from gateway.errors import Misconfigured, Unavailable
+
+HOME = Path("/usr/lib/rabbitmq/bin")
+INSTALL = "apt-get update && apt-get install -y --no-install-recommends rabbitmq-server"
+NODE = "gateway@localhost"
+USER = "gateway"
+
+READY_WITHIN = 60.0
+"""Seconds for a start or restart. 5 are usual; a loaded machine or a recovery takes longer."""
+
+STOP_WITHIN = 20.0
+"""Seconds for an orderly stop before it is killed."""
+
+_POLL = 0.05
+_SYNC = "[dets:sync(T) || T <- dets:all()]."
+
+
+class _Child:
+    """A process group that does not outlive us."""
+
+    def __init__(self, command: Sequence[str], env: Mapping[str, str], output: Path) -> None:
+        with output.open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - fixed programs, no shell
+                command,
+                env=dict(env),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                process_group=0,
+            )
+        self._guard = subprocess.Popen(  # noqa: S603 - the only argument is a process id
+            ["/bin/sh", "-c", 'read -r _; kill -KILL -- "-$1"', "guard", str(self._process.pid)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            process_group=0,
+        )
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def signal(self, number: int) -> None:
+        if self.alive:
+            os.killpg(self._process.pid, number)
+
+    def kill(self) -> None:
+        """At once. May be called on a dead one."""
+        self.signal(signal.SIGKILL)
+        self._reap()
+
+    def terminate(self) -> None:
+        """In order, then by force."""
+        self.signal(signal.SIGCONT)  # a frozen one could not hear the next signal
+        self.signal(signal.SIGTERM)
+        try:
+            self._process.wait(STOP_WITHIN)
+        except subprocess.TimeoutExpired:
+            self.signal(signal.SIGKILL)
+        self._reap()
+
+    def _reap(self) -> None:
+        self._process.wait()
+        # The guard before its pipe: closing the pipe tells it to kill a group whose number is free by now.
+        self._guard.kill()
+        self._guard.wait()
+        if self._guard.stdin is not None:
+            self._guard.stdin.close()
+
+
+class PrivateBroker:
+    """One private RabbitMQ. Blocking calls: from asyncio, use ``asyncio.to_thread``."""
+
+    def __init__(self) -> None:
+        self._folder = Path()
+        self._password = secrets.token_hex(16)
+        self._amqp = self._epmd_port = self._distribution = 0
+        self._epmd: _Child | None = None
+        self._server: _Child | None = None
+        self._vhosts = 0
+
+    def __repr__(self) -> str:
+        return f"PrivateBroker(port={self._amqp})"
+
+    @staticmethod
+    def installed() -> bool:
+        return (HOME / "rabbitmq-server").is_file()
+
+    @property
+    def folder(self) -> Path:
+        """Everything it writes: data under ``mnesia``, logs under ``log``."""
+        return self._folder
+
+    @property
+    def url(self) -> str:
+        """The default virtual host, with an account that may do everything."""
+        return self._url("%2F")
+
+    def start(self, folder: Path) -> None:
+        """Start in ``folder`` and return when it answers. Raises Misconfigured when RabbitMQ is not
+        installed, Unavailable with the place of its log when it does not come up."""
+        if not self.installed():
+            raise Misconfigured(
+                "RabbitMQ is not installed", code="rabbitmq_missing", remedy=f"run as root: {INSTALL}"
+            )
+        self._folder = folder
+        self._amqp, self._epmd_port, self._distribution = _free_ports(3)
+        self._write_files()
+        self._epmd = _Child(
+            ["epmd", "-port", str(self._epmd_port), "-address", "127.0.0.1"],
+            self._environment(),
+            folder / "epmd.out",
+        )
+        self.restart()
+
+    def restart(self) -> None:
+        """Start again on the same data and ports, killing it first when it still runs."""
+        self.kill()
+        self._server = _Child(
+            [str(HOME / "rabbitmq-server")], self._environment(), self._folder / "server.out"
+        )
+        deadline = time.monotonic() + READY_WITHIN
+        while not _answers(self._amqp):
+            if not self._server.alive or time.monotonic() > deadline:
+                self.close()
+                raise Unavailable(
+                    f"the private RabbitMQ did not start; see {self._folder / 'server.out'}",
+                    code="private_broker",
+                )
+            time.sleep(_POLL)
+
+    def kill(self) -> None:
+        """kill -9, as a power cut would. The data stays; ``restart`` finds it."""
+        if self._server is not None:
+            self._server.kill()
+            self._server = None
+
+    def pause(self) -> None:
+        """SIGSTOP: connections stay open and nothing is answered."""
+        if self._server is not None:
+            self._server.signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        if self._server is not None:
+            self._server.signal(signal.SIGCONT)
+
+    def stop(self) -> None:
+        """Stop in order and for good."""
+        if self._server is not None:
+            self._server.terminate()
+            self._server = None
+        self.close()
+
+    def close(self) -> None:
+        """Kill everything. For a broker whose data nobody needs any more."""
+        self.kill()
+        if self._epmd is not None:
+            self._epmd.kill()
+            self._epmd = None
+
+    def ctl(self, *arguments: str) -> str:
+        """``rabbitmqctl ARGUMENTS``: its output. Raises Unavailable when it fails."""
+        done = subprocess.run(  # noqa: S603 - a fixed program, no shell
+            [HOME / "rabbitmqctl", "--quiet", *arguments],
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=READY_WITHIN,
+            check=False,
+        )
+        if done.returncode:
+            raise Unavailable(
+                f"rabbitmqctl {arguments[0]} failed: {done.stderr.strip()}", code="private_broker"
+            )
+        return done.stdout
+
+    def sync(self) -> None:
+        """Make what was just declared survive ``kill``: RabbitMQ 3.10 and 4.0 write it only 2 s later."""
+        self.ctl("eval", _SYNC)
+
+    def fresh_vhost(self) -> str:
+        """The URL of a new, empty virtual host: two tests never meet."""
+        self._vhosts += 1
+        name = f"v{self._vhosts}"
+        # One call instead of two: each starts an Erlang of its own.
+        self.ctl(
+            "eval",
+            f'rabbit_vhost:add(<<"{name}">>, <<"{USER}">>), rabbit_auth_backend_internal:set_permissions('
+            f'<<"{USER}">>, <<"{name}">>, <<".*">>, <<".*">>, <<".*">>, <<"{USER}">>).',
+        )
+        return self._url(name)
+
+    def _url(self, vhost: str) -> str:
+        return f"amqp://{USER}:{self._password}@127.0.0.1:{self._amqp}/{vhost}"
+
+    def _write_files(self) -> None:
+        for name in ("mnesia", "log"):
+            (self._folder / name).mkdir(parents=True, exist_ok=True)
+        cookie = self._folder / ".erlang.cookie"
+        cookie.write_text(secrets.token_hex(16))
+        cookie.chmod(0o400)  # Erlang refuses a cookie that others may read
+        (self._folder / "plugins").write_text("[].\n")
+        config = self._folder / "rabbit.conf"
+        config.touch(mode=0o600)
+        config.write_text(
+            f"listeners.tcp.1 = 127.0.0.1:{self._amqp}\n"
+            f"default_user = {USER}\n"
+            f"default_pass = {self._password}\n"
+            "disk_free_limit.absolute = 50MB\n"
+        )
+
+    def _environment(self) -> dict[str, str]:
+        folder = self._folder
+        return {
+            "PATH": os.defpath + ":/usr/sbin:/sbin",
+            "HOME": str(folder),
+            "LC_ALL": "C.UTF-8",
+            "ERL_EPMD_PORT": str(self._epmd_port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RUNNING_UNDER_SYSTEMD": "true",
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+            "RABBITMQ_NODENAME": NODE,
+            "RABBITMQ_DIST_PORT": str(self._distribution),
+            "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(folder / "log"),
+            "RABBITMQ_CONFIG_FILE": str(folder / "rabbit.conf"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+            # Loopback only for the Erlang port too; no spinning schedulers on a shared machine.
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none"
+            " +sbwtdcpu none +sbwtdio none",
+        }
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [held.getsockname()[1] for held in sockets]
+    for held in sockets:
+        held.close()
+    return ports
+
+
+def _answers(port: int) -> bool:
+    """True when an AMQP broker greets: an open port alone comes before that."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+            connection.sendall(b"AMQP\x00\x00\x09\x01")
+            return bool(connection.recv(1))
+    except OSError:
+        return False
