@@ -24,7 +24,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 from schemas.acknowledgement import REASONS_FOR, AcknowledgementState
 
 from adapters._echo_desks import Desk, FolderDesk, MemoryDesk
@@ -44,17 +44,20 @@ class Options(AdapterOptions):
     )
     delay: Annotated[float, Field(ge=0, le=86400)] = 0.0
     role: Annotated[str, Field(min_length=1, max_length=100)] = "Duty officer (echo)"
-    reason_code: str | None = None
+    reason_code: Annotated[str | None, Field(validate_default=True)] = None
     duplicate: bool = False
     folder: Path | None = None
 
-    @model_validator(mode="after")
-    def _reason_fits(self) -> Options:
-        for state in self.answers:
-            allowed = {str(code) for code in REASONS_FOR.get(state, ())}
-            if allowed and self.reason_code not in allowed:
-                raise ValueError(f"reason_code for {state} must be one of {', '.join(sorted(allowed))}")
-        return self
+    @field_validator("reason_code")
+    @classmethod
+    def _reason_fits(cls, code: str | None, info: ValidationInfo) -> str | None:
+        needing = [state for state in info.data.get("answers", ()) if state in REASONS_FOR]
+        for state in needing:
+            if code not in REASONS_FOR[state]:
+                raise ValueError(f"for {state} it must be one of {', '.join(sorted(REASONS_FOR[state]))}")
+        if code and not needing:
+            raise ValueError("none of the answers takes a reason")
+        return code
 
 
 class Adapter:
@@ -128,7 +131,7 @@ def answers_of(options: Options) -> Sequence[bytes]:
     bodies = []
     for state in options.answers:
         answer: dict[str, Json] = {"state": state.value, "role": options.role}
-        if REASONS_FOR.get(state) and options.reason_code:
+        if state in REASONS_FOR and options.reason_code:
             answer["reason_code"] = options.reason_code
         bodies += [encode_json(answer)] * (2 if options.duplicate else 1)
     return bodies
