@@ -25,13 +25,13 @@ from pathlib import Path
 from typing import Annotated, ClassVar
 
 from pydantic import Field, ValidationInfo, field_validator
-from schemas.acknowledgement import REASONS_FOR, AcknowledgementState
 
 from adapters._echo_desks import Desk, FolderDesk, MemoryDesk
 from adapters._options import AdapterOptions, parse_options
 from adapters._parcels import Nothing, encode_json, safe_key
 from gateway.errors import Unavailable
 from gateway.ports import Answer, Delivered, Json, Parcel, Submission, View
+from schemas.acknowledgement import REASONS_FOR, AcknowledgementState
 
 
 class Options(AdapterOptions):

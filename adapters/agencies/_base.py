@@ -20,10 +20,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from schemas.acknowledgement import REASONS_FOR, AcknowledgementState
-
 from adapters.agencies._reading import Table, at, tables, text
 from gateway.ports import Json, LegRow
+from schemas.acknowledgement import REASONS_FOR, AcknowledgementState
 
 MARKING = "OFFICIAL-SENSITIVE"
 """Of a handover that names none: the default and the most that is carried (domain 4.4, R19)."""
