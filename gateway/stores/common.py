@@ -1,0 +1,39 @@
+"""What every store shares: how ids are made, what of a leg may change, and how a writing read is refused.
+
+Leaves out everything that needs a database, so that the memory store loads without SQLAlchemy.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Final, TypeVar
+
+from uuid_utils.compat import uuid7
+
+R = TypeVar("R")
+
+LEG_COLUMNS: Final = frozenset({"delivered", "opened", "acknowledge_by", "decide_by", "overdue", "mid"})
+"""The columns that ``advance_leg`` takes beside the state (ports.Transaction)."""
+
+
+def new_id() -> str:
+    """A UUIDv7 (RFC 9562) in hex: ascending in time, so the index of a big table stays warm."""
+    return uuid7().hex
+
+
+def numbered(row: R) -> R:
+    """The same row, with an id where it had none."""
+    record: Any = row
+    filled: R = record if record.id else dataclasses.replace(record, id=new_id())
+    return filled
+
+
+def check_leg_columns(names: frozenset[str]) -> None:
+    """Raises TypeError: a misspelt column is a fault of the program, and must not be ignored."""
+    if unknown := names - LEG_COLUMNS:
+        raise TypeError(f"no column of a leg that may change: {', '.join(sorted(unknown))}")
+
+
+def refuse_write() -> RuntimeError:
+    """What a read gets that tries to change something."""
+    return RuntimeError("a read must not change anything: use Store.write")

@@ -1,0 +1,63 @@
+"""The node's log, the access log, what is held for a person, trust documents, settings and counts in the
+reference store.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from gateway.ports import AccessRow, HeldRow, Outbound, Task, TrustRow
+from gateway.stores.common import numbered
+from gateway.stores.memory_tables import MemoryPart
+
+
+class MemoryRecords(MemoryPart):
+    """See :class:`gateway.ports.Transaction`."""
+
+    def append_log(self, leaf: bytes) -> None:
+        self._change().log.append(leaf)
+
+    def log(self, start: int, limit: int) -> Sequence[tuple[int, bytes]]:
+        return list(enumerate(self._t.log))[start : start + limit]
+
+    def put_access(self, row: AccessRow) -> None:
+        self._change().accesses.append(numbered(row))
+
+    def accesses(self, *, ref: str = "", limit: int = 100) -> Sequence[AccessRow]:
+        return [row for row in reversed(self._t.accesses) if ref in {"", row.ref}][:limit]
+
+    def put_held(self, row: HeldRow) -> bool:
+        row = numbered(row)
+        taken = any(old.digest == row.digest for old in self._t.held.values())
+        return self._put(self._t.held, row.id, row, taken=taken)
+
+    def held(self, limit: int) -> Sequence[HeldRow]:
+        return sorted(self._t.held.values(), key=lambda row: (row.at, row.id), reverse=True)[:limit]
+
+    def put_trust(self, row: TrustRow) -> bool:
+        return self._put(self._t.trust, (row.kind, row.subject, row.version), row)
+
+    def trust(self, kind: str, subject: str = "") -> Sequence[TrustRow]:
+        rows = sorted(
+            (row for row in self._t.trust.values() if row.kind == kind), key=lambda row: row.version
+        )
+        if kind == "keycard" and not subject:
+            newest = {row.subject: row for row in rows}
+            return [newest[name] for name in sorted(newest)]
+        return [row for row in rows if row.subject == subject]
+
+    def setting(self, name: str) -> bytes | None:
+        return self._t.settings.get(name)
+
+    def put_setting(self, name: str, value: bytes) -> bool:
+        return self._put(self._t.settings, name, value)
+
+    def counts(self) -> Mapping[str, int]:
+        counts = Counter({"held": len(self._t.held), "log": len(self._t.log)})
+        counts.update({f"outbox.{state.value}": 0 for state in Outbound if state is not Outbound.SETTLED})
+        counts.update({f"task.{state.value}": 0 for state in Task if state is not Task.DONE})
+        counts.update(f"outbox.{row.state.value}" for row in self._t.outbox.values())
+        counts.update(f"task.{row.state.value}" for row in self._t.tasks.values())
+        counts.update(f"leg.{row.state}" for row in self._t.legs.values())
+        return {name: count for name, count in counts.items() if name not in {"outbox.settled", "task.done"}}

@@ -1,0 +1,77 @@
+"""The tables of the reference store, and what every part of its transaction has.
+
+Rules: a dictionary keeps the order in which its keys were first put, which is the order the contract calls
+"as they were put"; replacing a row keeps its place. Rows are frozen.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from gateway.ports import (
+    AccessRow,
+    EnvelopeRow,
+    HandoverRow,
+    HeldRow,
+    IdempotencyRow,
+    LegEvent,
+    LegRow,
+    OutboxRow,
+    ReceiptRow,
+    Side,
+    StreamRow,
+    TaskRow,
+    TokenRow,
+    TrustRow,
+)
+from gateway.stores.common import refuse_write
+
+K = TypeVar("K")
+R = TypeVar("R")
+
+
+@dataclass
+class Tables:
+    """Every table by its primary key."""
+
+    handovers: dict[str, HandoverRow] = field(default_factory=dict)
+    legs: dict[str, LegRow] = field(default_factory=dict)
+    events: list[LegEvent] = field(default_factory=list)
+    envelopes: dict[tuple[str, Side], EnvelopeRow] = field(default_factory=dict)
+    streams: dict[tuple[str, bool], StreamRow] = field(default_factory=dict)
+    outbox: dict[str, OutboxRow] = field(default_factory=dict)
+    receipts: dict[bytes, ReceiptRow] = field(default_factory=dict)
+    tasks: dict[str, TaskRow] = field(default_factory=dict)
+    log: list[bytes] = field(default_factory=list)
+    accesses: list[AccessRow] = field(default_factory=list)
+    tokens: dict[str, TokenRow] = field(default_factory=dict)
+    idempotency: dict[bytes, IdempotencyRow] = field(default_factory=dict)
+    held: dict[str, HeldRow] = field(default_factory=dict)
+    trust: dict[tuple[str, str, int], TrustRow] = field(default_factory=dict)
+    settings: dict[str, bytes] = field(default_factory=dict)
+
+    def copy(self) -> Tables:
+        """Rows are frozen, so it is enough to copy what holds them."""
+        return Tables(*(getattr(self, column.name).copy() for column in dataclasses.fields(self)))
+
+
+class MemoryPart:
+    """``writable`` False: a method that would change something raises RuntimeError, as in every store."""
+
+    def __init__(self, tables: Tables, *, writable: bool) -> None:
+        self._t = tables
+        self._writable = writable
+
+    def _change(self) -> Tables:
+        if not self._writable:
+            raise refuse_write()
+        return self._t
+
+    def _put(self, table: dict[K, R], key: K, row: R, *, taken: bool = False) -> bool:
+        self._change()
+        if taken or key in table:
+            return False
+        table[key] = row
+        return True

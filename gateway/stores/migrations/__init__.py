@@ -1,0 +1,114 @@
+"""Bringing a database to this release's tables, and telling whether it is there.
+
+Duty: what ``gateway db upgrade`` and the start of a store call. Alembic runs the steps in ``versions/``; they
+need no ``alembic.ini``. Revisions are numbered "0001", "0002", ... so that behind and ahead can be told apart
+by any release.
+
+Rules: an upgrade is one transaction under a lock, so two processes that start at once do it once, and one
+that fails leaves the database as it was. Alembic itself (a second to import) is loaded only to upgrade.
+
+Example::
+
+    migrations.upgrade("postgresql+psycopg://gateway@db/gateway")
+    migrations.check("postgresql+psycopg://gateway@db/gateway")    # Misconfigured unless at HEAD
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import sqlalchemy as sa
+
+from gateway.errors import Misconfigured
+from gateway.stores.database import Database
+from gateway.stores.faults import MIGRATE, TransactionError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+HEAD: Final = "0001"
+FOLDER: Final = Path(__file__).parent
+
+_VERSIONS: Final = sa.table("alembic_version", sa.column("version_num", sa.Text))
+_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('gateway migrations'))"
+
+
+def upgrade(url: str) -> None:
+    """Bring the database to :data:`HEAD`. Raises Misconfigured or Unavailable."""
+    _with_engine(url, upgrade_engine)
+
+
+def check(url: str) -> None:
+    """Raises Misconfigured unless the database is at :data:`HEAD`; Unavailable when it does not answer."""
+    _with_engine(url, check_engine)
+
+
+def upgrade_engine(engine: sa.Engine) -> None:
+    """The same on an engine in autocommit mode."""
+    from alembic import command  # noqa: PLC0415 - a second to import, for a thing done once a release
+
+    sqlite = engine.dialect.name == "sqlite"
+    with engine.connect() as connection:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if sqlite else "BEGIN")
+        if not sqlite:
+            connection.exec_driver_sql(_LOCK)
+        if (revision := _revision(connection)) and revision > HEAD:
+            raise _ahead()
+        command.upgrade(configuration(connection), "head")
+        connection.exec_driver_sql("COMMIT")
+
+
+def check_engine(engine: sa.Engine) -> None:
+    """The same on an engine."""
+    with engine.connect() as connection:
+        revision = _revision(connection)
+    if revision is None:
+        raise Misconfigured(
+            "the database holds no tables of the gateway", code="store_schema", remedy=MIGRATE
+        )
+    if revision < HEAD:
+        raise Misconfigured(
+            f"the database is at revision {revision}, this release needs {HEAD}",
+            code="store_schema",
+            remedy=MIGRATE,
+        )
+    if revision > HEAD:
+        raise _ahead()
+
+
+def configuration(connection: sa.Connection) -> Config:
+    """What Alembic needs to know, with the connection it shall work on."""
+    from alembic.config import Config  # noqa: PLC0415 - see upgrade_engine
+
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+def _ahead() -> Misconfigured:
+    return Misconfigured(
+        f"the database was upgraded by a newer release (this one knows revision {HEAD})",
+        code="store_schema",
+        remedy=f"install the newer release; going back needs the backup made before its '{MIGRATE[5:]}'",
+    )
+
+
+def _revision(connection: sa.Connection) -> str | None:
+    if not sa.inspect(connection).has_table(_VERSIONS.name):
+        return None
+    return connection.execute(sa.select(_VERSIONS.c.version_num)).scalar()
+
+
+def _with_engine(url: str, do: Callable[[sa.Engine], None]) -> None:
+    database = Database(url, readers=1)
+    try:
+        do(database.engine)
+    except sa.exc.DBAPIError as error:
+        meaning = database.unreachable(error)
+        raise (meaning.error if isinstance(meaning, TransactionError) else meaning) from None
+    finally:
+        database.engine.dispose()

@@ -1,0 +1,237 @@
+"""The store in SQLite (the default, one file) or PostgreSQL: one code base on SQLAlchemy Core.
+
+Duty: sessions, groups and retries. The statements are in ``sql_*.py`` by group of tables, the differences of
+the two databases in :mod:`gateway.stores.database`, the thread in :mod:`gateway.stores.writer`.
+
+Rules:
+
+* ``write`` returns after COMMIT. Works that wait together share one commit, each in a savepoint of its own,
+  so one that raises takes back only itself.
+* A deadlock, a lock waited for in vain or a lost connection runs the group again from its start, a bounded
+  number of times. A connection lost DURING a commit is settled by asking PostgreSQL what became of that
+  transaction, so that a group is never applied twice.
+* ``read`` runs in a thread of its own connection, on one snapshot, and never waits for the writer.
+* A new SQLite file gets its tables on ``start``: the embedded store needs no command. PostgreSQL belongs to
+  an operator and is only checked; the remedy names the command.
+
+Example::
+
+    store = SqlStore("sqlite:////var/lib/gateway/store.db")
+    await store.start()
+    created = await store.write(lambda tx: tx.put_setting("stream", secrets.token_bytes(16)))
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+
+from gateway.errors import GatewayError, Misconfigured
+from gateway.ports import Transaction
+from gateway.stores import migrations
+from gateway.stores.database import Database, Session
+from gateway.stores.faults import TransactionError, in_doubt
+from gateway.stores.sql_agencies import AgencyPart
+from gateway.stores.sql_handovers import HandoverPart
+from gateway.stores.sql_messages import MessagePart
+from gateway.stores.sql_receipts import ReceiptPart
+from gateway.stores.sql_records import RecordPart
+from gateway.stores.statements import Statement
+from gateway.stores.writer import Outcome, Work, Writer, closed
+
+T = TypeVar("T")
+
+PAUSES: Final = (0.0, 0.02, 0.1, 0.3, 0.6, 1.0)  # seconds before each run of a group: about 2 s in all
+READERS: Final = 4  # threads; reads are short, and one long report must not stop the others
+GROUP: Final = 64
+"""Works of one commit. PostgreSQL keeps 64 savepoints of a transaction in shared memory and looks up the rest
+on disk ("subtransaction overflow"); on SQLite the flush is shared well enough by then."""
+
+_TICKET: Final = Statement(sa.select(sa.cast(sa.func.pg_current_xact_id_if_assigned(), sa.Text)))
+_FATE: Final = Statement(
+    sa.select(sa.func.pg_xact_status(sa.text("CAST(:ticket AS xid8)").bindparams(bindparam("ticket"))))
+)
+
+
+class SqlTransaction(HandoverPart, MessagePart, ReceiptPart, AgencyPart, RecordPart):
+    """One transaction of one group (or one read): every table's part on one session."""
+
+
+class SqlStore:
+    """See :class:`gateway.ports.Store`. ``url`` as SQLAlchemy writes it. Raises Misconfigured."""
+
+    def __init__(
+        self, url: str, *, readers: int = READERS, group: int = GROUP, pauses: Sequence[float] = PAUSES
+    ) -> None:
+        self._database = Database(url, readers=readers)
+        self._pauses = pauses
+        self._session: Session | None = None  # the writer's own, and only its thread touches it
+        self._writer = Writer(self._run_group, group=group)
+        self._readers = ThreadPoolExecutor(readers, thread_name_prefix="store-reader")
+        self._open = False
+
+    async def start(self) -> None:
+        """Raises Misconfigured (no schema, or another release's) or Unavailable."""
+        await asyncio.to_thread(self._prepare)
+        self._writer.start()
+        self._open = True
+
+    async def write(self, work: Callable[[Transaction], T]) -> T:
+        """See the port. Cancelling the caller does not take back a work that was handed over."""
+        return await self._writer.submit(work)
+
+    async def read(self, work: Callable[[Transaction], T]) -> T:
+        if not self._open:
+            raise closed()
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
+
+    async def check(self) -> None:
+        """Takes the write lock and lets it go, and looks at the schema. Raises Unavailable, Misconfigured."""
+        await self.write(lambda _: None)
+        await asyncio.to_thread(self._check_schema)
+
+    async def close(self) -> None:
+        self._open = False
+        await self._writer.close()
+        await asyncio.to_thread(self._readers.shutdown)
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+        self._database.engine.dispose()
+
+    # --- start ------------------------------------------------------------------------------------
+
+    def _prepare(self) -> None:
+        if self._database.path is not None and _create(self._database.path):
+            migrations.upgrade_engine(self._database.engine)
+        self._check_schema()
+
+    def _check_schema(self) -> None:
+        try:
+            migrations.check_engine(self._database.engine)
+        except sa.exc.DBAPIError as error:
+            raise _outermost(self._database.unreachable(error)) from None
+
+    # --- the writer's thread ----------------------------------------------------------------------
+
+    def _run_group(self, works: Sequence[Work]) -> Sequence[Outcome]:
+        """Every work's outcome; durable when this returns."""
+        failed = Outcome()
+        for pause in self._pauses:
+            time.sleep(pause)
+            try:
+                return self._attempt(works)
+            except TransactionError as broken:
+                self._abandon(broken)
+                failed = Outcome(error=broken.error)
+                if not broken.retry:
+                    break
+        return [failed] * len(works)
+
+    def _attempt(self, works: Sequence[Work]) -> Sequence[Outcome]:
+        session = self._session = self._session or self._database.open(writable=True)
+        session.begin()
+        transaction = SqlTransaction(session)
+        alone = len(works) == 1
+        outcomes = [_carry_out(transaction, session, work, alone=alone) for work in works]
+        if alone and outcomes[0].error is not None:
+            session.rollback()
+            return outcomes
+        transaction.flush()
+        self._commit(session)
+        return outcomes
+
+    def _commit(self, session: Session) -> None:
+        """Raises TransactionError when nothing of the transaction is stored, or nobody can tell."""
+        ticket = session.one(_TICKET) if session.postgres else None
+        try:
+            session.commit()
+        except TransactionError as broken:
+            if not (broken.lost and ticket and ticket[0]):
+                raise
+            self._abandon(broken)
+            if not self._took(ticket[0]):
+                raise
+
+    def _took(self, ticket: str) -> bool:
+        """Ask the server what became of a transaction whose COMMIT was never answered."""
+        for pause in self._pauses:
+            time.sleep(pause)
+            with suppress(TransactionError), self._database.session(writable=False) as session:
+                fate = session.one(_FATE, ticket=ticket)
+                if fate and fate[0] in {"committed", "aborted"}:
+                    return bool(fate[0] == "committed")
+        raise in_doubt()
+
+    def _abandon(self, broken: TransactionError) -> None:
+        """Leave the transaction behind: by rolling back, or with the whole connection."""
+        session, self._session = self._session, None
+        if session is None:
+            return
+        if not broken.lost:
+            with suppress(TransactionError):
+                session.rollback()
+                self._session = session
+                return
+        session.close(broken=True)
+
+    # --- a reader's thread ------------------------------------------------------------------------
+
+    def _read(self, work: Callable[[Transaction], T]) -> T:
+        last: GatewayError = closed()
+        for pause in self._pauses:
+            time.sleep(pause)
+            try:
+                with self._database.session(writable=False) as session:
+                    session.begin()
+                    return work(SqlTransaction(session))
+            except TransactionError as broken:
+                if not broken.retry:
+                    raise broken.error from None
+                last = broken.error
+        raise last
+
+
+def _carry_out(transaction: SqlTransaction, session: Session, work: Work, *, alone: bool) -> Outcome:
+    """One work in its savepoint. ``alone``: the transaction itself is savepoint enough."""
+    if not alone:
+        session.savepoint()
+    try:
+        result = work(transaction)
+        if not alone:
+            session.release()
+    except TransactionError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever a work raises, even SystemExit, is its caller's
+        transaction.forget()
+        if not alone:
+            session.undo()
+        return Outcome(error=error)
+    transaction.keep()
+    return Outcome(result)
+
+
+def _outermost(error: Exception) -> Exception:
+    return error.error if isinstance(error, TransactionError) else error
+
+
+def _create(path: Path) -> bool:
+    """Make the file 0600 if there is none. True when it is new, or as empty as new."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+        return path.stat().st_size == 0
+    except OSError as error:
+        raise Misconfigured(
+            f"the file of the store cannot be opened: {os.strerror(error.errno or 0)}",
+            field="/store/url",
+            remedy="create its folder, owned by and writable to the user that runs the gateway",
+        ) from None

@@ -1,0 +1,309 @@
+"""The tables of the store: what is kept at rest, and the indexes that keep it quick at a million rows.
+
+Duty: names, types, identities (unique constraints) and indexes, for SQLite and PostgreSQL alike. What moves
+rows in and out is in :mod:`gateway.stores.sql`; how an existing database gets here is in ``migrations``.
+
+Rules:
+
+* No column holds plaintext of a handover: sealed bytes, wrapped keys, hashes, codes, references and times.
+  ``accesses.note`` is the one free text, of the person who acted (s.62 DPA 2018). The closed list of columns
+  stands in a test, so that a new one is added on purpose.
+* Columns are named as the fields of the records in :mod:`gateway.ports`. Columns that no record shows: ``n``
+  keeps the order of arrival; ``outbox.stream`` and ``outbox.seq`` see below.
+* Ids and references compare by byte (``COLLATE "C"``): a database made with another collation would page
+  through ids in another order than the memory store and SQLite do.
+* A partial index is used only when the statement repeats its condition as literal text, not as a bound
+  value. So the conditions are constants here and both sides use them.
+
+Example::
+
+    sa.select(tables.outbox).where(tables.UNSETTLED)
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import sqlalchemy as sa
+
+metadata: Final = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+UNSETTLED: Final = sa.text("state <> 'settled'")
+DUE_TASK: Final = sa.text("state = 'waiting'")
+PARKED_TASK: Final = sa.text("state = 'parked'")
+HELD_TASK: Final = sa.text("state = 'held'")
+UNSENT: Final = sa.text("ours AND sent_in = ''")
+RECEIVED: Final = sa.text("side = 'destination'")
+UNACKNOWLEDGED: Final = sa.text("state = 'DELIVERED' AND acknowledge_by > 0")
+UNDECIDED: Final = sa.text("state IN ('DELIVERED', 'RECEIVED', 'INFO_REQUESTED') AND decide_by > 0")
+
+
+def _text(name: str, *, key: bool = False) -> sa.Column[str]:
+    by_byte = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+    return sa.Column(name, by_byte, nullable=False, primary_key=key)
+
+
+def _int(name: str, *, key: bool = False) -> sa.Column[int]:
+    """64 bits: a unix time does not fit PostgreSQL's INTEGER after 2038."""
+    return sa.Column(name, sa.BigInteger, nullable=False, primary_key=key, autoincrement=False)
+
+
+def _bytes(name: str, *, key: bool = False) -> sa.Column[bytes]:
+    return sa.Column(name, sa.LargeBinary, nullable=False, primary_key=key)
+
+
+def _bool(name: str, *, key: bool = False) -> sa.Column[bool]:
+    return sa.Column(name, sa.Boolean, nullable=False, primary_key=key)
+
+
+def _order() -> sa.Column[int]:
+    """The order of arrival. SQLite numbers only an INTEGER primary key by itself."""
+    return sa.Column("n", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True)
+
+
+def _partial(name: str, *columns: str, where: sa.TextClause, unique: bool = False) -> sa.Index:
+    return sa.Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
+
+
+handovers: Final = sa.Table(
+    "handovers",
+    metadata,
+    _text("id", key=True),
+    _text("ref"),
+    _int("version"),
+    _text("side"),
+    _text("origin"),
+    _text("destination"),
+    _text("urgency"),
+    _text("state"),
+    _text("submitted_by"),
+    _int("created"),
+    _int("updated"),
+    sa.UniqueConstraint("ref", "version"),
+)
+
+legs: Final = sa.Table(
+    "legs",
+    metadata,
+    _order(),
+    _text("id"),
+    _text("ref"),
+    _int("version"),
+    _text("side"),
+    _text("principal"),
+    _text("agency"),
+    _text("counterpart"),
+    _text("state"),
+    _text("urgency"),
+    _text("mid"),
+    _int("delivered"),
+    _int("opened"),
+    _int("acknowledge_by"),
+    _int("decide_by"),
+    _text("overdue"),
+    _int("updated"),
+    sa.UniqueConstraint("id"),
+    sa.UniqueConstraint("ref", "version", "principal"),
+    sa.Index(None, "mid"),
+    _partial("ix_legs_inbox", "principal", "id", where=RECEIVED),
+    _partial("ix_legs_unacknowledged", "acknowledge_by", where=UNACKNOWLEDGED),
+    _partial("ix_legs_undecided", "decide_by", where=UNDECIDED),
+)
+
+leg_events: Final = sa.Table(
+    "leg_events",
+    metadata,
+    _order(),
+    _text("id"),
+    sa.Column("leg", legs.c.id.type, sa.ForeignKey(legs.c.id), nullable=False),
+    _int("at"),
+    _text("event"),
+    _text("before"),
+    _text("after"),
+    _text("by"),
+    _text("code"),
+    sa.Index(None, "leg", "n"),
+)
+
+envelopes: Final = sa.Table(
+    "envelopes",
+    metadata,
+    _text("mid", key=True),
+    _text("side", key=True),
+    sa.Column("kind", sa.SmallInteger, nullable=False),
+    _text("peer"),
+    _text("stream"),
+    _int("seq"),
+    _bytes("statement"),
+    _bytes("digest"),
+    _int("expires"),
+    _bytes("body"),
+    _bytes("secrets"),
+    _bytes("record_key"),
+    _text("epoch"),
+    _text("ref"),
+    _int("version"),
+    _int("created"),
+    _partial("ix_envelopes_received", "peer", "stream", "seq", where=RECEIVED, unique=True),
+)
+
+streams: Final = sa.Table(
+    "streams",
+    metadata,
+    _text("peer", key=True),
+    _bool("outgoing", key=True),
+    _text("stream"),
+    _int("seq"),
+    _bytes("head"),
+)
+
+outbox: Final = sa.Table(
+    "outbox",
+    metadata,
+    _text("id", key=True),
+    _text("peer"),
+    _text("lane"),
+    _text("mid"),
+    _text("state"),
+    _int("due"),
+    _int("attempts"),
+    _int("created"),
+    _int("expires"),
+    _text("error"),
+    # The place in the stream of what a peer's `seen` settles (kinds 2 and 3), copied from the envelope;
+    # NULL for messages, which only a receipt settles. Every message that arrives carries a `seen`: looking
+    # the place up in a join instead would cost more with every row that waits.
+    sa.Column("stream", sa.Text),
+    sa.Column("seq", sa.BigInteger),
+    sa.UniqueConstraint("mid"),
+    # By lane first: a million standard rows that are due must not stand between us and one urgent row.
+    _partial("ix_outbox_due", "lane", "due", "id", where=UNSETTLED),
+    _partial(
+        "ix_outbox_seen", "peer", "stream", "seq", where=sa.text("state <> 'settled' AND seq IS NOT NULL")
+    ),
+    _partial("ix_outbox_state", "state", where=UNSETTLED),
+)
+
+receipts: Final = sa.Table(
+    "receipts",
+    metadata,
+    _order(),
+    _text("id"),
+    _bytes("hash"),
+    _text("mid"),
+    _text("by"),
+    _text("state"),
+    _text("code"),
+    _int("at"),
+    _bytes("prev"),
+    _bytes("note"),
+    _text("peer"),
+    _bool("ours"),
+    _text("leg"),
+    _text("ref"),
+    _int("version"),
+    _text("sent_in"),
+    _bool("applied"),
+    _bool("urgent"),
+    sa.UniqueConstraint("hash"),
+    sa.Index(None, "mid"),
+    _partial("ix_receipts_ref", "ref", where=sa.text("ref <> ''")),
+    _partial("ix_receipts_sent_in", "sent_in", where=sa.text("sent_in <> ''")),
+    _partial("ix_receipts_unsent", "n", where=UNSENT),
+)
+
+tasks: Final = sa.Table(
+    "tasks",
+    metadata,
+    _text("id", key=True),
+    _text("kind"),
+    _text("principal"),
+    _text("leg"),
+    _text("mid"),
+    _text("state"),
+    _int("due"),
+    _int("attempts"),
+    _text("error"),
+    _int("created"),
+    _text("subject"),
+    sa.Index(None, "leg"),
+    _partial("ix_tasks_due", "principal", "due", "id", where=DUE_TASK),
+    _partial("ix_tasks_parked", "principal", "created", "id", where=PARKED_TASK),
+    _partial("ix_tasks_held", "id", where=HELD_TASK),
+)
+
+log: Final = sa.Table("log", metadata, _int("n", key=True), _bytes("leaf"))
+
+accesses: Final = sa.Table(
+    "accesses",
+    metadata,
+    _order(),
+    _text("id"),
+    _int("at"),
+    _text("operation"),
+    _text("principal"),
+    _text("actor"),
+    _text("role"),
+    _text("ref"),
+    _int("version"),
+    _text("leg"),
+    _text("sections"),
+    _text("recipients"),
+    _text("justification"),
+    _text("note"),
+    sa.Index(None, "ref", "n"),
+)
+
+tokens: Final = sa.Table(
+    "tokens",
+    metadata,
+    _text("id", key=True),
+    _bytes("digest"),
+    _text("principal"),
+    _text("label"),
+    _int("created"),
+    _int("expires"),
+    _int("revoked"),
+    sa.UniqueConstraint("digest"),
+)
+
+idempotency: Final = sa.Table(
+    "idempotency",
+    metadata,
+    _bytes("key", key=True),
+    _bytes("request"),
+    _text("ref"),
+    _int("version"),
+    _int("created"),
+)
+
+held: Final = sa.Table(
+    "held",
+    metadata,
+    _text("id", key=True),
+    _int("at"),
+    _text("code"),
+    _text("lane"),
+    _text("peer"),
+    _bytes("digest"),
+    _bytes("body"),
+    sa.UniqueConstraint("digest"),
+)
+
+trust: Final = sa.Table(
+    "trust",
+    metadata,
+    _text("kind", key=True),
+    _text("subject", key=True),
+    _int("version", key=True),
+    _bytes("note"),
+)
+
+settings: Final = sa.Table("settings", metadata, _text("name", key=True), _bytes("value"))
