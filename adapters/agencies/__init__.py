@@ -3,5 +3,5 @@
 ``adapters.agencies.police`` holds ``PROFILE``, which presents what the police of an area could open. A
 profile leaves out or rephrases and never adds: what it was not given it cannot show. An organisation uses
 the profile of its agency type (St Giles: ``voluntary_sector``). ``_base`` is the form they share, ``_lines``
-the sentences, ``_reading`` the careful look into a view where anything may be missing.
+and ``_record`` the sentences, ``_reading`` the careful look into a view where anything may be missing.
 """

@@ -59,7 +59,7 @@ class AgencyProfile:
                 "acknowledge_by": _moment(leg.acknowledge_by),
                 "decide_by": _moment(leg.decide_by),
             },
-            "summary": [sentence for line in self.lines for sentence in line(view)],
+            "summary": [_closed(sentence) for line in self.lines for sentence in line(view)],
             "asked": [_asked(action) for action in tables(view, "actions") if self._is_ours(action)],
         }
         if self.coordinates:
@@ -80,6 +80,11 @@ def may_answer() -> list[Json]:
         {"state": state.value, "reasons": [str(code) for code in sorted(REASONS_FOR.get(state, ()))]}
         for state in AcknowledgementState
     ]
+
+
+def _closed(sentence: str) -> str:
+    """One full stop, also where the value brought its own."""
+    return sentence.rstrip(".") + "."
 
 
 def _handling(view: Table) -> dict[str, Json]:

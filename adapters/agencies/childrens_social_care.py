@@ -6,6 +6,7 @@ The child's safety tonight comes first.
 from __future__ import annotations
 
 from adapters.agencies import _lines as say
+from adapters.agencies import _record as record
 from adapters.agencies._base import AgencyProfile
 
 PROFILE = AgencyProfile(
@@ -16,13 +17,13 @@ PROFILE = AgencyProfile(
         say.person,
         say.safe_contact,
         say.safeguarding,
-        say.risk_to,
+        record.risk_to,
         say.move,
         say.move_reason,
         say.address,
         say.safety_of_place,
-        say.roles,
-        say.history,
+        record.roles,
+        record.history,
         say.bounds,
         say.care,
         say.aspirations,

@@ -7,6 +7,7 @@ CS-01).
 from __future__ import annotations
 
 from adapters.agencies import _lines as say
+from adapters.agencies import _record as record
 from adapters.agencies._base import AgencyProfile
 
 PROFILE = AgencyProfile(
@@ -19,10 +20,10 @@ PROFILE = AgencyProfile(
         say.move,
         say.move_reason,
         say.safety_of_place,
-        say.roles,
-        say.risk_to,
-        say.risk_from,
-        say.orders,
+        record.roles,
+        record.risk_to,
+        record.risk_from,
+        record.orders,
         say.aspirations,
         say.quality,
         say.transparency,

@@ -6,11 +6,12 @@ The address and whether it is safe come first; a tenancy is flagged without a re
 from __future__ import annotations
 
 from adapters.agencies import _lines as say
+from adapters.agencies import _record as record
 from adapters.agencies._base import AgencyProfile
 
 PROFILE = AgencyProfile(
     agency="HOUSING",
-    heading="A household is moving to this address: check that the place is safe",
+    heading="A person is moving: check that the place is safe for them",
     lines=(
         say.urgent,
         say.address,
@@ -20,7 +21,7 @@ PROFILE = AgencyProfile(
         say.move,
         say.move_reason,
         say.bounds,
-        say.risk_to,
+        record.risk_to,
         say.quality,
         say.transparency,
         say.contacts,

@@ -6,6 +6,7 @@ The responsible authority does not change with a move (Children Act 1989 s.23C),
 from __future__ import annotations
 
 from adapters.agencies import _lines as say
+from adapters.agencies import _record as record
 from adapters.agencies._base import AgencyProfile
 
 PROFILE = AgencyProfile(
@@ -21,7 +22,7 @@ PROFILE = AgencyProfile(
         say.address,
         say.safety_of_place,
         say.bounds,
-        say.risk_to,
+        record.risk_to,
         say.training,
         say.casework,
         say.aspirations,

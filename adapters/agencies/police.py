@@ -6,11 +6,12 @@ What protects the person comes before what is enforced; intelligence comes after
 from __future__ import annotations
 
 from adapters.agencies import _lines as say
+from adapters.agencies import _record as record
 from adapters.agencies._base import AgencyProfile
 
 PROFILE = AgencyProfile(
     agency="POLICE",
-    heading="A person is moving into your area: check the area, record the order, brief local teams",
+    heading="A person is moving into your area: check that it is safe for them and brief those who must know",
     lines=(
         say.urgent,
         say.person,
@@ -18,12 +19,12 @@ PROFILE = AgencyProfile(
         say.move_reason,
         say.address,
         say.safety_of_place,
-        say.risk_to,
-        say.risk_from,
-        say.roles,
-        say.orders,
-        say.history,
-        say.associates,
+        record.risk_to,
+        record.risk_from,
+        record.roles,
+        record.orders,
+        record.history,
+        record.associates,
         say.safeguarding,
         say.safe_contact,
         say.aspirations,

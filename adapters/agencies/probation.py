@@ -6,11 +6,12 @@ A responsible officer at all times, so the order and the transfer come first (Pr
 from __future__ import annotations
 
 from adapters.agencies import _lines as say
+from adapters.agencies import _record as record
 from adapters.agencies._base import AgencyProfile
 
 PROFILE = AgencyProfile(
     agency="PROBATION",
-    heading="A supervised person is moving into your area: name the receiving practitioner",
+    heading="A person is moving into your area: name the receiving practitioner",
     lines=(
         say.urgent,
         say.person,
@@ -19,12 +20,12 @@ PROFILE = AgencyProfile(
         say.move_reason,
         say.address,
         say.safety_of_place,
-        say.orders,
-        say.risk_to,
-        say.risk_from,
-        say.roles,
-        say.history,
-        say.associates,
+        record.orders,
+        record.risk_to,
+        record.risk_from,
+        record.roles,
+        record.history,
+        record.associates,
         say.care,
         say.claim,
         say.training,

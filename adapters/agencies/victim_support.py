@@ -6,6 +6,7 @@ The safe route comes before the name: a call to the wrong number is the harm (do
 from __future__ import annotations
 
 from adapters.agencies import _lines as say
+from adapters.agencies import _record as record
 from adapters.agencies._base import AgencyProfile
 
 PROFILE = AgencyProfile(
@@ -14,7 +15,7 @@ PROFILE = AgencyProfile(
     lines=(
         say.safe_contact,
         say.person,
-        say.roles,
+        record.roles,
         say.move,
         say.move_reason,
         say.quality,

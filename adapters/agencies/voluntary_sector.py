@@ -6,11 +6,12 @@ Continuity with a known caseworker and a safe place to meet come first.
 from __future__ import annotations
 
 from adapters.agencies import _lines as say
+from adapters.agencies import _record as record
 from adapters.agencies._base import AgencyProfile
 
 PROFILE = AgencyProfile(
     agency="VOLUNTARY_SECTOR",
-    heading="A person you work with is moving: keep the caseworker and agree a safe place to meet",
+    heading="A person is moving: say who works with them and agree a safe place to meet",
     lines=(
         say.casework,
         say.bounds,
@@ -19,7 +20,7 @@ PROFILE = AgencyProfile(
         say.move,
         say.move_reason,
         say.address,
-        say.risk_to,
+        record.risk_to,
         say.care,
         say.training,
         say.claim,

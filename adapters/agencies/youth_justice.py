@@ -6,6 +6,7 @@ Home stays responsible for the stability period, so the order and who holds it c
 from __future__ import annotations
 
 from adapters.agencies import _lines as say
+from adapters.agencies import _record as record
 from adapters.agencies._base import AgencyProfile
 
 PROFILE = AgencyProfile(
@@ -19,12 +20,12 @@ PROFILE = AgencyProfile(
         say.move_reason,
         say.address,
         say.safety_of_place,
-        say.orders,
-        say.risk_to,
-        say.risk_from,
-        say.roles,
-        say.history,
-        say.associates,
+        record.orders,
+        record.risk_to,
+        record.risk_from,
+        record.roles,
+        record.history,
+        record.associates,
         say.care,
         say.training,
         say.casework,
