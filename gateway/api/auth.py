@@ -1,0 +1,70 @@
+"""Who calls: an agency by its token, and the person who acts by a reference (surface.md, "who acted").
+
+The token proves the agency. The person is named by the agency's own pseudonymous reference and role, which go
+into the s.62 DPA 2018 log: enough for the agency to say who it was, nothing for anybody else. A name or an
+e-mail address there would put personal data of staff into a log that is kept for years.
+
+Example::
+
+    Authorization: Bearer bhg_...
+    Gateway-Actor: 4711-dw;role="duty officer"
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Final
+
+from aiohttp import web
+
+from gateway.api.problems import BadRequest
+from gateway.api.reading import header
+from gateway.flows.node import Caller, Node
+from gateway.flows.tokens import Holder, find, unauthenticated
+
+ACTOR: Final = "Gateway-Actor"
+CHALLENGE: Final = 'Bearer realm="gateway"'
+
+_REFERENCE: Final = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
+_ACTOR: Final = re.compile(
+    r"(?P<ref>[^;]*);[ \t]*role=(?:\"(?P<quoted>(?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\[\"\\])*)\""
+    r"|(?P<bare>[A-Za-z0-9._-]+))\Z"
+)
+"""An item with one parameter, a string or token, as structured fields have it (RFC 9651)."""
+
+MAX_ROLE: Final = 100
+
+
+async def authenticate(node: Node, request: web.Request) -> Holder:
+    """Raises Unauthenticated: one answer for a missing, malformed, unknown, expired or revoked token."""
+    scheme, _, text = (header(request, "Authorization") or "").partition(" ")
+    if scheme.lower() != "bearer":
+        raise unauthenticated()
+    now = node.clock.now()
+    return await node.store.read(lambda tx: find(tx, text.strip(), node, now))
+
+
+def acting(request: web.Request, caller: Caller) -> Caller:
+    """The caller with the person who acts. Raises BadRequest when nobody, or somebody's name, is given."""
+    value = header(request, ACTOR)
+    if value is None:
+        raise _refused("this call needs the person who acts")
+    form = _ACTOR.match(value)
+    if form is None:
+        raise _refused("the header does not have the form ref;role=...")
+    role = form["bare"] or re.sub(r"\\(.)", r"\1", form["quoted"] or "").strip()
+    if not _REFERENCE.match(form["ref"]) or "@" in role:
+        raise _refused("a reference, not a name or an address, is what stands here")
+    if not 0 < len(role) <= MAX_ROLE:
+        raise _refused(f"a role of 1 to {MAX_ROLE} characters is missing")
+    return replace(caller, actor=form["ref"], role=role)
+
+
+def _refused(message: str) -> BadRequest:
+    return BadRequest(
+        message,
+        code="actor",
+        field=ACTOR,
+        remedy=f'send {ACTOR}: <your reference for the person: letters, digits, . _ ->;role="<role>"',
+    )

@@ -1,0 +1,127 @@
+"""Handovers over HTTP: hand one in, judge one, see where one stands.
+
+Thin: every decision is made in the flows. No answer holds a word of a document; a reference, states, codes and
+times are what an agency sees of a handover here, and only of those that concern it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aiohttp import web
+
+from gateway.api.reading import (
+    MAX_PAGE,
+    body,
+    cursor,
+    handover,
+    idempotency_key,
+    known_query,
+    moment,
+    number,
+    version,
+)
+from gateway.api.routes import Call, reply
+from gateway.core.encoding import Json, JsonObject
+from gateway.flows import show, submit
+from gateway.flows.show import Standing
+from gateway.ports import HandoverRow, Transaction
+
+PAGE = 50
+"""Rows of a list when nothing is asked for."""
+
+
+async def post(call: Call) -> web.Response:
+    """202: it is durably ours and goes out by itself. The same key and body again: the same answer."""
+    known_query(call.request)
+    key = idempotency_key(call.request)
+    document = await body(call.request)
+    made = await submit.submit(call.node, call.caller, document, key=key)
+    headers = {"Location": f"/v1/handovers/{made.ref}"}
+    if made.repeated:
+        headers["Idempotency-Replayed"] = "true"
+    return reply(
+        {"handover": made.ref, "version": made.version, "state": made.state}, status=202, headers=headers
+    )
+
+
+async def validate(call: Call) -> web.Response:
+    """Everything that handing it in would check, and nothing kept."""
+    known_query(call.request, "as_of")
+    at = moment(call.request, "as_of", call.now)
+    judged = submit.judge(call.node, await body(call.request), now=at, caller=call.caller)
+    named = judged.document.routing.recipients
+    legs: list[Json] = [
+        {
+            "agency": principal.agency,
+            "principal": principal.name,
+            "sections": [str(section) for section in named[reader.index].sections],
+        }
+        for reader, principal in judged.readers
+    ]
+    return reply({"valid": True, "legs": legs, "audiences": len(judged.parts)})
+
+
+async def listed(call: Call) -> web.Response:
+    """A page of those that concern this agency, newest first; the next one is in the Link header (RFC 8288)."""
+    known_query(call.request, "limit", "cursor")
+    limit = number(call.request, "limit", PAGE, low=1, high=MAX_PAGE)
+    before, principal = cursor(call.request), call.caller.principal
+    rows = await call.node.store.read(
+        lambda tx: tx.handovers(side=None, principal=principal, before=before, limit=limit + 1)
+    )
+    page: list[Json] = [_line(row) for row in rows[:limit]]
+    more = len(rows) > limit
+    link = {"Link": f'</v1/handovers?limit={limit}&cursor={rows[limit - 1].id}>; rel="next"'} if more else {}
+    return reply({"handovers": page}, headers=link)
+
+
+async def one(call: Call) -> web.Response:
+    return reply(await _look(call, lambda tx, standing: show.summary(tx, call.node, standing)))
+
+
+async def events(call: Call) -> web.Response:
+    return reply(
+        await _look(call, lambda tx, standing: _about(standing, "events", show.events(tx, standing)))
+    )
+
+
+async def receipts(call: Call) -> web.Response:
+    return reply(
+        await _look(call, lambda tx, standing: _about(standing, "receipts", show.receipts(tx, standing)))
+    )
+
+
+async def why(call: Call) -> web.Response:
+    return reply(
+        await _look(call, lambda tx, standing: _about(standing, "legs", show.why(tx, call.node, standing)))
+    )
+
+
+async def _look(call: Call, view: Callable[[Transaction, Standing], JsonObject]) -> JsonObject:
+    """One consistent snapshot of one handover. NotFound, also for one that is not this agency's."""
+    known_query(call.request, "version")
+    ref, chosen = handover(call.request), version(call.request)
+
+    def look(tx: Transaction) -> JsonObject:
+        return view(tx, show.find(tx, ref, call.caller.principal, chosen))
+
+    return await call.node.store.read(look)
+
+
+def _about(standing: Standing, name: str, found: list[Json]) -> JsonObject:
+    return {"handover": standing.handover.ref, "version": standing.handover.version, name: found}
+
+
+def _line(row: HandoverRow) -> JsonObject:
+    return {
+        "handover": row.ref,
+        "version": row.version,
+        "side": row.side.value,
+        "origin": row.origin,
+        "destination": row.destination,
+        "urgency": row.urgency,
+        "state": row.state,
+        "created": show.when(row.created),
+        "updated": show.when(row.updated),
+    }

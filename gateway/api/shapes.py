@@ -1,0 +1,264 @@
+"""What good answers look like, for the OpenAPI document. The tests hold every answer against these.
+
+Documents that agencies send are described by :mod:`schemas`; these are only the answers. Times are RFC 3339 in
+UTC, null for "not yet". No field can hold a word of a handover but ``Opened.content``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+State = str
+When = str | None
+
+
+class Shape(BaseModel):
+    """Closed: a field that is not described here is not sent."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+
+class Accepted(Shape):
+    """The node owns the handover now; it goes out by itself."""
+
+    handover: str
+    version: int
+    state: State
+
+
+class ValidatedLeg(Shape):
+    agency: str
+    principal: str
+    sections: list[str]
+
+
+class Validated(Shape):
+    valid: Literal[True]
+    legs: list[ValidatedLeg]
+    audiences: int
+    """Parts the document would be sealed in, one for each set of readers."""
+
+
+class Line(Shape):
+    handover: str
+    version: int
+    side: Literal["origin", "destination"]
+    origin: str
+    destination: str
+    urgency: str
+    state: State
+    created: When
+    updated: When
+
+
+class Page(Shape):
+    """The next page is in the ``Link`` header."""
+
+    handovers: list[Line]
+
+
+class Leg(Shape):
+    leg: str
+    agency: str
+    principal: str
+    state: State
+    responsible: str
+    """The principal who is responsible now: the origin's agency until the receiving one has accepted."""
+    acknowledge_by: When
+    decide_by: When
+    delivered: When
+    opened: When
+    overdue: list[str]
+
+
+class Handover(Line):
+    summary: str
+    """One sentence: who has taken it on, who is waited for."""
+    responsible: dict[str, str]
+    legs: list[Leg]
+
+
+class Event(Shape):
+    at: When
+    leg: str
+    agency: str
+    event: str
+    before: State
+    after: State
+    by: str
+    code: str
+
+
+class Events(Shape):
+    handover: str
+    version: int
+    events: list[Event]
+
+
+class Receipt(Shape):
+    by: str
+    state: State
+    code: str
+    at: When
+    about: str
+    """Id of the message that it is about."""
+    hash: str
+    note: str
+    """The signed receipt itself; it verifies offline against the network's directory."""
+
+
+class Receipts(Shape):
+    handover: str
+    version: int
+    receipts: list[Receipt]
+
+
+class LegReason(Shape):
+    agency: str
+    state: State
+    where: str
+    turn: str
+    last_error: str
+    next_try: When
+    fix: str
+
+
+class Reasons(Shape):
+    """Leg by leg: where it is, whose turn it is, what went wrong last, what to do."""
+
+    handover: str
+    version: int
+    legs: list[LegReason]
+
+
+class Entry(Shape):
+    parcel: str
+    kind: Literal["notification", "status", "reply"]
+    handover: str
+    version: int
+    leg: str
+    agency: str
+    state: State
+    urgency: str
+    waiting: bool
+    """True until somebody opens it."""
+    acknowledge_by: When
+    decide_by: When
+    overdue: list[str]
+
+
+class Inbox(Shape):
+    entries: list[Entry]
+
+
+class Opened(Shape):
+    """Holds personal data, for the agency it was sealed to."""
+
+    parcel: str
+    kind: Literal["notification", "status", "reply"]
+    handover: str
+    version: int
+    leg: str
+    principal: str
+    urgency: str
+    content: dict[str, Any]
+
+
+class Recorded(Shape):
+    leg: str
+    state: State
+    receipts: list[str]
+    """States of the receipts that were signed for this answer, in order."""
+    repeated: bool
+    """True when the leg had already been answered so; nothing was signed again."""
+
+
+class Me(Shape):
+    principal: str
+    agency: str
+    area: str
+    label: str
+
+
+class AreaAgency(Shape):
+    agency: str
+    principal: str
+
+
+class Area(Shape):
+    area: str
+    name: str
+    agencies: list[AreaAgency]
+
+
+class Areas(Shape):
+    areas: list[Area]
+    directory: int
+    expires: When
+
+
+class Schemas(Shape):
+    version: str
+    documents: list[str]
+    sections: list[str]
+
+
+class ReceiptAbout(Shape):
+    mid: str
+    sender: str
+    envelope: str
+    """SHA-256 of the sealed message, base64."""
+
+
+class Verdict(Shape):
+    """``by`` and what follows are null unless the verdict is VALID."""
+
+    verdict: Literal["VALID", "INVALID", "CANNOT_TELL"]
+    by: str | None
+    state: State | None
+    code: str | None
+    at: When
+    about: ReceiptAbout | None
+    reasons: list[str]
+
+
+class Alive(Shape):
+    alive: Literal[True]
+
+
+class CheckOutcome(Shape):
+    check: str
+    ok: bool
+    code: str = ""
+    reason: str = ""
+    remedy: str = ""
+
+
+class Ready(Shape):
+    ready: bool
+    checks: list[CheckOutcome]
+
+
+class Fault(Shape):
+    pointer: str
+    """JSON Pointer (RFC 6901) into the document that was sent."""
+    rule: str
+    message: str
+    remedy: str
+
+
+class ProblemDetails(Shape):
+    """RFC 9457. Never holds a value out of the document that was sent."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    field: str = ""
+    remedy: str = ""
+    rule: str = ""
+    errors: list[Fault] = []
+    instance: str

@@ -1,0 +1,118 @@
+"""Every route of the API, once. The application serves this table and the OpenAPI document prints it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gateway.api import handovers, inbox, ops, reference, shapes
+from gateway.api.reading import HANDOVER, ID, MAX_PAGE, MAX_WAIT
+from gateway.api.routes import Access, Body, Parameter, Route
+
+REF: Final = Parameter(
+    "ref",
+    "path",
+    "Reference of the handover.",
+    {"type": "string", "pattern": f"^{HANDOVER.pattern[:-2]}$"},
+    True,
+)
+LEG: Final = Parameter(
+    "leg",
+    "path",
+    "Id of the leg, from the inbox.",
+    {"type": "string", "pattern": f"^{ID.pattern[:-2]}$"},
+    True,
+)
+PARCEL: Final = Parameter("parcel", "path", "Id of the parcel, from the inbox.", {"type": "string"}, True)
+NAME: Final = Parameter("name", "path", "Name of a document or section.", {"type": "string"}, True)
+VERSION: Final = Parameter(
+    "version", "query", "A version; the newest if not given.", {"type": "integer", "minimum": 1}
+)
+LIMIT: Final = Parameter(
+    "limit", "query", "Rows in the answer.", {"type": "integer", "minimum": 1, "maximum": MAX_PAGE}
+)
+CURSOR: Final = Parameter("cursor", "query", "From the Link header.", {"type": "string"})
+WAIT: Final = Parameter(
+    "wait",
+    "query",
+    "Seconds to hold the call until there is news.",
+    {"type": "integer", "minimum": 0, "maximum": MAX_WAIT},
+)
+SEEN: Final = Parameter("If-None-Match", "header", "ETag of the list that was seen last.", {"type": "string"})
+AS_OF: Final = Parameter(
+    "as_of",
+    "query",
+    "The moment at which it is judged; now if not given.",
+    {"type": "string", "format": "date-time"},
+)
+KEY: Final = Parameter(
+    "Idempotency-Key",
+    "header",
+    "Fresh for each document, the same on a retry.",
+    {"type": "string", "minLength": 1, "maxLength": 255},
+    True,
+)
+
+_DOCUMENT, _REFUSED = Body("handover"), (400, 403, 404, 409, 413, 415, 422)
+
+TABLE: Final[tuple[Route, ...]] = (
+    Route(
+        "POST", "/v1/handovers", handovers.post, "Hand in a handover", Access.STAFF, shapes.Accepted,
+        status=202, body=_DOCUMENT, parameters=(KEY,), problems=(400, 403, 409, 413, 415, 422, 503),
+    ),
+    Route(
+        "POST", "/v1/handovers/validate", handovers.validate, "Judge a handover and keep nothing",
+        Access.AGENCY, shapes.Validated, body=_DOCUMENT, parameters=(AS_OF,),
+        problems=(400, 403, 413, 415, 422),
+    ),
+    Route(
+        "GET", "/v1/handovers", handovers.listed, "Handovers that concern this agency, newest first",
+        Access.AGENCY, shapes.Page, parameters=(LIMIT, CURSOR), problems=(400,),
+    ),
+    Route(
+        "GET", "/v1/handovers/{ref}", handovers.one, "Where a handover stands and who is responsible",
+        Access.AGENCY, shapes.Handover, parameters=(REF, VERSION), problems=(400, 404),
+    ),
+    Route(
+        "GET", "/v1/handovers/{ref}/events", handovers.events, "The history of its legs",
+        Access.AGENCY, shapes.Events, parameters=(REF, VERSION), problems=(400, 404),
+    ),
+    Route(
+        "GET", "/v1/handovers/{ref}/receipts", handovers.receipts, "Its signed receipts",
+        Access.AGENCY, shapes.Receipts, parameters=(REF, VERSION), problems=(400, 404),
+    ),
+    Route(
+        "GET", "/v1/handovers/{ref}/why", handovers.why, "What it waits for, and what to do",
+        Access.AGENCY, shapes.Reasons, parameters=(REF, VERSION), problems=(400, 404),
+    ),
+    Route(
+        "GET", "/v1/inbox", inbox.listed, "What waits for this agency",
+        Access.AGENCY, shapes.Inbox, parameters=(WAIT, LIMIT, SEEN), problems=(400,), waits=True,
+    ),
+    Route(
+        "POST", "/v1/inbox/parcels/{parcel}/open", inbox.open_parcel, "Open a parcel, with a justification",
+        Access.STAFF, shapes.Opened, body=Body("opening"), parameters=(PARCEL,), problems=_REFUSED,
+    ),
+    Route(
+        "POST", "/v1/inbox/{leg}/open", inbox.open_leg, "Open a handover, with a justification",
+        Access.STAFF, shapes.Opened, body=Body("opening"), parameters=(LEG,), problems=_REFUSED,
+    ),
+    Route(
+        "POST", "/v1/inbox/{leg}/acknowledgements", inbox.answer, "Answer for a leg",
+        Access.STAFF, shapes.Recorded, body=Body("acknowledgement"), parameters=(LEG,), problems=_REFUSED,
+    ),
+    Route("GET", "/v1/me", reference.me, "Whose token this is", Access.AGENCY, shapes.Me),
+    Route(
+        "GET", "/v1/areas", reference.areas, "Areas and agencies of the directory", Access.AGENCY, shapes.Areas
+    ),
+    Route("GET", "/v1/schemas", reference.schemas, "Names of all schemas", Access.AGENCY, shapes.Schemas),
+    Route(
+        "GET", "/v1/schemas/{name}", reference.schema, "JSON Schema of a document or section",
+        Access.AGENCY, None, parameters=(NAME,), problems=(404,),
+    ),
+    Route(
+        "POST", "/v1/receipts/verify", reference.verify, "Judge a signed receipt",
+        Access.ANYONE, shapes.Verdict, body=Body("receipt", reference.RECEIPT_MEDIA), problems=(413, 415),
+    ),
+    Route("GET", "/healthz", ops.alive, "The process answers", Access.ANYONE, shapes.Alive),
+    Route("GET", "/readyz", ops.ready, "The node can work; 503 says why not", Access.ANYONE, shapes.Ready),
+)  # fmt: skip

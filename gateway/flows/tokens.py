@@ -1,0 +1,111 @@
+"""Tokens of agencies: made once, shown once, kept as a digest (surface.md, "who acted").
+
+Shared by the API, which reads them, and the command line, which makes them. A token is opaque: ``bhg_`` and
+32 random bytes in base64url. What is stored is its SHA-256: 32 random bytes cannot be guessed, so a slow hash
+would buy nothing, and a stolen database opens nothing. There is no comparison of secrets here: the row is
+found by its digest or it is not.
+
+Example::
+
+    text, row = await store.write(lambda tx: create(tx, "E09000012/police", "records system", now))
+    print(text)                                     # the only time it can be seen
+    caller = find(tx, text, node, now)              # on every call of that agency
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from hashlib import sha256
+from secrets import token_urlsafe
+from typing import Final
+
+from uuid_utils.compat import uuid7
+
+from gateway.core.trust import Network, Principal
+from gateway.errors import GatewayError, NotAllowed, Unauthenticated
+from gateway.flows.node import Caller, Node
+from gateway.ports import TokenRow, Transaction
+
+PREFIX: Final = "bhg_"
+"""Makes a token that was pasted into a repository or a log findable by secret scanners."""
+
+BYTES: Final = 32
+"""Random bytes in a token: 256 bits, out of reach of guessing at any rate."""
+
+MAX_LABEL: Final = 100
+"""Characters of a label: a system's name on one line."""
+
+_FORM: Final = re.compile(re.escape(PREFIX) + r"[A-Za-z0-9_-]{43}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A known token: whose it is and what it was made for."""
+
+    token: str
+    label: str
+    caller: Caller
+
+
+def new_token() -> tuple[str, bytes]:
+    """(text to hand out once, digest to store)."""
+    text = PREFIX + token_urlsafe(BYTES)
+    return text, digest_of(text)
+
+
+def digest_of(text: str) -> bytes:
+    return sha256(text.encode()).digest()
+
+
+def create(tx: Transaction, principal: str, label: str, now: int, expires: int = 0) -> tuple[str, TokenRow]:
+    """A fresh token of ``principal`` (check it with :func:`agency_of` first), stored; its text, to be shown once.
+
+    ``expires``: unix seconds, 0 for never. Raises NotAllowed for an empty or overlong label or a life that
+    is over already.
+    """
+    if not 0 < len(label) <= MAX_LABEL or not label.isprintable():
+        raise NotAllowed(
+            "a token needs a label", code="token_label", remedy="name the system that will use it"
+        )
+    if expires and expires <= now:
+        raise NotAllowed(
+            "this token would have expired already", code="token_expires", remedy="use a later date"
+        )
+    text, digest = new_token()
+    row = TokenRow(uuid7().hex, digest, principal, label, created=now, expires=expires)
+    tx.put_token(row)
+    return text, row
+
+
+def find(tx: Transaction, text: str, node: Node, now: int) -> Holder:
+    """Who calls. Raises Unauthenticated, with one answer for unknown, expired, revoked and departed alike:
+    a difference would tell a thief which of the stolen tokens were real."""
+    row = tx.token(digest_of(text)) if _FORM.match(text) else None
+    if row is None or row.revoked or 0 < row.expires <= now:
+        raise unauthenticated()
+    try:
+        principal = agency_of(node.network, node.area, row.principal)
+    except GatewayError:
+        raise unauthenticated() from None
+    return Holder(row.id, row.label, Caller(principal.name, principal.agency))
+
+
+def agency_of(network: Network, area: str, name: str) -> Principal:
+    """The agency of this area by its principal name. Raises UnknownRecipient or Untrusted when the directory
+    holds no such principal, NotAllowed when it is another area's or a node: those hold no tokens here."""
+    principal = network.principal(name)
+    if principal.area != area or principal.agency == "NODE":
+        raise NotAllowed(
+            "tokens are for the agencies of this area",
+            code="token_principal",
+            remedy=f"name an agency of {area}: {area}/<role>",
+        )
+    return principal
+
+
+def unauthenticated() -> Unauthenticated:
+    return Unauthenticated(
+        "this call needs a valid token",
+        remedy="send `Authorization: Bearer bhg_...`; `gateway agency token create` makes one",
+    )
