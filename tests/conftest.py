@@ -1,0 +1,29 @@
+"""Fixtures shared by every layer: the one private RabbitMQ of a run, and a place of one's own on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from gateway.errors import GatewayError
+from gateway.testing.broker import PrivateBroker
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateBroker]:
+    """A private RabbitMQ for the whole run. Missing, it is an error and never a skip: what was not tried is
+    not known to work. A test that kills or freezes it brings it back before it ends."""
+    private = PrivateBroker()
+    try:
+        private.start(tmp_path_factory.mktemp("broker"))
+    except GatewayError as error:
+        pytest.fail(f"{error.message}. {error.remedy}", pytrace=False)
+    yield private
+    private.close()
+
+
+@pytest.fixture
+def broker_url(broker: PrivateBroker) -> str:
+    """A fresh virtual host, so that tests do not meet."""
+    return broker.fresh_vhost()
