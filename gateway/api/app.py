@@ -1,10 +1,11 @@
 """The application: the route table, and around every call the same four things.
 
 From the outside in: a request id and the headers that every answer bears; every error as a problem; a time
-limit; who calls and how often. Handlers see none of it. It leaves out listening and TLS (``gateway.bootstrap``).
+limit; who calls and how often. Handlers see none of it. It leaves out listening and TLS
+(``gateway.bootstrap``).
 
-Rules: a log line holds the route's template, never the path as it came; of an exception that nobody foresaw it
-holds the type, never the text, which may quote what it was given. No body is ever logged.
+Rules: a log line holds the route's template, never the path as it came; of an exception that nobody foresaw
+it holds the type, never the text, which may quote what it was given. No body is ever logged.
 
 Example::
 
@@ -16,12 +17,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 from uuid_utils.compat import uuid7
 
 from gateway.api import problems
@@ -46,29 +47,28 @@ HEADERS: Final = {
 }
 """On every answer. ``Server`` names no version: that only helps who looks for an old one."""
 
-Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
 
 def build(node: Node, *, metrics: Metrics | None = None, options: Options | None = None) -> web.Application:
     """The HTTP API of one node. ``metrics``: give the same to ``build_metrics`` to see its counters there."""
-    counted, limits = metrics or Metrics(), options or Options()
-    app = web.Application(middlewares=[_frame(counted), _refusals], client_max_size=problems.MAX_BODY)
-    desk = _Desk(node, counted, limits)
+    app = web.Application(
+        middlewares=[_frame(metrics or Metrics()), _refusals], client_max_size=problems.MAX_BODY
+    )
+    desk = _Desk(node, options or Options())
     for route in TABLE:
-        app.router.add_route(route.method, route.path, partial(desk.serve, route))
+        serve = partial(desk.serve, route)
+        app.router.add_route(route.method, route.path, serve)
         if route.method == "GET":
-            app.router.add_route("HEAD", route.path, partial(desk.serve, route))
-    printed = json.dumps(document(TABLE), ensure_ascii=False).encode()
-    app.router.add_get("/openapi.json", partial(desk.printed, printed))
+            app.router.add_route("HEAD", route.path, serve)
     return app
 
 
 class _Desk:
     """Answers a route for whoever may ask."""
 
-    def __init__(self, node: Node, metrics: Metrics, options: Options) -> None:
-        self._node, self._metrics, self._options = node, metrics, options
+    def __init__(self, node: Node, options: Options) -> None:
+        self._node, self._options = node, options
         self._buckets = Buckets(rate=options.rate, burst=options.burst)
+        self._printed = json.dumps(document(TABLE), ensure_ascii=False).encode()
 
     async def serve(self, route: Route, request: web.Request) -> web.Response:
         limit = self._options.timeout + (MAX_WAIT if route.waits else 0)
@@ -78,12 +78,8 @@ class _Desk:
         except TimeoutError:
             raise problems.overdue() from None
 
-    async def printed(self, body: bytes, request: web.Request) -> web.Response:
-        self._admit(f"from {request.remote}")
-        return web.Response(body=body, content_type="application/json")
-
     async def _call(self, route: Route, request: web.Request) -> Call:
-        make = partial(Call, self._node, request, options=self._options, metrics=self._metrics)
+        make = partial(Call, self._node, request, options=self._options, printed=self._printed)
         if route.access is Access.ANYONE:
             self._admit(f"from {request.remote}")
             return make(caller=Caller("", ""))
@@ -98,30 +94,24 @@ class _Desk:
             raise problems.TooManyRequests(wait)
 
 
-def _frame(metrics: Metrics) -> Callable[[web.Request, Next], Awaitable[web.StreamResponse]]:
+def _frame(metrics: Metrics) -> Middleware:
     @web.middleware
-    async def frame(request: web.Request, handler: Next) -> web.StreamResponse:
+    async def frame(request: web.Request, handler: Handler) -> web.StreamResponse:
         identity = str(uuid7())
         request[REQUEST_ID] = identity
         response = await handler(request)
         response.headers.update({**HEADERS, "X-Request-Id": identity})
         code = request.get(CODE, "")
         metrics.answered(response.status, code)
-        log.info(
-            "answered",
-            method=_method(request),
-            route=_template(request),
-            status=response.status,
-            code=code,
-            id=identity,
-        )
+        told = {"method": _method(request), "route": _template(request), "status": response.status}
+        log.info("answered", **told, code=code, id=identity)
         return response
 
     return frame
 
 
 @web.middleware
-async def _refusals(request: web.Request, handler: Next) -> web.StreamResponse:
+async def _refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
     """The one edge at which errors become answers."""
     try:
         return await handler(request)
@@ -129,7 +119,7 @@ async def _refusals(request: web.Request, handler: Next) -> web.StreamResponse:
         return _refuse(request, problems.of_http(error), error.headers.get("Allow", ""))
     except GatewayError as error:
         return _refuse(request, error)
-    except Exception as error:  # noqa: BLE001 - the edge: nobody foresaw it, and its text may quote a document
+    except Exception as error:  # noqa: BLE001 - the edge: its text may quote a document, so it ends here
         log.error("unforeseen", error=type(error).__name__, route=_template(request), id=request[REQUEST_ID])
         return _refuse(request, problems.unforeseen())
 

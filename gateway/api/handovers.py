@@ -1,7 +1,7 @@
 """Handovers over HTTP: hand one in, judge one, see where one stands.
 
-Thin: every decision is made in the flows. No answer holds a word of a document; a reference, states, codes and
-times are what an agency sees of a handover here, and only of those that concern it.
+Thin: every decision is made in the flows. No answer holds a word of a document; a reference, states, codes
+and times are what an agency sees of a handover here, and only of those that concern it.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ async def validate(call: Call) -> web.Response:
 
 
 async def listed(call: Call) -> web.Response:
-    """A page of those that concern this agency, newest first; the next one is in the Link header (RFC 8288)."""
+    """A page of those that concern this agency, newest first; the next is in the Link header (RFC 8288)."""
     known_query(call.request, "limit", "cursor")
     limit = number(call.request, "limit", PAGE, low=1, high=MAX_PAGE)
     before, principal = cursor(call.request), call.caller.principal

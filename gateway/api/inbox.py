@@ -1,8 +1,8 @@
 """The inbox of an agency: what waits, opening it with a justification, answering.
 
-For a single point of contact that fetches, and for whoever wants to look at what an adapter brought. What waits
-is listed without a word of its content. Opening is a consultation under s.62 DPA 2018: the flow commits who,
-when and why before any plaintext exists, and only then is it unsealed.
+For a single point of contact that fetches, and for whoever wants to look at what an adapter brought. What
+waits is listed without a word of its content. Opening is a consultation under s.62 DPA 2018: the flow
+commits who, when and why before any plaintext exists, and only then is it unsealed.
 
 A long poll needs no state here: the client says what it has seen (``If-None-Match``), or waits for anything.
 """
@@ -15,8 +15,6 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 from aiohttp import web
-from schemas.acknowledgement import Opening, parse_opening
-from schemas.base import ShapeError
 
 from gateway.api.reading import MAX_PAGE, MAX_WAIT, body, known_query, leg, number, parcel
 from gateway.api.routes import Call, reply
@@ -25,6 +23,8 @@ from gateway.core.states import ANSWERED, TERMINAL, LegState
 from gateway.errors import InvalidDocument, NotFound, Problem
 from gateway.flows import acknowledge, deliver, show
 from gateway.ports import LegRow, Parcel, Side, TaskRow, Transaction, View
+from schemas.acknowledgement import Opening, parse_opening
+from schemas.base import ShapeError
 
 PAGE = 50
 
@@ -57,9 +57,9 @@ async def _until_news(call: Call, limit: int, seen: str, wait: int) -> Entries:
 
 
 async def _bell(call: Call, left: float) -> None:
-    """Until something may have happened for this agency. Its pump clears the bell as well, and another process
-    rings another bell, so the wait is never longer than a pump's own; a bell that nobody has cleared yet must
-    not make this a busy loop."""
+    """Until something may have happened for this agency. Its pump clears the bell as well, and another
+    process rings another bell, so the wait is never longer than a pump's own; a bell that nobody has
+    cleared yet must not make this a busy loop."""
     pause = min(left, call.node.pace.poll)
     bell = call.node.wake.tasks.get(call.caller.principal)
     if bell is None or bell.is_set():

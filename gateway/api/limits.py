@@ -1,7 +1,7 @@
 """How much one caller may ask: a token bucket for each, bounded in number, in this process alone.
 
-Time is passed in (seconds of any clock that never goes backwards). What a bucket holds is lost with the process,
-which errs on the caller's side.
+Time is passed in (seconds of any clock that never goes backwards). What a bucket holds is lost with the
+process, which errs on the caller's side.
 
 >>> bucket = Buckets(rate=1, burst=2)
 >>> [bucket.take("police", now=0.0) for _ in range(3)]

@@ -13,13 +13,13 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
-from schemas.acknowledgement import Acknowledgement, Opening
-from schemas.handover import HandoverNotification
 
 from gateway.api import shapes
 from gateway.api.auth import ACTOR
 from gateway.api.problems import CONTENT_TYPE
 from gateway.api.routes import Access, Body, Parameter, Route
+from schemas.acknowledgement import Acknowledgement, Opening
+from schemas.handover import HandoverNotification
 
 REF_TEMPLATE: Final = "#/components/schemas/{model}"
 
@@ -102,7 +102,7 @@ def _content(body: Body) -> Document:
 
 def _responses(route: Route) -> Document:
     schema: Document = _ref(route.shape) if route.shape else {"type": "object"}
-    media = "application/json" if route.shape else "application/schema+json"
+    media = route.media
     good = {"description": HTTPStatus(route.status).phrase, "content": {media: {"schema": schema}}}
     bad = {str(status): _problem(status) for status in sorted({*route.problems, *_always(route)})}
     made = {str(route.status): good, **bad}
@@ -127,7 +127,8 @@ def _problem(status: int) -> Document:
 
 
 def _components(routes: Iterable[Route]) -> Document:
-    models = {route.shape for route in routes if route.shape} | {shapes.ProblemDetails, *DOCUMENTS.values()}
+    models: set[type[BaseModel]] = {shapes.ProblemDetails, *DOCUMENTS.values()}
+    models |= {route.shape for route in routes if route.shape}
     ordered = sorted(models, key=lambda model: model.__name__)
     _, schema = models_json_schema([(model, "validation") for model in ordered], ref_template=REF_TEMPLATE)
     found: Document = schema["$defs"]

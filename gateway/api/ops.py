@@ -28,8 +28,8 @@ PATIENCE: Final = 5.0
 """Seconds for one check: under the time-out of the probes that ask."""
 
 FREE: Final = 256 << 20
-"""Bytes of disk below which the node is not ready: room for a few hundred messages of the largest size, so that
-it stops taking work before its database stops taking rows."""
+"""Bytes of disk below which the node is not ready: room for a few hundred messages of the largest size, so
+that it stops taking work before its database stops taking rows."""
 
 SKEW: Final = 120
 """Seconds that clocks may differ by (protocol 4.3)."""
@@ -124,8 +124,9 @@ def check_disk(folder: Path) -> None:
 
 
 def build_metrics(node: Node, metrics: Metrics | None = None) -> web.Application:
-    """The application behind ``/metrics``, for a bind of its own. ``metrics``: the counters that were given to
-    ``gateway.api.app.build``; without them the page shows the node's gauges and counters that stand at 0."""
+    """The application behind ``/metrics``, for a bind of its own. ``metrics``: the counters that were given
+    to ``gateway.api.app.build``; without them the page shows the node's gauges and counters that stand at
+    0."""
     counted = metrics or Metrics()
 
     async def page(_: web.Request) -> web.Response:

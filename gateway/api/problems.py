@@ -1,9 +1,9 @@
 """Every refusal as one shape: ``application/problem+json`` (RFC 9457), never with a value out of a document.
 
 Duty: the errors that only HTTP knows, and the translation of any error into a problem. It leaves out when:
-:mod:`gateway.api.app` catches. ``type`` is a URN of the stable code, ``title`` the code in words (the same for
-every occurrence), ``detail`` and ``remedy`` what the error says, ``errors`` one entry per fault found, ``instance``
-the request's id, by which the operator finds the log line.
+:mod:`gateway.api.app` catches. ``type`` is a URN of the stable code, ``title`` the code in words (the same
+for every occurrence), ``detail`` and ``remedy`` what the error says, ``errors`` one entry per fault found,
+``instance`` the request's id, by which the operator finds the log line.
 
 What is our fault (500) says nothing but the id: its text could quote a key, a path or a document.
 """

@@ -1,7 +1,7 @@
 """Reading a request strictly: one spelling of each thing, and a problem that names the header or parameter.
 
-Nothing here quotes what it read. A header that comes twice is refused: two readers of one request (a proxy and
-this node) would otherwise each believe another one.
+Nothing here quotes what it read. A header that comes twice is refused: two readers of one request (a proxy
+and this node) would otherwise each believe another one.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def idempotency_key(request: web.Request) -> str:
             else "the Idempotency-Key is not usable",
             code="idempotency_key",
             field="Idempotency-Key",
-            remedy="send 1 to 255 visible ASCII characters, fresh for each document (a UUID), the same on a retry",
+            remedy="send 1 to 255 visible ASCII characters: fresh for a document, the same on a retry",
         )
     return key
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 
 from aiohttp import web
-from schemas import catalogue
 
 from gateway.api.reading import body, known_query
 from gateway.api.routes import Call, reply
@@ -17,8 +16,15 @@ from gateway.core.receipts import Receipt
 from gateway.errors import NotFound
 from gateway.flows import show
 from gateway.flows.verify import judge
+from schemas import catalogue
 
+SCHEMA_MEDIA = "application/schema+json"
 RECEIPT_MEDIA = ("application/json", "text/plain")
+
+
+async def openapi(call: Call) -> web.Response:
+    """This API, described (OpenAPI 3.1)."""
+    return web.Response(body=call.printed, content_type="application/json")
 
 
 async def me(call: Call) -> web.Response:
@@ -62,7 +68,7 @@ async def schema(call: Call) -> web.Response:
     name = call.request.match_info["name"]
     if name not in catalogue.DOCUMENTS and name not in catalogue.SECTIONS:
         raise NotFound("no such schema", code="no_schema", remedy="GET /v1/schemas lists them")
-    return web.Response(body=catalogue.schema_text(name).encode(), content_type="application/schema+json")
+    return web.Response(body=catalogue.schema_text(name).encode(), content_type=SCHEMA_MEDIA)
 
 
 async def verify(call: Call) -> web.Response:
@@ -74,8 +80,8 @@ async def verify(call: Call) -> web.Response:
 
 
 def _note(request: web.Request, content: bytes) -> bytes:
-    """The note by itself, or as GET .../receipts hands it out: ``{"note": "..."}``, other fields ignored. What
-    is neither is judged as it stands, and is INVALID."""
+    """The note by itself, or as GET .../receipts hands it out: ``{"note": "..."}``, other fields ignored.
+    What is neither is judged as it stands, and is INVALID."""
     if request.content_type == "text/plain":
         return content
     try:

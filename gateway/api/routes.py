@@ -3,15 +3,15 @@
 Duty: :class:`Route`, :class:`Call` and the few helpers that every handler uses to answer. It leaves out the
 reading of requests (:mod:`gateway.api.reading`) and who may call (:mod:`gateway.api.auth`).
 
-Rule: a path and its query never hold personal data, for they end up in logs and histories of everything on the
-way. They hold references, codes, cursors and times.
+Rule: a path and its query never hold personal data, for they end up in logs and histories of everything on
+the way. They hold references, codes, cursors and times.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -19,7 +19,6 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from gateway.core.encoding import Json
-from gateway.flows.metrics import Metrics
 from gateway.flows.node import Caller, Node
 
 REQUEST_ID = web.RequestKey("request_id", str)
@@ -37,8 +36,8 @@ class Access(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Limits of one listener. ``rate``: calls a second and caller; ``burst``: calls at once; ``timeout``: seconds
-    for one call, on top of what it asked to wait; ``data``: the folder whose disk must not run full."""
+    """Limits of one listener. ``rate``: calls a second and caller; ``burst``: calls at once; ``timeout``:
+    seconds for one call, longer where it may wait; ``data``: the folder whose disk must not run full."""
 
     rate: float = 50.0
     burst: int = 200
@@ -48,13 +47,17 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request with everything that its handler may use. ``caller`` has no principal when anyone may call."""
+    """One request with everything that its handler may use.
+
+    ``caller`` has no principal when anyone may call; ``label`` is what its token was made for; ``printed``
+    is the OpenAPI document.
+    """
 
     node: Node
     request: web.Request
     caller: Caller
     options: Options
-    metrics: Metrics
+    printed: bytes
     label: str = ""
 
     @property
@@ -67,7 +70,7 @@ Handler = Callable[[Call], Awaitable[web.Response]]
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What a route reads. ``schema``: the name of a component of the document; ``example``: of an example."""
+    """What a route reads: a document by its name in ``gateway.api.openapi``, in one of these media types."""
 
     schema: str
     media: tuple[str, ...] = ("application/json",)
@@ -86,7 +89,8 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """``shape``: the model of a good answer; ``problems``: the statuses a caller must expect beside 401 and 429."""
+    """``shape``: the model of a good answer, None for one that is no fixed shape. ``problems``: the statuses
+    that a caller must expect beside those of every route. ``waits``: it may hold the call (long poll)."""
 
     method: str
     path: str
@@ -98,7 +102,8 @@ class Route:
     body: Body | None = None
     parameters: tuple[Parameter, ...] = ()
     problems: tuple[int, ...] = ()
-    waits: bool = field(default=False)
+    waits: bool = False
+    media: str = "application/json"
 
 
 def reply(

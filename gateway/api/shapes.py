@@ -1,7 +1,7 @@
 """What good answers look like, for the OpenAPI document. The tests hold every answer against these.
 
-Documents that agencies send are described by :mod:`schemas`; these are only the answers. Times are RFC 3339 in
-UTC, null for "not yet". No field can hold a word of a handover but ``Opened.content``.
+Documents that agencies send are described by :mod:`schemas`; these are only the answers. Times are RFC 3339
+in UTC, null for "not yet". No field can hold a word of a handover but ``Opened.content``.
 """
 
 from __future__ import annotations

@@ -101,18 +101,17 @@ TABLE: Final[tuple[Route, ...]] = (
         Access.STAFF, shapes.Recorded, body=Body("acknowledgement"), parameters=(LEG,), problems=_REFUSED,
     ),
     Route("GET", "/v1/me", reference.me, "Whose token this is", Access.AGENCY, shapes.Me),
-    Route(
-        "GET", "/v1/areas", reference.areas, "Areas and agencies of the directory", Access.AGENCY, shapes.Areas
-    ),
+    Route("GET", "/v1/areas", reference.areas, "Areas and agencies in use", Access.AGENCY, shapes.Areas),
     Route("GET", "/v1/schemas", reference.schemas, "Names of all schemas", Access.AGENCY, shapes.Schemas),
     Route(
         "GET", "/v1/schemas/{name}", reference.schema, "JSON Schema of a document or section",
-        Access.AGENCY, None, parameters=(NAME,), problems=(404,),
+        Access.AGENCY, None, parameters=(NAME,), problems=(404,), media=reference.SCHEMA_MEDIA,
     ),
     Route(
         "POST", "/v1/receipts/verify", reference.verify, "Judge a signed receipt",
         Access.ANYONE, shapes.Verdict, body=Body("receipt", reference.RECEIPT_MEDIA), problems=(413, 415),
     ),
+    Route("GET", "/openapi.json", reference.openapi, "This document", Access.ANYONE, None),
     Route("GET", "/healthz", ops.alive, "The process answers", Access.ANYONE, shapes.Alive),
     Route("GET", "/readyz", ops.ready, "The node can work; 503 says why not", Access.ANYONE, shapes.Ready),
 )  # fmt: skip

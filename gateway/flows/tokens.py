@@ -59,7 +59,7 @@ def digest_of(text: str) -> bytes:
 
 
 def create(tx: Transaction, principal: str, label: str, now: int, expires: int = 0) -> tuple[str, TokenRow]:
-    """A fresh token of ``principal`` (check it with :func:`agency_of` first), stored; its text, to be shown once.
+    """A fresh token, stored: (its text, to be shown once; its row). :func:`agency_of` checks ``principal``.
 
     ``expires``: unix seconds, 0 for never. Raises NotAllowed for an empty or overlong label or a life that
     is over already.
@@ -76,6 +76,11 @@ def create(tx: Transaction, principal: str, label: str, now: int, expires: int =
     row = TokenRow(uuid7().hex, digest, principal, label, created=now, expires=expires)
     tx.put_token(row)
     return text, row
+
+
+def issue(tx: Transaction, principal: str, label: str, now: int, expires: int = 0) -> str:
+    """:func:`create` for who needs the text alone."""
+    return create(tx, principal, label, now, expires)[0]
 
 
 def find(tx: Transaction, text: str, node: Node, now: int) -> Holder:
