@@ -153,7 +153,7 @@ _SEPARATORS = re.compile(r"[\W_]+")
 
 _NO_MENTION = frozenset({"statement", "category", "assessor", "tool"})
 """Fields whose content would be data of the scoring if they so much as named it."""
-_SAYS_MORE_THAN_NAMES = ("history", "gang_association", "risk_to", "risk_from")
+_ABOUT_THE_SUBJECT = ("history", "gang_association", "risk_to", "risk_from")
 _OMITTED = ("data_quality", "omitted")
 
 
@@ -162,5 +162,5 @@ def prohibited_text(path: Path, text: str) -> Prohibition | None:
     if path[:2] == _OMITTED:
         return None
     plain = _SEPARATORS.sub(" ", unicodedata.normalize("NFKC", text)).lower()
-    strict = path[:1] and path[0] in _SAYS_MORE_THAN_NAMES and path[-1] in _NO_MENTION
-    return SCORE if (_MENTION if strict else _SCORED).search(plain) else None
+    strict = bool(path) and path[0] in _ABOUT_THE_SUBJECT and path[-1] in _NO_MENTION
+    return SCORE if _SCORED.search(plain) or (strict and _MENTION.search(plain)) else None

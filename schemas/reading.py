@@ -12,14 +12,13 @@ Rules
 - A field's name is part of a pointer only if it looks like a field's name; else the pointer ends above it.
 - A repeated key is refused: two readers could each take another of the two (attack: one checks, one acts).
 
->>> from schemas.base import Line, Section, ShapeError
->>> class Note(Section):
-...     text: Line
+>>> from schemas.acknowledgement import parse_opening
+>>> from schemas.base import ShapeError
 >>> try:
-...     read(Note, b'{"text": 5, "more": {}}', name="note")
+...     parse_opening(b'{"justification": "CURIOSITY", "more": {}}')
 ... except ShapeError as error:
 ...     print(error)
-/more: this field is not known; /text: this must be a string
+/justification: this is not one of the words allowed here; /more: this field is not known
 """
 
 from __future__ import annotations
@@ -71,7 +70,7 @@ def read(model: type[M], body: bytes, *, name: str, limit: int = MAX_DOCUMENT) -
     flaws = list(_inspect(tree))
     found = _validate(model, body)
     if isinstance(found, list):
-        flaws = _join(flaws, [_translate(details, name) for details in found])
+        flaws = _join(flaws, [_translate(details, name) for details in _telling(found)])
     elif not flaws:
         return found
     raise ShapeError(_report(flaws))
@@ -187,6 +186,12 @@ def _validate(model: type[M], body: bytes) -> M | list[ErrorDetails]:
         return model.model_validate_json(body)
     except ValidationError as error:
         return error.errors(include_url=False, include_input=False)
+
+
+def _telling(found: list[ErrorDetails]) -> list[ErrorDetails]:
+    """pydantic counts only the items that are right: one wrong item in a list of one is also "too short"."""
+    above = {details["loc"][:length] for details in found for length in range(len(details["loc"]))}
+    return [details for details in found if details["type"] != "too_short" or details["loc"] not in above]
 
 
 Words = tuple[str, str]

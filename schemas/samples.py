@@ -1,8 +1,8 @@
 """The fictional examples that ship with the product, and moving one of them to another time.
 
 Leaves out the demonstration itself. Rules: examples carry fixed dates, so every reading of one takes the
-moment it is judged at; :func:`restamp` gives a copy that is valid at a moment of one's own. All names, numbers
-and addresses are fictional (domain 4.2).
+moment it is judged at; :func:`restamp` gives a copy that is valid at a moment of one's own. All names,
+numbers and addresses are fictional (domain 4.2).
 
 >>> restamp({"message": {"issued_at": "2026-11-24T10:05:00+00:00"}, "due": "2026-12-01"}, 1800000000)
 {'message': {'issued_at': '2027-01-15T08:00:00+00:00'}, 'due': '2027-01-22'}
@@ -14,8 +14,12 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from importlib.resources import files
 from types import MappingProxyType
+from zoneinfo import ZoneInfo
 
 from schemas.base import DATE, TIME, Json, JsonObject
+
+LONDON = ZoneInfo("Europe/London")
+"""A date is a day here: at half past eleven in the evening of a summer's day by UTC it is tomorrow."""
 
 EXAMPLES: Mapping[str, str] = MappingProxyType(
     {
@@ -45,11 +49,11 @@ def restamp(document: JsonObject, issued_at: int) -> JsonObject:
     ``core.age_at_issue`` is reckoned again. Text is left alone, dates in prose too.
     Raises KeyError when the document has no ``message.issued_at``.
     """
-    before = _issued(document)
-    after = datetime.fromtimestamp(issued_at, UTC)
-    shift = _shift(after - before, after.date() - before.date())
+    before, after = _issued(document), datetime.fromtimestamp(issued_at, UTC)
+    today = after.astimezone(LONDON).date()
+    shift = _shift(after - before, today - before.astimezone(LONDON).date())
     moved = {name: _map(value, shift, name) for name, value in document.items()}
-    _set_age(moved, after.date())
+    _set_age(moved, today)
     return moved
 
 
@@ -58,7 +62,7 @@ def _issued(document: JsonObject) -> datetime:
     issued = message.get("issued_at") if isinstance(message, dict) else None
     if not isinstance(issued, str):
         raise KeyError("message.issued_at")
-    return datetime.fromisoformat(issued).astimezone(UTC)
+    return datetime.fromisoformat(issued)
 
 
 def _shift(time: timedelta, days: timedelta) -> Callable[[str, str], str]:
