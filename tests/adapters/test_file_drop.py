@@ -16,6 +16,7 @@ from adapters import _folder, file_drop
 from adapters._parcels import MAX_ANSWER
 from gateway.errors import Conflict, Misconfigured, Problem, Rejected, Unavailable
 
+CANARY = "canary-plaintext-51d0"
 ACK = {"leg": "leg-1", "state": "RECEIVED", "role": "Duty sergeant"}
 
 
@@ -400,6 +401,54 @@ async def test_the_content_of_a_handover_is_not_judged_here_but_its_size_is(drop
     lay(root, "fits.handover.json", b"not json")
     assert (await first(drop.submissions())).body == b"not json"
     await appears(root / "refused" / "big.handover.json.problem.json")
+
+
+async def test_content_that_is_no_json_is_refused_without_naming_it(drop, root, view):
+    for content in ({"x": {CANARY}}, {"x": f"{CANARY}\ud800"}, {"x": float("nan"), CANARY: 1}):
+        with pytest.raises(Rejected) as caught:
+            await drop.deliver(view(content=content), key="key-1")
+        assert caught.value.code == "not_json"
+        assert CANARY not in str(caught.value) + repr(vars(caught.value))
+        assert caught.value.__context__ is None
+    assert names(root / "in") == []
+
+
+async def test_a_refusal_that_cannot_be_written_is_tried_again(drop, root):
+    (root / "refused").rename(root / "away")
+    lay(root, "a.ack.json", b"garbage")
+    lay(root, "b.ack.json", ACK)
+    async with asyncio.timeout(10):
+        async for answer in drop.acknowledgements():
+            assert answer.leg == "leg-1"
+            await answer.done()
+            break
+    assert names(root / "out") == ["a.ack.json"]
+    (root / "away").rename(root / "refused")
+    await pull(drop)
+    await appears(root / "refused" / "a.ack.json")
+
+
+async def test_a_file_taken_back_between_two_looks_is_no_error(drop, root):
+    stamp = _folder.Stamp(1, 2, 3)
+    assert await drop._take("gone.ack.json", stamp, MAX_ANSWER) is None
+
+
+async def test_a_part_of_the_folder_without_permission_is_said(drop, monkeypatch):
+    monkeypatch.setattr(_folder.os, "access", lambda *_: False)
+    with pytest.raises(Unavailable) as caught:
+        await drop.check()
+    assert "Permission denied" in caught.value.message
+
+
+async def test_closing_between_two_files_ends_at_once(drop, root):
+    for name in ("a", "b"):
+        lay(root, f"{name}.ack.json", ACK)
+    taken = []
+    async with asyncio.timeout(10):
+        async for answer in drop.acknowledgements():
+            taken.append(answer.leg)
+            await drop.close()
+    assert len(taken) == 1
 
 
 # --- Trouble ------------------------------------------------------------------------------------------
