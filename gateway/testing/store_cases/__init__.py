@@ -1,0 +1,1 @@
+"""The cases of :class:`gateway.testing.store_suite.StoreSuite`, by concern."""

@@ -1,0 +1,160 @@
+# ruff: noqa: S101, PLR2004 - a suite is made of assertions and of the numbers it put in itself
+"""Envelopes, streams and the outbox."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gateway.ports import Lane, Outbound, OutboxRow, Side, Store, StreamRow, Transaction
+from gateway.testing.store_cases.rows import NOW, PEER, STREAM, digest, envelope, outbox
+
+ALL = list(Lane)
+
+
+class MessageCases:
+    async def test_an_envelope_comes_back_byte_for_byte(self, store: Store) -> None:
+        row = envelope(
+            body=bytes(range(256)),
+            secrets=b"\x00s",
+            record_key=b"\xffk",
+            epoch="2026-11",
+            ref="HO-1",
+            version=2,
+            created=3,
+        )
+        assert await store.write(lambda tx: tx.put_envelope(row))
+        assert await store.read(lambda tx: tx.envelope(row.mid)) == row
+        assert await store.read(lambda tx: tx.envelope("f" * 32)) is None
+
+    async def test_an_envelope_is_one_by_mid_and_side_and_a_received_one_by_its_place(
+        self, store: Store
+    ) -> None:
+        row = envelope("m1", seq=1)
+        assert await store.write(lambda tx: tx.put_envelope(row))
+        assert not await store.write(lambda tx: tx.put_envelope(replace(row, seq=2)))
+        assert not await store.write(lambda tx: tx.put_envelope(replace(row, mid="m2")))
+        assert await store.write(lambda tx: tx.put_envelope(replace(row, mid="m3", peer="E09000005")))
+        assert await store.write(lambda tx: tx.put_envelope(replace(row, mid="m4", stream="6" * 32)))
+        ours = envelope("m5", Side.ORIGIN, seq=1)
+        assert await store.write(lambda tx: [tx.put_envelope(ours)])
+        found = await store.read(
+            lambda tx: (tx.envelope_at(PEER, STREAM, 1), tx.envelope_at(PEER, STREAM, 2))
+        )
+        assert found == (row, None)
+
+    async def test_of_two_envelopes_with_one_id_ours_is_found(self, store: Store) -> None:
+        theirs, ours = envelope("same", body=b"theirs"), envelope("same", Side.ORIGIN, body=b"ours")
+        await store.write(lambda tx: [tx.put_envelope(theirs), tx.put_envelope(ours)])
+        assert await store.read(lambda tx: tx.envelope("same")) == ours
+
+    async def test_a_stream_has_two_directions_and_is_replaced(self, store: Store) -> None:
+        first = StreamRow(PEER, outgoing=True, stream=STREAM, seq=1, head=digest("1"))
+        second = replace(first, seq=2, head=digest("2"), stream="7" * 32)
+        incoming = replace(first, outgoing=False, seq=9)
+        assert await store.write(lambda tx: tx.stream(PEER, outgoing=True)) is None
+        await store.write(lambda tx: [tx.put_stream(first), tx.put_stream(incoming), tx.put_stream(second)])
+
+        def both(tx: Transaction) -> object:
+            return tx.stream(PEER, outgoing=True), tx.stream(PEER, outgoing=False)
+
+        assert await store.read(both) == (second, incoming)
+        assert await store.write(both) == (second, incoming)
+
+    async def test_received_after_is_ascending_with_holes_and_of_that_stream_only(self, store: Store) -> None:
+        rows = [envelope(f"m{n}", seq=n) for n in (7, 3, 5, 10)]
+        others = [envelope("o1", Side.ORIGIN, seq=6), envelope("o2", seq=6, stream="6" * 32)]
+        await store.write(lambda tx: [tx.put_envelope(row) for row in rows + others])
+        found = await store.read(lambda tx: tx.received_after(PEER, STREAM, 3, 2))
+        assert list(found) == [(5, digest("statement m5")), (7, digest("statement m7"))]
+        assert await store.read(lambda tx: tx.received_after(PEER, STREAM, 10, 2)) == []
+
+    async def test_an_outbox_row_is_one_by_id_and_by_message(self, store: Store) -> None:
+        row = outbox("m1", id="o1", expires=NOW + 9, attempts=3, error="x")
+        assert await store.write(lambda tx: tx.put_outbox(row))
+        assert not await store.write(lambda tx: tx.put_outbox(replace(row, mid="m2")))
+        assert not await store.write(lambda tx: tx.put_outbox(replace(row, id="o2")))
+        assert await store.read(lambda tx: (tx.outbox_of("m1"), tx.outbox_of("m2"))) == (row, None)
+
+    async def test_claims_give_what_is_due_oldest_first_from_the_lanes_asked(self, store: Store) -> None:
+        rows = [
+            outbox("m3", NOW - 1, Lane.URGENT),
+            outbox("m2", NOW - 2, state=Outbound.PUBLISHED),
+            outbox("m1", NOW - 3, Lane.RECEIPTS),
+            outbox("settled", NOW - 4, state=Outbound.SETTLED),
+            outbox("m0", NOW),
+            outbox("later", NOW + 1),
+        ]
+        await store.write(lambda tx: [tx.put_outbox(row) for row in rows])
+        urgent = await store.write(lambda tx: tx.claim_outbox(NOW, 9, 30, [Lane.URGENT]))
+        assert [row.mid for row in urgent] == ["m3"]
+        first = await store.write(lambda tx: tx.claim_outbox(NOW, 2, 30, ALL))
+        assert [row.mid for row in first] == ["m1", "m2"]
+        rest = await store.write(lambda tx: tx.claim_outbox(NOW, 9, 30, [Lane.STANDARD, Lane.STANDARD]))
+        assert [row.mid for row in rest] == ["m0"]
+        assert await store.write(lambda tx: tx.claim_outbox(NOW, 9, 30, ALL)) == []
+
+    async def test_a_claimed_row_is_leased_and_counted_and_keeps_its_state(self, store: Store) -> None:
+        row = outbox("m1", state=Outbound.PUBLISHED)
+        await store.write(lambda tx: tx.put_outbox(row))
+        (claimed,) = await store.write(lambda tx: tx.claim_outbox(NOW, 9, 30, ALL))
+        assert claimed == replace(row, id=claimed.id, due=NOW + 30, attempts=1)
+        assert await store.read(lambda tx: tx.outbox_of("m1")) == claimed
+        assert await store.write(lambda tx: tx.claim_outbox(NOW + 29, 9, 30, ALL)) == []
+        (again,) = await store.write(lambda tx: tx.claim_outbox(NOW + 30, 9, 30, ALL))
+        assert (again.attempts, again.due) == (2, NOW + 60)
+
+    async def test_an_outbox_row_advances_only_from_the_states_named(self, store: Store) -> None:
+        await store.write(lambda tx: tx.put_outbox(outbox("m1", id="o1", attempts=2)))
+        to_published = Outbound.PUBLISHED
+
+        async def advance(before: list[Outbound], after: Outbound) -> bool:
+            return await store.write(
+                lambda tx: tx.advance_outbox("o1", before, after, due=NOW + 7, error="timeout")
+            )
+
+        assert not await advance([], to_published)
+        assert not await advance([Outbound.PUBLISHED, Outbound.SETTLED], to_published)
+        assert await advance([Outbound.WAITING], to_published)
+        row = await store.read(lambda tx: tx.outbox_of("m1"))
+        assert isinstance(row, OutboxRow)
+        assert (row.state, row.due, row.error, row.attempts) == (to_published, NOW + 7, "timeout", 2)
+        assert await advance([Outbound.WAITING, Outbound.PUBLISHED], Outbound.SETTLED)
+        assert not await store.write(lambda tx: tx.advance_outbox("nobody", list(Outbound), Outbound.SETTLED))
+        assert await store.write(lambda tx: tx.claim_outbox(NOW + 99, 9, 30, ALL)) == []
+
+    async def test_seen_settles_receipts_and_control_up_to_its_number_and_no_message(
+        self, store: Store
+    ) -> None:
+        sent = {
+            "message": envelope("message", Side.ORIGIN, 1, kind=1),
+            "receipts": envelope("receipts", Side.ORIGIN, 2, kind=2),
+            "control": envelope("control", Side.ORIGIN, 3, kind=3),
+            "beyond": envelope("beyond", Side.ORIGIN, 4, kind=2),
+            "stream": envelope("stream", Side.ORIGIN, 2, kind=2, stream="6" * 32),
+            "peer": envelope("peer", Side.ORIGIN, 2, kind=2, peer="E09000005"),
+        }
+        await store.write(
+            lambda tx: [
+                (tx.put_envelope(row), tx.put_outbox(outbox(mid, peer=row.peer))) for mid, row in sent.items()
+            ]
+        )
+        assert await store.write(lambda tx: tx.settle_seen(PEER, STREAM, 3)) == 2
+        assert await store.write(lambda tx: tx.settle_seen(PEER, STREAM, 3)) == 0
+        states = await store.read(lambda tx: {mid: tx.outbox_of(mid) for mid in sent})
+        settled = {mid for mid, row in states.items() if row and row.state is Outbound.SETTLED}
+        assert settled == {"receipts", "control"}
+
+    async def test_seen_settles_also_where_the_outbox_row_was_put_first(self, store: Store) -> None:
+        def work(tx: Transaction) -> None:
+            tx.put_outbox(outbox("m1"))
+            tx.put_envelope(envelope("m1", Side.ORIGIN, kind=2))
+            tx.put_outbox(outbox("m2"))
+            tx.put_envelope(envelope("m2", Side.ORIGIN, kind=1))
+            tx.put_outbox(outbox("m3"))
+            tx.put_envelope(envelope("m3", Side.DESTINATION, kind=2))  # a peer's, under an id of ours
+
+        await store.write(work)
+        assert await store.write(lambda tx: tx.settle_seen(PEER, STREAM, 1)) == 1
+        row = await store.read(lambda tx: tx.outbox_of("m1"))
+        assert row is not None
+        assert row.state is Outbound.SETTLED
