@@ -27,7 +27,7 @@ Rules
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -70,8 +70,10 @@ class Part:
         return f"Part(readers={sorted(self.readers)}, sections=<plaintext>)"
 
 
-_Readers = frozenset[Reader]
-_Item = tuple[JsonObject, str, _Readers]
+_Readers = int
+"""A set of readers: bit n stands for the n-th reader given to :func:`cut`. A cut makes thousands of them."""
+
+_Shown = tuple[JsonObject, str, _Readers]
 
 
 def cut(
@@ -89,9 +91,9 @@ def cut(
     if problems:
         raise refusal(problems)
     _check_readers(document, readers)
-    fragments = _Cutter(document, entitlements).cut(frozenset(readers))
+    fragments = _Cutter.of(document, tuple(readers), entitlements).cut()
     parts = [
-        Part(frozenset(reader.principal for reader in audience), sections)
+        Part(frozenset(r.principal for bit, r in enumerate(readers) if audience >> bit & 1), sections)
         for audience, sections in fragments.items()
         if audience
     ]
@@ -125,62 +127,67 @@ class _Cutter:
     """Splits a value into one fragment per audience, from the root down, narrowing the readers on the way."""
 
     document: JsonObject
+    readers: tuple[Reader, ...]
     entitlements: Mapping[str, AbstractSet[str]]
+    facts: Circumstances
+    groups: Mapping[str, _Readers]
 
-    def cut(self, readers: _Readers) -> dict[_Readers, JsonObject]:
+    @classmethod
+    def of(
+        cls, document: JsonObject, readers: tuple[Reader, ...], entitlements: Mapping[str, AbstractSet[str]]
+    ) -> _Cutter:
+        groups = {group: _those(readers, told) for group, told in entitlements.items()}
+        return cls(document, readers, entitlements, circumstances(document), groups)
+
+    def cut(self) -> dict[_Readers, JsonObject]:
         fragments: dict[_Readers, JsonObject] = {}
-        facts = circumstances(self.document)
         for name, value in self.document.items():
-            admitted = frozenset(r for r in readers if name not in GATED or GATED[name] in self.sections(r))
-            for audience, fragment in self.split(value, name, admitted, facts):
+            for audience, fragment in self.split(value, name, self.naming(name)):
                 fragments.setdefault(audience, {})[name] = fragment
         return fragments
 
-    def split(
-        self, value: Json, path: str, readers: _Readers, facts: Circumstances
-    ) -> Iterable[tuple[_Readers, Json]]:
+    def split(self, value: Json, path: str, readers: _Readers) -> Iterable[tuple[_Readers, Json]]:
         """The fragments of any value. Every audience comes once."""
         if isinstance(value, list) and value and path in ITEM_IDS:
-            return self.items(value, path, readers, facts)
+            return self.items(value, path, readers)
         if isinstance(value, dict) and value:
-            return self.object(value, path, readers, facts)
-        return ((self.entitled(path, self.admitted(value, path, readers, facts), value), value),)
+            return self.object(value, path, readers)
+        return ((self.entitled(path, self.admitted(value, path, readers), value), value),)
 
     def object(
-        self, value: JsonObject, path: str, readers: _Readers, facts: Circumstances
+        self, value: JsonObject, path: str, readers: _Readers
     ) -> Iterable[tuple[_Readers, JsonObject]]:
         """The fragments of an object; none when it holds nothing but an instruction."""
-        readers = self.admitted(value, path, readers, facts)
+        readers = self.admitted(value, path, readers)
         fragments: dict[_Readers, JsonObject] = {}
         for key, child in value.items():
             if key != "visible_to":
                 below = path if path == _SETTLED else f"{path}.{key}"
-                for audience, fragment in self.split(child, below, readers, facts):
+                for audience, fragment in self.split(child, below, readers):
                     fragments.setdefault(audience, {})[key] = fragment
         return fragments.items()
 
-    def items(
-        self, values: list[Json], path: str, readers: _Readers, facts: Circumstances
-    ) -> Iterable[tuple[_Readers, Json]]:
+    def items(self, values: list[Json], path: str, readers: _Readers) -> Iterable[tuple[_Readers, Json]]:
         """Each item falls apart on its own; whatever is left of it in a fragment carries its id."""
         fragments: dict[_Readers, list[Json]] = {}
         for index, item in enumerate(_identified(values, path)):
             ids = {name: item[name] for name in ITEM_IDS[path] if name in item}
             pieces: dict[_Readers, JsonObject] = {}
             for shown, place, admitted in self.shown(item, index, path, readers):
-                for audience, piece in self.object(shown, place, admitted, facts):
+                for audience, piece in self.object(shown, place, admitted):
                     pieces.setdefault(audience, {}).update(piece)
             for audience, whole in pieces.items():
                 fragments.setdefault(audience, []).append(ids | whole)
         return ((audience, list(items)) for audience, items in fragments.items())
 
-    def shown(self, item: JsonObject, index: int, path: str, readers: _Readers) -> Iterator[_Item]:
+    def shown(self, item: JsonObject, index: int, path: str, readers: _Readers) -> Iterator[_Shown]:
         """What of an item is shown to whom: ``(fields, path, readers)``, once or twice for one item."""
         match path:
             case "routing.recipients":
-                yield item, path, frozenset(r for r in readers if r.index == index)
+                yield item, path, readers & self.where(lambda reader: reader.index == index)
             case "lawful_basis":
-                yield item, path, frozenset(r for r in readers if item["id"] in self.entry(r, "lawful_basis"))
+                named_there = self.where(lambda reader: item["id"] in self.entry(reader, "lawful_basis"))
+                yield item, path, readers & named_there
             case "roles":
                 group = "roles.victim" if item["role"] == "VICTIM" else "roles"
                 yield item, _SETTLED, self.within(group, readers)
@@ -191,25 +198,27 @@ class _Cutter:
             case _:
                 yield item, path, readers
 
-    def action(self, item: JsonObject, readers: _Readers) -> Iterator[_Item]:
-        own = self.within("actions", frozenset(r for r in readers if r.agency == item.get("agency")))
+    def action(self, item: JsonObject, readers: _Readers) -> Iterator[_Shown]:
+        agency = item.get("agency")
+        own = self.within("actions", readers & self.where(lambda reader: reader.agency == agency))
         title = {name: item[name] for name in ACTION_TITLE if name in item}
         yield title, _SETTLED, own | self.within("actions.titles", readers)
         yield {name: item[name] for name in item if name not in title}, _SETTLED, own
 
-    def condition(self, item: JsonObject, readers: _Readers) -> Iterator[_Item]:
+    def condition(self, item: JsonObject, readers: _Readers) -> Iterator[_Shown]:
         """The minimal view wins (protocol 6): its agencies see nothing else of the condition."""
         minimal = item.get("minimal_view")
         agencies = minimal.get("agencies") if isinstance(minimal, dict) else None
-        lesser = frozenset(r for r in readers if isinstance(agencies, list) and r.agency in agencies)
+        lesser = readers & _those(self.readers, agencies if isinstance(agencies, list) else ())
         if isinstance(minimal, dict):
             text = {name: minimal[name] for name in minimal if name != "agencies"}
             yield {"minimal_view": text}, _SETTLED, self.within("orders.minimal_view", lesser)
-        yield {k: v for k, v in item.items() if k != "minimal_view"}, "orders.conditions", readers - lesser
+        yield {k: v for k, v in item.items() if k != "minimal_view"}, "orders.conditions", readers & ~lesser
 
-    def admitted(self, value: Json, path: str, readers: _Readers, facts: Circumstances) -> _Readers:
-        admitted = named(value, path, facts)
-        return readers if admitted is None else frozenset(r for r in readers if r.agency in admitted)
+    def admitted(self, value: Json, path: str, readers: _Readers) -> _Readers:
+        """The readers that the document's own instruction at this place leaves."""
+        admitted = named(value, path, self.facts)
+        return readers if admitted is None else readers & _those(self.readers, admitted)
 
     def entitled(self, path: str, readers: _Readers, value: Json) -> _Readers:
         """The readers of one value, by its group. Nothing at all (null, [], {}) in the place of a whole
@@ -221,7 +230,7 @@ class _Cutter:
             return self.within(group, readers)
         below = reach(path, self.entitlements)
         if below and (value is None or value in ([], {})):
-            return frozenset(r for r in readers if r.agency in below)
+            return readers & _those(self.readers, below)
         raise _refused(
             "/" + "/".join(name.replace("~", "~0").replace("/", "~1") for name in path.split(".")),
             "this field belongs to no field group, so nobody may read it",
@@ -229,16 +238,23 @@ class _Cutter:
         )
 
     def within(self, group: str, readers: _Readers) -> _Readers:
-        may = self.entitlements.get(group, frozenset())
-        return frozenset(r for r in readers if r.agency in may)
+        return readers & self.groups.get(group, 0)
 
-    def sections(self, reader: Reader) -> Sequence[Json]:
-        return self.entry(reader, "sections")
+    def naming(self, name: str) -> _Readers:
+        """The readers whose entry names the section that this top-level name goes with; all for a block."""
+        return self.where(lambda reader: name not in GATED or GATED[name] in self.entry(reader, "sections"))
+
+    def where(self, holds: Callable[[Reader], bool]) -> _Readers:
+        return sum(1 << bit for bit, reader in enumerate(self.readers) if holds(reader))
 
     def entry(self, reader: Reader, name: str) -> Sequence[Json]:
         """A list out of the reader's own entry in ``routing.recipients``; empty when it has none."""
         value = _entries(self.document)[reader.index].get(name)
         return value if isinstance(value, list) else ()
+
+
+def _those(readers: Sequence[Reader], agencies: Container[Json]) -> _Readers:
+    return sum(1 << bit for bit, reader in enumerate(readers) if reader.agency in agencies)
 
 
 def _entries(document: JsonObject) -> list[JsonObject]:
