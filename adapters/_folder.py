@@ -30,6 +30,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from gateway.errors import InvalidDocument, TooLarge
 
@@ -104,17 +105,8 @@ class DropFolder:
     def read(self, place: str, name: str, limit: int) -> tuple[bytes, Stamp]:
         """Content and the stamp it was read under. Raises InvalidDocument for anything but a regular file,
         TooLarge above ``limit`` bytes."""
-        try:
-            handle = os.open(self._root / place / name, _READ)
-        except OSError as error:
-            if error.errno in (errno.ELOOP, errno.ENXIO):  # a link, or a socket
-                raise _not_a_file() from None
-            raise
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            os.close(handle)
-            raise _not_a_file()
-        with os.fdopen(handle, "rb") as file:
+        with _open(self._root / place / name) as file:
+            status = os.fstat(file.fileno())
             content = file.read(limit + 1)
         if len(content) > limit:
             raise TooLarge(f"the file is over {limit} bytes", remedy="Leave out what is not needed.")
@@ -151,6 +143,20 @@ def settled_name(name: str) -> str:
     return name if len(raw) <= _MAX_NAME else hashlib.sha256(raw).hexdigest()
 
 
+def _open(path: Path) -> BinaryIO:
+    """A regular file for reading. Raises InvalidDocument for anything else, without waiting on a pipe."""
+    try:
+        handle = os.open(path, _READ)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link, or a socket
+            raise _not_a_file() from None
+        raise
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise _not_a_file()
+    return os.fdopen(handle, "rb")
+
+
 def _not_a_file() -> InvalidDocument:
     return InvalidDocument(
         "this is not a regular file; links are not followed",
@@ -161,9 +167,9 @@ def _not_a_file() -> InvalidDocument:
 
 def _holds(path: Path, content: bytes) -> bool:
     try:
-        with os.fdopen(os.open(path, _READ), "rb") as file:
+        with _open(path) as file:
             return file.read(len(content) + 1) == content
-    except OSError:
+    except (OSError, InvalidDocument):
         return False  # missing, a link or unreadable: written anew, and that write reports what is wrong
 
 
