@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -42,6 +43,9 @@ MAX_DOCUMENT = 256 * 1024
 """Bytes of one document. The largest example has 20 KiB; sealed for many audiences it must fit into 1 MiB."""
 MAX_NESTING = 12
 """Lists and objects inside one another on input. The shape has 6; what is deeper is not even looked at."""
+MAX_MEMBERS = 300
+"""Items of one list, or fields of one object, on input. The longest list of the shape has 100. Beyond it the
+document is not held against the model at all: 50,000 wrong items take pydantic seconds to describe."""
 MAX_PROBLEMS = 50
 """More than a person corrects at a time, and a bound on what hostile input can make us write."""
 MAX_INTEGER = 2**53 - 1
@@ -57,6 +61,8 @@ class _Flaw:
     path: Path
     message: str
     remedy: str
+    hostile: bool = False
+    """Nobody writes this by mistake, and looking any further would be work for nothing."""
 
 
 def read(model: type[M], body: bytes, *, name: str, limit: int = MAX_DOCUMENT) -> M:
@@ -68,7 +74,7 @@ def read(model: type[M], body: bytes, *, name: str, limit: int = MAX_DOCUMENT) -
     if isinstance(tree, _Flaw):
         raise ShapeError([_problem(tree)])
     flaws = list(_inspect(tree))
-    found = _validate(model, body)
+    found = [] if any(flaw.hostile for flaw in flaws) else _validate(model, body)
     if isinstance(found, list):
         flaws = _join(flaws, [_translate(details, name) for details in _telling(found)])
     elif not flaws:
@@ -100,8 +106,8 @@ _LARGE = _Unfit("this integer is too large", "give an integer between -(2^53 - 1
 def _object(pairs: list[tuple[str, Any]]) -> _Object:
     made = _Object(pairs)
     if len(made) < len(pairs):
-        names = [name for name, _ in pairs]
-        made.repeated = tuple(sorted({name for name in names if names.count(name) > 1}))
+        counted = Counter(name for name, _ in pairs)
+        made.repeated = tuple(sorted(name for name, times in counted.items() if times > 1))
     return made
 
 
@@ -136,9 +142,8 @@ def _parse(body: bytes, limit: int) -> Any:
 
 
 def _too_deep(path: Path) -> _Flaw:
-    return _Flaw(
-        path, f"lists and objects are nested deeper than {MAX_NESTING}", "remove what is nested here"
-    )
+    message = f"lists and objects are nested deeper than {MAX_NESTING}"
+    return _Flaw(path, message, "remove what is nested here", hostile=True)
 
 
 def _inspect(tree: Any, path: Path = ()) -> Iterator[_Flaw]:
@@ -149,6 +154,9 @@ def _inspect(tree: Any, path: Path = ()) -> Iterator[_Flaw]:
         yield from _inspect_text(tree, path)
     elif isinstance(tree, (dict, list)) and len(path) >= MAX_NESTING:
         yield _too_deep(path)
+    elif isinstance(tree, (dict, list)) and len(tree) > MAX_MEMBERS:
+        message = f"this has more than {MAX_MEMBERS} members"
+        yield _Flaw(path, message, "leave out what is not needed", hostile=True)
     elif isinstance(tree, _Object):
         yield from _inspect_names(tree, path)
         for name, value in tree.items():

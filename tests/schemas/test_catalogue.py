@@ -96,7 +96,9 @@ def test_a_section_is_read_by_the_model_that_the_catalogue_names(name):
     assert list(_models(HandoverNotification.model_fields[name].annotation)) == [SECTIONS[name]]
 
 
-def test_the_command_writes_a_schema():
+def test_the_command_writes_a_schema(capsys):
+    assert main(["opening"]) == 0
+    assert capsys.readouterr().out == schema_text("opening")
     done = subprocess.run(
         [sys.executable, "-m", "schemas.catalogue", "opening"],
         capture_output=True,

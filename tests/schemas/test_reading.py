@@ -224,6 +224,29 @@ def test_deep_nesting_is_not_followed(adult, refused, depth):
     assert f"lists and objects are nested deeper than {MAX_NESTING}" in messages
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("roles", [{}] * 301), ("core", {f"a{n}": 1 for n in range(301)}), ("x", [1] * 50_000)],
+)
+def test_a_long_list_or_object_is_not_looked_into(adult, refused, field, value):
+    del adult["retention"]
+    adult[field] = value
+    (problem,) = refused(adult)
+    assert problem[:2] == (f"/{field}", "this has more than 300 members")
+
+
+def test_the_longest_list_of_the_shape_is_looked_into(adult, refused):
+    adult["contacts"] *= 60
+    (problem,) = refused(adult)
+    assert problem.message == "this list has more than 100 items"
+
+
+def test_every_repeated_key_is_named(refused):
+    body = b'{"core": {"a": 1, "b": 2, "a": 3, "b": 4, "c": 5}}'
+    twice = [p.pointer for p in refused(body) if p.message == "this field is given more than once"]
+    assert twice == ["/core/a", "/core/b"]
+
+
 # --- The report -----------------------------------------------------------------------------------------
 
 
