@@ -1,0 +1,8 @@
+"""``gateway`` and ``python -m gateway``."""
+
+from __future__ import annotations
+
+from gateway.cli.app import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,234 @@
+"""The composition root: the only place that names a concrete store, transport, key store or clock.
+
+Settings in, a running node out. Adapters and profiles are named in the configuration and loaded here by
+name (``webhook`` -> ``adapters.webhook:Adapter``, or ``package.module:Class``), so that adding one touches
+nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import ipaddress
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+from aiohttp import web
+
+from gateway.api.app import build
+from gateway.api.ops import build_metrics
+from gateway.clock import SystemClock
+from gateway.config import Agency, Api, Settings
+from gateway.core.trust import Network
+from gateway.errors import Misconfigured
+from gateway.flows.metrics import Metrics
+from gateway.flows.node import Node, Pace, Trust, Wake
+from gateway.flows.runtime import running
+from gateway.flows.trust import trust_of
+from gateway.keystore import KeyStore, read_passphrase
+from gateway.ports import Adapter, AdapterFactory, AgencyBinding, Clock, Profile, Store, Transport
+from gateway.stores import open_store
+from gateway.transports.rabbit import RabbitTransport, declare
+
+
+def open_keys(settings: Settings) -> KeyStore:
+    """Raises Misconfigured when the passphrase or a key file is not usable in this environment."""
+    passphrase = read_passphrase(file=settings.keys.passphrase_file)
+    return KeyStore.open(settings.key_folder, passphrase, settings.environment)
+
+
+def connect(settings: Settings) -> Transport:
+    """The broker of the configuration. The embedded one is given by whoever runs two nodes in one process."""
+    if not settings.broker.urls:
+        raise Misconfigured(
+            "no broker is configured",
+            code="no_broker",
+            field="/broker/urls",
+            remedy='set urls = ["amqps://..."] in [broker]; `gateway demo` runs without one',
+        )
+    return RabbitTransport(settings.broker_urls, settings.area)
+
+
+async def compose(
+    settings: Settings,
+    *,
+    store: Store,
+    transport: Transport,
+    clock: Clock | None = None,
+    keys: KeyStore | None = None,
+) -> Node:
+    """Put a node together out of an opened store and a transport. Raises Misconfigured, each with its remedy."""
+    ticking = clock or SystemClock()
+    held = keys or open_keys(settings)
+    trust = await load_trust(settings, store, ticking.now())
+    agencies = bind_agencies(settings, trust.network)
+    events = {binding.principal: asyncio.Event() for binding in agencies.values()}
+    return Node(
+        area=settings.area,
+        store=store,
+        transport=transport,
+        clock=ticking,
+        keys=held,
+        trust=trust,
+        agencies=agencies,
+        pace=Pace(**settings.timing.model_dump()),
+        wake=Wake(tasks=events),
+    )
+
+
+async def load_trust(settings: Settings, store: Store, now: int) -> Trust:
+    trust = await store.read(lambda tx: trust_of(tx, now))
+    if trust is None:
+        raise Misconfigured(
+            "this node has joined no network",
+            code="not_joined",
+            remedy="run `gateway join BUNDLE --expect FINGERPRINT` with the bundle its operators published",
+        )
+    accept_network(settings, trust.network)
+    return trust
+
+
+def accept_network(settings: Settings, network: Network) -> None:
+    """A demo network never runs under a production configuration, nor the other way round (protocol 7)."""
+    network.require_env(settings.environment)
+    network.node(settings.area)
+
+
+def bind_agencies(settings: Settings, network: Network) -> Mapping[str, AgencyBinding]:
+    """One binding for every agency in the configuration; each must be in the directory under its area."""
+    bindings = [bind(settings, role, agency, network) for role, agency in settings.agencies.items()]
+    return {binding.principal: binding for binding in bindings}
+
+
+def bind(settings: Settings, role: str, agency: Agency, network: Network) -> AgencyBinding:
+    principal = network.principal(f"{settings.area}/{role}")
+    factory = cast(
+        "AdapterFactory", named(agency.adapter, "adapters", "Adapter", f"/agencies/{role}/adapter")
+    )
+    adapter = factory(principal.name, agency.options)
+    _check_shape(adapter, Adapter, f"/agencies/{role}/adapter")
+    profile = named(
+        agency.profile or principal.agency.lower(),
+        "adapters.agencies",
+        "PROFILE",
+        f"/agencies/{role}/profile",
+    )
+    return AgencyBinding(principal.name, adapter, cast("Profile", profile), agency.justification)
+
+
+def named(name: str, package: str, attribute: str, field: str) -> Any:
+    """What a configured name stands for. Raises Misconfigured when there is no such module or attribute."""
+    module, _, wanted = name.partition(":") if ":" in name else (f"{package}.{name}", ":", attribute)
+    try:
+        return getattr(importlib.import_module(module), wanted)
+    except (ImportError, AttributeError) as error:
+        raise Misconfigured(
+            f"{name!r} cannot be loaded: {type(error).__name__}",
+            code="no_such_adapter",
+            field=field,
+            remedy=f"use the name of a module in {package}, or package.module:Name",
+        ) from error
+
+
+def _check_shape(thing: object, protocol: type, field: str) -> None:
+    """Checked at start, so that an adapter that lacks a method fails before it is given anything."""
+    members = [name for name in vars(protocol) if not name.startswith("_")]
+    missing = [name for name in (*members, "pulls") if not hasattr(thing, name)]
+    if missing:
+        raise Misconfigured(
+            f"the adapter lacks {', '.join(missing)}",
+            field=field,
+            remedy="see docs/adapters.md for its contract",
+        )
+
+
+@asynccontextmanager
+async def started(
+    settings: Settings, *, transport: Transport | None = None, clock: Clock | None = None
+) -> AsyncIterator[Node]:
+    """A node that is up: store open, broker connected, pumps running; all of it closed on leaving."""
+    store = open_store(settings.database_url)
+    await store.start()
+    try:
+        carrier = transport or connect(settings)
+        node = await compose(settings, store=store, transport=carrier, clock=clock)
+        if settings.broker.create and transport is None:
+            await declare(settings.broker_urls[0], node.network.areas)
+        await carrier.start()
+    except BaseException:
+        await store.close()
+        raise
+    async with running(node, accept=lambda network: accept_network(settings, network)):
+        yield node
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A node that is up and answers HTTP. ``url`` is where; the port is the real one when 0 was asked for."""
+
+    node: Node
+    url: str
+    metrics: str
+
+
+@asynccontextmanager
+async def serving(settings: Settings, *, transport: Transport | None = None) -> AsyncIterator[Serving]:
+    """:func:`started` with the HTTP API, and the metrics on their own bind."""
+    context = tls(settings.api)
+    async with AsyncExitStack() as stack:
+        node = await stack.enter_async_context(started(settings, transport=transport))
+        api, metrics = settings.api, settings.metrics
+        counters = Metrics()
+        port = await _listen(stack, build(node, metrics=counters), api.host, api.port, context)
+        watched = ""
+        if metrics.port:
+            seen = await _listen(stack, build_metrics(node, counters), metrics.host, metrics.port, None)
+            watched = f"http://{metrics.host}:{seen}/metrics"
+        scheme = "https" if context else "http"
+        yield Serving(node, f"{scheme}://{api.host}:{port}", watched)
+
+
+async def _listen(
+    stack: AsyncExitStack, app: web.Application, host: str, port: int, context: ssl.SSLContext | None
+) -> int:
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    try:
+        await web.TCPSite(runner, host, port, ssl_context=context).start()
+    except OSError as error:
+        raise Misconfigured(
+            f"cannot listen on {host}:{port}: {error.strerror}",
+            code="no_listen",
+            field="/api/port",
+            remedy="choose a free port, or stop what uses this one",
+        ) from error
+    return int(runner.addresses[0][1])
+
+
+def tls(api: Api) -> ssl.SSLContext | None:
+    """The server's TLS (1.2 or newer), or None on loopback and behind a proxy. Raises Misconfigured when
+    plaintext would leave this machine."""
+    if api.certificate and api.key:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(api.certificate, api.key)
+        return context
+    if not (api.behind_proxy or _loopback(api.host)):
+        raise Misconfigured(
+            "the API would listen without TLS on an address that others reach",
+            code="no_tls",
+            field="/api/certificate",
+            remedy="set certificate and key, or behind_proxy = true when a proxy in front speaks TLS",
+        )
+    return None
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,105 @@
+"""``gateway handover``: send, validate, show, why."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gateway.cli.client import HOME, ActorOption, Agency, ApiOption, RoleOption, TokenOption
+from gateway.cli.output import ConfigOption, JsonFlag, emit, errors, say
+
+app = typer.Typer(help="Send a handover, and see who has taken it on.", no_args_is_help=True)
+
+FileArgument = Annotated[Path, typer.Argument(help="The document, or - for standard input.")]
+RefArgument = Annotated[str, typer.Argument(help="HO-<area>-<year>-<6 digits>")]
+
+
+@app.command()
+def send(
+    file: FileArgument,
+    actor: ActorOption,
+    role: RoleOption,
+    api: ApiOption = HOME,
+    token: TokenOption = None,
+    key: Annotated[str, typer.Option(help="Idempotency key. Default: from the document's bytes.")] = "",
+    as_json: JsonFlag = False,
+) -> None:
+    """Hand a document in at your node. Sending the same file again does nothing twice."""
+    with errors(as_json=as_json):
+        body = read(file)
+        headers = {"Idempotency-Key": key or hashlib.sha256(body).hexdigest()}
+        answer = Agency(api, token, actor, role).post("/v1/handovers", body, headers=headers)
+        emit(answer, as_json=as_json, text=f"{answer['handover']} is accepted for sending")
+        say(f"next: gateway handover show {answer['handover']}")
+
+
+@app.command()
+def validate(
+    file: FileArgument,
+    as_of: Annotated[str, typer.Option(help="Judge it at this moment (RFC 3339). Default: now.")] = "",
+    config: ConfigOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Judge a document without sending it: its shape, the rules, who would see what. Needs no running node."""
+    from gateway.cli.judging import judge_file
+
+    with errors(as_json=as_json):
+        verdict = judge_file(read(file), as_of, config)
+        emit(verdict, as_json=as_json, text=_verdict(verdict))
+
+
+@app.command()
+def show(
+    ref: RefArgument, api: ApiOption = HOME, token: TokenOption = None, as_json: JsonFlag = False
+) -> None:
+    """Who has taken it on, who is late, who is responsible now."""
+    with errors(as_json=as_json):
+        standing = Agency(api, token).get(f"/v1/handovers/{ref}")
+        emit(standing, as_json=as_json, text=_standing(standing))
+        if not as_json:
+            say(f"next: gateway handover why {ref}")
+
+
+@app.command()
+def why(
+    ref: RefArgument, api: ApiOption = HOME, token: TokenOption = None, as_json: JsonFlag = False
+) -> None:
+    """Leg by leg: where it is, whose turn it is, what went wrong last, what to do."""
+    with errors(as_json=as_json):
+        answer = Agency(api, token).get(f"/v1/handovers/{ref}/why")
+        emit(answer, as_json=as_json, text="\n".join(_why(leg) for leg in answer["legs"]))
+
+
+def read(file: Path) -> bytes:
+    if str(file) == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return file.read_bytes()
+    except OSError:
+        raise typer.BadParameter(f"{file} cannot be read") from None
+
+
+def _verdict(verdict: Mapping[str, Any]) -> str:
+    lines = [
+        "valid: it would be accepted" if verdict["checked"] == "everything" else "valid in shape and rules"
+    ]
+    lines += [f"  {leg['agency']:<22} {', '.join(leg['sections'])}" for leg in verdict["legs"]]
+    return "\n".join(lines)
+
+
+def _standing(standing: Mapping[str, Any]) -> str:
+    lines = [f"{standing['handover']} v{standing['version']} {standing['state']}", str(standing["summary"])]
+    for leg in standing["legs"]:
+        late = f"  LATE: {', '.join(leg['overdue'])}" if leg["overdue"] else ""
+        lines.append(f"  {leg['agency']:<22} {leg['state']:<14} responsible: {leg['responsible']}{late}")
+    return "\n".join(lines)
+
+
+def _why(leg: Mapping[str, Any]) -> str:
+    error = f"; last error {leg['last_error']}, next try {leg['next_try']}" if leg["last_error"] else ""
+    return f"{leg['agency']:<22} {leg['where']}; turn: {leg['turn']}{error}; {leg['fix']}"

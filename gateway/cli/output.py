@@ -1,0 +1,121 @@
+"""What every command shares: data on stdout, talk on stderr, ``--json``, and one table of exit codes.
+
+A problem names the place and the remedy; with ``--json`` it is one object on stdout, so that a script reads
+outcome and error alike.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from enum import IntEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gateway.errors import (
+    Conflict,
+    GatewayError,
+    Misconfigured,
+    NotFound,
+    Refused,
+    Rejected,
+    Unavailable,
+)
+
+
+class Exit(IntEnum):
+    """Stable and documented in docs/cli.md."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    NOT_FOUND = 3
+    VERIFICATION_FAILED = 4
+    UNREACHABLE = 5
+    CONFLICT = 6
+    REFUSED = 7
+    NOT_READY = 8
+    CANNOT_TELL = 9
+    INTERRUPTED = 130
+
+
+_BY_FAULT: tuple[tuple[type[GatewayError], Exit], ...] = (
+    (NotFound, Exit.NOT_FOUND),
+    (Conflict, Exit.CONFLICT),
+    (Rejected, Exit.REFUSED),
+    (Refused, Exit.VERIFICATION_FAILED),
+    (Unavailable, Exit.UNREACHABLE),
+    (Misconfigured, Exit.NOT_READY),
+)
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="The node's gateway.toml.", show_default=False)
+]
+
+
+def exit_code(error: GatewayError) -> Exit:
+    return next((code for kind, code in _BY_FAULT if isinstance(error, kind)), Exit.FAILED)
+
+
+def emit(value: Mapping[str, Any], *, as_json: bool, text: str = "") -> None:
+    """The command's data. ``text`` is what a person reads; without it the JSON is indented."""
+    if as_json:
+        sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    else:
+        sys.stdout.write((text or json.dumps(value, indent=2, ensure_ascii=False)) + "\n")
+    sys.stdout.flush()
+
+
+def say(text: str) -> None:
+    """Talk: to stderr, never mixed with data."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def colours() -> bool:
+    return sys.stderr.isatty() and "NO_COLOR" not in os.environ
+
+
+@contextmanager
+def errors(*, as_json: bool) -> Iterator[None]:
+    """Turn an error of ours into words and an exit code; anything else is a bug and shows as one."""
+    try:
+        yield
+    except GatewayError as error:
+        if as_json:
+            emit({"error": problem(error)}, as_json=True)
+        else:
+            say(words(error))
+        raise typer.Exit(exit_code(error)) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(Exit.INTERRUPTED) from None
+
+
+def problem(error: GatewayError) -> dict[str, Any]:
+    return {
+        "code": error.code,
+        "message": error.message,
+        "field": error.field,
+        "remedy": error.remedy,
+        "problems": [
+            {"field": p.field, "rule": p.rule, "message": p.message, "remedy": p.remedy}
+            for p in error.problems
+        ],
+    }
+
+
+def words(error: GatewayError) -> str:
+    lines = [f"{error.code}: {error.message}" + (f" ({error.field})" if error.field else "")]
+    lines += [
+        f"  {p.field or '/'}{f' [{p.rule}]' if p.rule else ''}: {p.message} - {p.remedy}"
+        for p in error.problems
+    ]
+    if error.remedy:
+        lines.append(f"  what to do: {error.remedy}")
+    return "\n".join(lines)

@@ -1,0 +1,217 @@
+"""The settings of one node: frozen, validated, read in one place.
+
+Order, later wins: ``gateway.toml`` (``--config`` > ``$GATEWAY_CONFIG`` > ``./gateway.toml`` >
+``/etc/gateway/gateway.toml``), then environment variables ``GATEWAY__SECTION__KEY``. A secret is never a
+setting: a setting names the FILE that holds it. Nothing else in the gateway reads the environment.
+
+Example::
+
+    environment = "prod"
+    area = "E09000012"
+    data = "/var/lib/gateway"
+
+    [database]
+    url = "sqlite:////var/lib/gateway/gateway.db"
+
+    [broker]
+    urls = ["amqps://broker.example:5671/handover"]
+    credentials_file = "/run/secrets/broker"
+
+    [agencies.police]
+    adapter = "webhook"
+    justification = "STANDING_ADAPTER"
+    [agencies.police.options]
+    url = "https://intake.police.example/handovers"
+    secret_file = "/run/secrets/police-webhook"
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from gateway.errors import Misconfigured, Problem
+
+AREA = r"^[A-Z][0-9]{8}$"  # pydantic matches with Rust, whose $ is the very end
+ROLE = r"^[a-z][a-z0-9_]{1,30}$"
+PLACES = (Path("gateway.toml"), Path("/etc/gateway/gateway.toml"))
+
+AreaCode = Annotated[str, Field(pattern=AREA)]
+RoleName = Annotated[str, Field(pattern=ROLE)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Database(_Section):
+    """``url`` "": a SQLite file in ``data``. ``url_file``: a file that holds the URL, for one with a password."""
+
+    url: str = ""
+    url_file: Path | None = None
+
+
+class Broker(_Section):
+    """``urls`` in order of preference; none: the embedded in-process broker, for one process alone.
+
+    ``credentials_file`` holds ``user:password`` on one line; a password in ``urls`` is for demos.
+    ``create`` lets the node make its own topology, which a production account may not.
+    """
+
+    urls: tuple[str, ...] = ()
+    credentials_file: Path | None = None
+    create: bool = False
+
+
+class Api(_Section):
+    """Where the HTTP API listens. Anything but loopback needs ``certificate`` and ``key``, or a proxy that
+    speaks TLS in front and ``behind_proxy = true``."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8420
+    certificate: Path | None = None
+    key: Path | None = None
+    behind_proxy: bool = False
+
+
+class Metrics(_Section):
+    """``port`` 0: no metrics listener. Its own bind, so that it is never exposed with the API by accident."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 0
+
+
+class KeyFiles(_Section):
+    """``folder`` "": ``keys`` under ``data``. ``passphrase_file``: see protocol 7 for where else it may come from."""
+
+    folder: Path | None = None
+    passphrase_file: Path | None = None
+
+
+class Agency(_Section):
+    """One agency of this area. ``adapter`` and ``profile``: a short name, or ``package.module:Name``.
+
+    ``justification`` is the standing reason (a code of ``schemas``) under which a push adapter opens.
+    """
+
+    adapter: str = "inbox"
+    profile: str = ""
+    justification: str = "STANDING_ADAPTER"
+    options: dict[str, Any] = {}
+
+
+class Timing(_Section):
+    """Seconds. Deadlines of agencies are law and policy (core.deadlines), not settings of a machine."""
+
+    poll: Annotated[float, Field(gt=0, le=60)] = 1.0
+    resend: Annotated[int, Field(ge=1, le=3600)] = 30
+    resend_cap: Annotated[int, Field(ge=1, le=86_400)] = 900
+    sweep: Annotated[float, Field(gt=0, le=600)] = 5.0
+    adapter_timeout: Annotated[int, Field(ge=1, le=600)] = 30
+    life: Annotated[int, Field(ge=600, le=72 * 3600)] = 72 * 3600
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix="GATEWAY__", env_nested_delimiter="__", frozen=True, extra="forbid"
+    )
+
+    environment: Literal["prod", "demo"] = "prod"
+    area: AreaCode
+    data: Path
+    database: Database = Database()
+    broker: Broker = Broker()
+    api: Api = Api()
+    metrics: Metrics = Metrics()
+    keys: KeyFiles = KeyFiles()
+    agencies: dict[RoleName, Agency] = {}
+    timing: Timing = Timing()
+
+    @property
+    def key_folder(self) -> Path:
+        return self.keys.folder or self.data / "keys"
+
+    @property
+    def database_url(self) -> str:
+        if self.database.url_file:
+            return _line(self.database.url_file, "/database/url_file")
+        return self.database.url or f"sqlite:///{self.data / 'gateway.db'}"
+
+    @property
+    def broker_urls(self) -> tuple[str, ...]:
+        """The URLs with the credentials of ``credentials_file`` put in."""
+        if not self.broker.credentials_file:
+            return self.broker.urls
+        credentials = _line(self.broker.credentials_file, "/broker/credentials_file")
+        return tuple(url.replace("://", f"://{credentials}@", 1) for url in self.broker.urls)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        # Environment over file: what is passed to the constructor is what the TOML file says.
+        return env_settings, init_settings
+
+
+def find(explicit: Path | None = None) -> Path:
+    """The configuration file that applies. Raises Misconfigured naming where it was looked for."""
+    named = explicit or (Path(os.environ["GATEWAY_CONFIG"]) if "GATEWAY_CONFIG" in os.environ else None)
+    for place in (named,) if named else PLACES:
+        if place.is_file():
+            return place
+    raise Misconfigured(
+        f"no configuration file at {named}" if named else "no configuration file",
+        code="no_config",
+        remedy="run `gateway init`, or name one with --config or $GATEWAY_CONFIG",
+    )
+
+
+def load(explicit: Path | None = None) -> Settings:
+    """Read, check and freeze the settings. Raises Misconfigured with one problem per wrong setting."""
+    path = find(explicit)
+    try:
+        with path.open("rb") as file:
+            table = tomllib.load(file)
+    except (OSError, ValueError) as error:
+        raise Misconfigured(
+            f"{path} cannot be read as TOML: {type(error).__name__}", remedy="correct the file's syntax"
+        ) from None
+    return build(table)
+
+
+def build(table: Mapping[str, Any]) -> Settings:
+    """Settings from a table of the file's shape, with the environment over it. Raises Misconfigured."""
+    try:
+        return Settings(**dict(table))
+    except ValidationError as error:
+        problems = [_problem(item["loc"], item["msg"]) for item in error.errors(include_input=False)]
+        raise Misconfigured(
+            "the configuration is not usable: " + "; ".join(f"{p.field}: {p.message}" for p in problems),
+            code="bad_config",
+            problems=problems,
+            remedy="correct the settings named",
+        ) from None
+
+
+def _problem(place: Sequence[object], message: str) -> Problem:
+    return Problem("/" + "/".join(str(step) for step in place), message, "correct this setting")
+
+
+def _line(path: Path, field: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError:
+        raise Misconfigured(
+            f"{path} cannot be read", field=field, remedy="create the file, readable by the gateway alone"
+        ) from None

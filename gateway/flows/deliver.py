@@ -1,0 +1,202 @@
+"""Hand each agency its part: claim and log the access -> unseal -> profile -> adapter -> receipt "opened".
+
+The access is on record before plaintext exists (s.62 DPA 2018). An adapter is called at least once: a crash
+between its answer and our commit calls it again with the same key, which is how the agency tells. One pump
+an agency, so that a slow system holds up nobody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+import structlog
+
+from gateway.core.encoding import Json, JsonObject
+from gateway.core.states import LegState, responsible
+from gateway.errors import Conflict, GatewayError, NotFound, Refused, Rejected, Unavailable
+from gateway.flows import receipts
+from gateway.flows.node import Caller, Node
+from gateway.flows.vault import open_for, secrets_of
+from gateway.ports import (
+    AccessRow,
+    AgencyBinding,
+    EnvelopeRow,
+    LegEvent,
+    LegRow,
+    Parcel,
+    Task,
+    TaskRow,
+    Transaction,
+    View,
+)
+
+BATCH = 16
+"""Parcels with one agency's adapter at a time: its system decides the pace, not our backlog."""
+
+LEASE = 300
+"""Seconds before another worker may take a claimed parcel up; longer than any adapter's time-out."""
+
+log = structlog.get_logger("deliver")
+
+
+async def deliver(node: Node, binding: AgencyBinding) -> int:
+    """Deliver what is due for one agency. Returns how many parcels were taken up."""
+    now = node.clock.now()
+
+    def claim(tx: Transaction) -> Sequence[TaskRow]:
+        tasks = tx.claim_tasks(binding.principal, now, BATCH, LEASE)
+        for task in tasks:
+            _account(tx, task, binding, now)
+        return tasks
+
+    tasks = await node.store.write(claim)
+    await asyncio.gather(*(_hand_over(node, binding, task) for task in tasks))
+    return len(tasks)
+
+
+def _account(tx: Transaction, task: TaskRow, binding: AgencyBinding, now: int) -> None:
+    leg = tx.leg(task.leg)
+    if leg is None or task.kind is Parcel.STATUS:
+        return  # news about a leg holds no personal data
+    caller = Caller(binding.principal, leg.agency, actor="adapter", role="standing justification")
+    tx.put_access(access(caller, leg, "DISCLOSURE", binding.justification, now))
+
+
+def access(
+    caller: Caller,
+    leg: LegRow,
+    operation: str,
+    justification: str,
+    now: int,
+    *,
+    sections: Sequence[str] = (),
+    note: str = "",
+) -> AccessRow:
+    return AccessRow(
+        at=now,
+        operation=operation,
+        principal=caller.principal,
+        actor=caller.actor,
+        role=caller.role,
+        ref=leg.ref,
+        version=leg.version,
+        leg=leg.id,
+        sections=tuple(sections),
+        recipients=(caller.principal,),
+        justification=justification,
+        note=note,
+    )
+
+
+async def _hand_over(node: Node, binding: AgencyBinding, task: TaskRow) -> None:
+    """Whatever happens to one parcel stays with it: it is done, due again, or held for a person."""
+    try:
+        view = await _view(node, binding, task)
+        async with asyncio.timeout(node.pace.adapter_timeout):
+            await binding.adapter.deliver(view, key=task.id)
+    except TimeoutError:
+        await _postpone(node, task, Unavailable("the adapter took too long", code="adapter_timeout"))
+    except Unavailable as error:
+        await _postpone(node, task, error)
+    except (Rejected, Refused) as error:
+        await _hold(node, task, error)
+    else:
+        await node.store.write(lambda tx: delivered(tx, node, task, node.clock.now()))
+        node.wake.receipts.set()
+
+
+async def _view(node: Node, binding: AgencyBinding, task: TaskRow) -> View:
+    leg, envelope = await node.store.read(lambda tx: (tx.leg(task.leg), tx.envelope(task.mid)))
+    if leg is None:
+        raise NotFound("the leg of this parcel is gone", code="no_leg")
+    return present(node, binding, task, leg, envelope)
+
+
+def present(
+    node: Node, binding: AgencyBinding, task: TaskRow, leg: LegRow, envelope: EnvelopeRow | None
+) -> View:
+    """PLAINTEXT for one agency: a view of the handover in its words, a reply, or the news about a leg."""
+    content: JsonObject
+    if task.kind is Parcel.STATUS:
+        content = status(leg, task)
+    elif envelope is None:
+        raise NotFound("the message of this parcel is gone", code="no_message")
+    else:
+        sections = open_for(node, envelope, binding.principal)
+        content = binding.profile.present(sections, leg) if task.kind is Parcel.NOTIFICATION else sections
+    return View(task.kind, leg.ref, leg.version, leg.id, binding.principal, leg.urgency, content)
+
+
+def status(leg: LegRow, task: TaskRow) -> JsonObject:
+    """What the counterpart is told of a leg. Codes and times only."""
+    facts: dict[str, Json] = {
+        "handover": leg.ref,
+        "version": leg.version,
+        "leg": leg.id,
+        "agency": leg.agency,
+        "principal": leg.principal,
+        "event": task.subject,
+        "state": leg.state,
+        "responsible": responsible(LegState(leg.state), leg.counterpart, leg.principal),
+        "acknowledge_by": leg.acknowledge_by,
+        "decide_by": leg.decide_by,
+    }
+    return facts
+
+
+def delivered(tx: Transaction, node: Node, task: TaskRow, now: int) -> None:
+    """Record that the agency's side has the parcel, with its signed receipt "opened"."""
+    if not tx.advance_task(task.id, task.state, Task.DONE):
+        return
+    leg, envelope = tx.leg(task.leg), tx.envelope(task.mid)
+    if task.kind is not Parcel.NOTIFICATION or leg is None or envelope is None or leg.opened:
+        return
+    event = LegEvent(leg.id, now, "opened", leg.state, leg.state, leg.principal)
+    tx.advance_leg(leg.id, leg.state, leg.state, event, opened=now)
+    parts = secrets_of(node, envelope).readers.get(leg.principal, ())
+    receipts.sign(
+        tx, node, by=leg.principal, envelope=envelope, state="opened", now=now, leg=leg, parts=parts
+    )
+
+
+async def _postpone(node: Node, task: TaskRow, error: GatewayError) -> None:
+    log.warning("not delivered", principal=task.principal, kind=task.kind.value, code=error.code)
+    due = node.clock.now() + node.pace.again(task.attempts)
+    await node.store.write(
+        lambda tx: tx.advance_task(task.id, task.state, task.state, due=due, error=error.code)
+    )
+
+
+async def _hold(node: Node, task: TaskRow, error: GatewayError) -> None:
+    log.error("held for a person", principal=task.principal, kind=task.kind.value, code=error.code)
+    await node.store.write(lambda tx: tx.advance_task(task.id, task.state, Task.HELD, error=error.code))
+
+
+async def open_parked(
+    node: Node, caller: Caller, task_id: str, *, justification: str, note: str = ""
+) -> View:
+    """An agency that fetches opens one of its parcels, in two steps: on record first, then unsealed.
+
+    Raises NotFound when it is not this caller's, Conflict when an adapter has it in hand.
+    """
+    binding = node.binding(caller.principal)
+    now = node.clock.now()
+
+    def record(tx: Transaction) -> tuple[TaskRow, LegRow, EnvelopeRow | None]:
+        task = tx.task(task_id)
+        leg = tx.leg(task.leg) if task else None
+        if task is None or leg is None or task.principal != caller.principal:
+            raise NotFound("no such parcel for this agency", remedy="list them with GET /v1/inbox")
+        if task.state is Task.WAITING:
+            raise Conflict("this parcel is with the agency's adapter", code="in_hand")
+        if task.kind is not Parcel.STATUS:
+            tx.put_access(access(caller, leg, "CONSULTATION", justification, now, note=note))
+        return task, leg, tx.envelope(task.mid)
+
+    task, leg, envelope = await node.store.write(record)
+    view = present(node, binding, task, leg, envelope)
+    await node.store.write(lambda tx: delivered(tx, node, replace(task, state=Task.PARKED), node.clock.now()))
+    node.wake.receipts.set()
+    return view

@@ -1,0 +1,199 @@
+"""The only way out: due outbox rows -> bundles -> the broker, confirmed -> rows advanced.
+
+A row stays, and is published again with growing pauses, until the peer has answered: a handover with its
+signed receipt, receipts by the peer's cumulative ``seen``. A crash after the publish and before the commit
+publishes twice; the receiver tells by (sender, stream, sequence). Our own receipts wait in their table and
+are packed here, several to one envelope, so that the broker learns no states (protocol 5).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+from uuid_utils.compat import uuid4
+
+from gateway.core.encoding import Json
+from gateway.core.envelope import MAX_BUNDLE, MAX_BUNDLE_COUNT, Kind, bundle
+from gateway.core.states import LegState, advance_leg
+from gateway.errors import GatewayError, Unavailable, UnknownRecipient
+from gateway.flows import outgoing, reseal
+from gateway.flows.node import Node
+from gateway.flows.vault import write_sections
+from gateway.ports import (
+    EnvelopeRow,
+    Lane,
+    LegEvent,
+    LegRow,
+    Outbound,
+    OutboxRow,
+    Outgoing,
+    ReceiptRow,
+    Side,
+    Transaction,
+)
+
+WINDOW = 256
+"""Rows claimed at once: enough to fill bundles, few enough that urgent rows never wait behind many."""
+
+LEASE = 60
+"""Seconds a claimed row is ours alone; longer than any wait on the broker."""
+
+PACK = 64
+"""Receipts in one envelope: as many as envelopes in a bundle, well under the envelope's 1 MiB."""
+
+BULK = (Lane.RECEIPTS, Lane.STANDARD)
+URGENT = (Lane.URGENT,)
+
+log = structlog.get_logger("dispatch")
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """What goes out in one AMQP message."""
+
+    peer: str
+    lane: Lane
+    rows: Sequence[OutboxRow]
+    envelopes: Sequence[EnvelopeRow]
+
+
+async def dispatch(node: Node, lanes: Sequence[Lane]) -> int:
+    """Publish what is due on ``lanes``. Returns how many rows were claimed; 0 means nothing is due."""
+    now = node.clock.now()
+    rows = await node.store.write(lambda tx: tx.claim_outbox(now, WINDOW, LEASE, lanes))
+    late = [row for row in rows if row.expires <= now + outgoing.MARGIN]
+    for row in late:
+        await reseal.reseal(node, row)
+    loads = await node.store.read(lambda tx: _loads(tx, [row for row in rows if row not in late]))
+    await asyncio.gather(*(_publish(node, load) for load in loads))
+    return len(rows)
+
+
+def _loads(tx: Transaction, rows: Sequence[OutboxRow]) -> Sequence[_Load]:
+    grouped: Mapping[tuple[str, Lane], list[tuple[OutboxRow, EnvelopeRow]]] = defaultdict(list)
+    for row in rows:
+        envelope = tx.envelope(row.mid)
+        if envelope is not None:
+            grouped[row.peer, row.lane].append((row, envelope))
+    return [
+        _Load(peer, lane, *_split(chunk))
+        for (peer, lane), group in grouped.items()
+        for chunk in _chunks(group)
+    ]
+
+
+def _split(
+    chunk: Sequence[tuple[OutboxRow, EnvelopeRow]],
+) -> tuple[Sequence[OutboxRow], Sequence[EnvelopeRow]]:
+    return [row for row, _ in chunk], [envelope for _, envelope in chunk]
+
+
+def _chunks(
+    group: Sequence[tuple[OutboxRow, EnvelopeRow]],
+) -> Sequence[Sequence[tuple[OutboxRow, EnvelopeRow]]]:
+    """Bundles within the limits of protocol 4.6."""
+    chunks: list[list[tuple[OutboxRow, EnvelopeRow]]] = [[]]
+    size = 0
+    for pair in group:
+        weight = len(pair[1].body) + 4
+        if len(chunks[-1]) == MAX_BUNDLE_COUNT or size + weight > MAX_BUNDLE - 6:
+            chunks.append([])
+            size = 0
+        chunks[-1].append(pair)
+        size += weight
+    return [chunk for chunk in chunks if chunk]
+
+
+async def _publish(node: Node, load: _Load) -> None:
+    message = Outgoing(
+        to=load.peer,
+        lane=load.lane,
+        body=bundle([envelope.body for envelope in load.envelopes]),
+        message_id=uuid4().hex,
+        urgent=load.lane is Lane.URGENT,
+    )
+    try:
+        await node.transport.publish(message)
+    except (Unavailable, UnknownRecipient) as error:
+        log.warning(
+            "not published", peer=load.peer, lane=load.lane.value, code=error.code, rows=len(load.rows)
+        )
+        failed = error
+        await node.store.write(lambda tx: _postpone(tx, node, load.rows, failed))
+        return
+    now = node.clock.now()
+    await node.store.write(lambda tx: _published(tx, node, load, now))
+
+
+def _postpone(tx: Transaction, node: Node, rows: Sequence[OutboxRow], error: GatewayError) -> None:
+    now = node.clock.now()
+    for row in rows:
+        tx.advance_outbox(
+            row.id, [row.state], row.state, due=now + node.pace.again(row.attempts), error=error.code
+        )
+
+
+def _published(tx: Transaction, node: Node, load: _Load, now: int) -> None:
+    """Conditional on the old state: the receipt may have settled the row before we got here."""
+    for row, envelope in zip(load.rows, load.envelopes, strict=True):
+        tx.advance_outbox(
+            row.id,
+            [Outbound.WAITING, Outbound.PUBLISHED],
+            Outbound.PUBLISHED,
+            due=now + node.pace.again(row.attempts),
+        )
+        if envelope.kind == Kind.MESSAGE:
+            for leg in tx.legs_of_message(envelope.mid):
+                _transmitted(tx, leg, node.principal, now)
+
+
+def _transmitted(tx: Transaction, leg: LegRow, by: str, now: int) -> None:
+    if leg.side is Side.ORIGIN and leg.state == LegState.QUEUED:
+        after = advance_leg(LegState(leg.state), "transmitted")
+        event = LegEvent(leg.id, now, "transmitted", leg.state, after, by)
+        tx.advance_leg(leg.id, leg.state, after, event)
+
+
+async def pack(node: Node) -> int:
+    """Put waiting receipts of ours into envelopes, one a peer. Returns how many were taken up.
+
+    Sealed inside the transaction, unlike messages: the rows are locked, so no other worker packs the same
+    receipt, and one seal serves up to PACK of them.
+    """
+    now = node.clock.now()
+    taken = await node.store.write(lambda tx: _pack(tx, node, now))
+    if taken:
+        node.wake.outbox[Lane.RECEIPTS].set()
+    return taken
+
+
+def _pack(tx: Transaction, node: Node, now: int) -> int:
+    by_peer: Mapping[str, list[ReceiptRow]] = defaultdict(list)
+    for receipt in tx.unsent_receipts(PACK):
+        by_peer[receipt.peer].append(receipt)
+    return sum(_pack_for(tx, node, peer, receipts, now) for peer, receipts in by_peer.items())
+
+
+def _pack_for(tx: Transaction, node: Node, peer: str, receipts: Sequence[ReceiptRow], now: int) -> int:
+    notes: list[Json] = [receipt.note.decode() for receipt in receipts]
+    try:
+        sending = outgoing.seal(
+            node,
+            kind=Kind.RECEIPTS,
+            to=peer,
+            lane=Lane.RECEIPTS,
+            priority=0,
+            readers={},
+            contents=[write_sections({"receipts": notes})],
+            now=now,
+        )
+    except GatewayError as error:  # one peer without a valid key must not hold up the others
+        log.error("receipts cannot be sealed", peer=peer, code=error.code, receipts=len(receipts))
+        return 0
+    sealed = outgoing.store(tx, node, sending, now)
+    tx.mark_sent([receipt.hash for receipt in receipts], sealed.mid)
+    return len(receipts)

@@ -1,0 +1,124 @@
+"""What every flow is given: one area's node, made of the seams and nothing concrete.
+
+Also the two small things that all flows share: the wake-up calls between pumps (a pump also polls, so a
+call lost to a crash costs a moment and no message) and the leaf of the log. It decides nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gateway.core.encoding import Json, encode
+from gateway.core.trust import Network
+from gateway.errors import Misconfigured
+from gateway.ports import AgencyBinding, Clock, Keys, Lane, Store, Transaction, Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often and how long, in seconds. Set from the configuration's ``timing`` section."""
+
+    poll: float = 1.0
+    resend: int = 30
+    resend_cap: int = 900
+    sweep: float = 5.0
+    adapter_timeout: int = 30
+    life: int = 72 * 3600
+
+    def again(self, attempts: int) -> int:
+        """Seconds until the next try after ``attempts`` tries: doubling, capped."""
+        return int(min(self.resend * 2 ** min(max(attempts - 1, 0), 16), self.resend_cap))
+
+
+def _events() -> Mapping[Lane, asyncio.Event]:
+    """STANDARD and RECEIPTS leave by one pump, so they share one event."""
+    bulk = asyncio.Event()
+    return {Lane.URGENT: asyncio.Event(), Lane.STANDARD: bulk, Lane.RECEIPTS: bulk}
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """One event a pump: set by whoever made work for it, after the commit."""
+
+    outbox: Mapping[Lane, asyncio.Event] = field(default_factory=_events)
+    receipts: asyncio.Event = field(default_factory=asyncio.Event)
+    tasks: Mapping[str, asyncio.Event] = field(default_factory=dict)
+
+    def agency(self, principal: str) -> None:
+        if event := self.tasks.get(principal):
+            event.set()
+
+
+@dataclass(slots=True)
+class Trust:
+    """The verified network as it stands. Replaced whole when a newer directory or card is stored."""
+
+    network: Network
+    marks: tuple[tuple[str, str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    area: str
+    store: Store
+    transport: Transport
+    clock: Clock
+    keys: Keys
+    trust: Trust
+    agencies: Mapping[str, AgencyBinding]
+    pace: Pace
+    wake: Wake
+
+    @property
+    def principal(self) -> str:
+        return f"{self.area}/node"
+
+    @property
+    def network(self) -> Network:
+        return self.trust.network
+
+    def binding(self, principal: str) -> AgencyBinding:
+        """Raises Misconfigured when the directory lists an agency that this node has no adapter for."""
+        if principal not in self.agencies:
+            role = principal.partition("/")[2]
+            raise Misconfigured(
+                f"no adapter is configured for {principal}",
+                code="no_adapter",
+                field=f"/agencies/{role}",
+                remedy=f"add a section [agencies.{role}] to the configuration",
+            )
+        return self.agencies[principal]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who acts: an agency of this area, and the member of staff by a pseudonymous reference and a role."""
+
+    principal: str
+    agency: str
+    actor: str = ""
+    role: str = ""
+
+
+def area_of(principal: str) -> str:
+    return principal.partition("/")[0]
+
+
+def log_leaf(tx: Transaction, kind: str, at: int, **facts: Json) -> None:
+    """Append one leaf of hashes, codes and times (protocol 8). Never a name, never free text."""
+    tx.append_log(encode({"t": kind, "at": at, **facts}))
+
+
+def lane_for(urgency: str) -> Lane:
+    return Lane.URGENT if urgency == "URGENT" else Lane.STANDARD
+
+
+PRIORITY: Mapping[str, int] = {"STANDARD": 0, "PRIORITY": 4, "URGENT": 9}
+"""The envelope's priority byte (protocol 4.1)."""
+
+
+def sections_of(parts: Sequence[Mapping[str, Json]]) -> tuple[str, ...]:
+    """The names of the sections that a view holds, for the access log."""
+    return tuple(sorted({name for part in parts for name in part}))

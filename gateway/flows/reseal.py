@@ -1,0 +1,63 @@
+"""A message whose life ended before the peer took it is sealed again, never lost (protocol 4.5).
+
+New message id, new sequence number, current keys; the same parts byte for byte, the same legs. The receiver
+tells a handover that it already has by (handover, version, leg) and answers the new message all the same.
+Receipts are packed again; nothing else of kinds 2 and 3 outlives its day.
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from gateway.core.envelope import Kind, split
+from gateway.flows import outgoing
+from gateway.flows.node import Node
+from gateway.flows.vault import open_parts
+from gateway.ports import EnvelopeRow, LegEvent, Outbound, OutboxRow, Transaction
+
+log = structlog.get_logger("reseal")
+
+OPEN = (Outbound.WAITING, Outbound.PUBLISHED)
+
+
+async def reseal(node: Node, row: OutboxRow) -> None:
+    """Replace one outbox row by a fresh message with the same content."""
+    envelope = await node.store.read(lambda tx: tx.envelope(row.mid))
+    if envelope is None or envelope.kind != Kind.MESSAGE:
+        await node.store.write(lambda tx: _again(tx, row))
+        return
+    sending = _sending(node, envelope, row, node.clock.now())
+    await node.store.write(lambda tx: _replace(tx, node, row, sending))
+    log.warning("sealed again", peer=row.peer, mid=row.mid, reason="its life ended unanswered")
+
+
+def _again(tx: Transaction, row: OutboxRow) -> None:
+    if tx.advance_outbox(row.id, OPEN, Outbound.SETTLED, error="expired"):
+        tx.mark_sent([receipt.hash for receipt in tx.receipts(sent_in=row.mid)], "")
+
+
+def _sending(node: Node, envelope: EnvelopeRow, row: OutboxRow, now: int) -> outgoing.Sending:
+    secrets, contents = open_parts(node, envelope)
+    return outgoing.seal(
+        node,
+        kind=Kind.MESSAGE,
+        to=row.peer,
+        lane=row.lane,
+        priority=split(envelope.body).priority,
+        readers=secrets.readers,
+        contents=contents,
+        now=now,
+        ref=envelope.ref,
+        version=envelope.version,
+    )
+
+
+def _replace(tx: Transaction, node: Node, row: OutboxRow, sending: outgoing.Sending) -> None:
+    now = node.clock.now()
+    if not tx.advance_outbox(row.id, OPEN, Outbound.SETTLED, error="expired"):
+        return  # its receipt came while we sealed
+    legs = tx.legs_of_message(row.mid)
+    sealed = outgoing.store(tx, node, sending, now)
+    for leg in legs:
+        event = LegEvent(leg.id, now, "resealed", leg.state, leg.state, node.principal)
+        tx.advance_leg(leg.id, leg.state, leg.state, event, mid=sealed.mid)

@@ -1,0 +1,224 @@
+"""Where a handover stands, for people: who has taken what on, who is late, what happens next.
+
+Read only, codes and times only. An agency sees a handover that it sent, is counterpart in, or received; a
+receiving agency sees its own leg and no other (readers do not learn of each other, protocol 4.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from gateway.core.encoding import Json, JsonObject, b64
+from gateway.core.states import ANSWERED, LegState, responsible
+from gateway.errors import NotFound
+from gateway.flows.node import Node
+from gateway.ports import HandoverRow, LegRow, OutboxRow, ReceiptRow, Side, Task, TaskRow, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One handover with the legs that the reader may see."""
+
+    handover: HandoverRow
+    legs: Sequence[LegRow]
+
+
+def find(tx: Transaction, ref: str, principal: str | None, version: int | None = None) -> Standing:
+    """``principal`` None: the operator, who may see every leg. Raises NotFound, also for what is not yours."""
+    row = tx.handover(ref, version)
+    legs = tx.legs(row.ref, row.version) if row else ()
+    if row is None or (principal is not None and not _concerns(row, legs, principal)):
+        raise NotFound(
+            "no such handover for this agency",
+            code="no_handover",
+            remedy="check the reference: HO-<area>-<year>-<6 digits>",
+        )
+    if principal is not None and row.side is Side.DESTINATION:
+        legs = [leg for leg in legs if leg.principal == principal]
+    return Standing(row, legs)
+
+
+def _concerns(row: HandoverRow, legs: Sequence[LegRow], principal: str) -> bool:
+    mine = {leg.counterpart if row.side is Side.ORIGIN else leg.principal for leg in legs}
+    return principal in mine or principal == row.submitted_by
+
+
+def summary(tx: Transaction, node: Node, standing: Standing) -> JsonObject:
+    row = standing.handover
+    return {
+        "handover": row.ref,
+        "version": row.version,
+        "side": row.side.value,
+        "origin": row.origin,
+        "destination": row.destination,
+        "urgency": row.urgency,
+        "state": row.state,
+        "summary": sentence(node, standing),
+        "responsible": responsibilities(standing.legs),
+        "legs": [leg_facts(leg) for leg in standing.legs],
+        "created": when(row.created),
+        "updated": when(max([row.updated, *(leg.updated for leg in standing.legs)])),
+    }
+
+
+def leg_facts(leg: LegRow) -> JsonObject:
+    return {
+        "leg": leg.id,
+        "agency": leg.agency,
+        "principal": leg.principal,
+        "state": leg.state,
+        "responsible": who(leg),
+        "acknowledge_by": when(leg.acknowledge_by),
+        "decide_by": when(leg.decide_by),
+        "delivered": when(leg.delivered),
+        "opened": when(leg.opened),
+        "overdue": [name for name in leg.overdue.split(",") if name],
+    }
+
+
+def who(leg: LegRow) -> str:
+    """Never empty: the origin's agency until the receiving one has accepted (R28)."""
+    return responsible(LegState(leg.state), leg.counterpart, leg.principal)
+
+
+def responsibilities(legs: Sequence[LegRow]) -> JsonObject:
+    """By function; two organisations of one type are told apart by their own names."""
+    agencies = [leg.agency for leg in legs]
+    return {
+        leg.agency if agencies.count(leg.agency) == 1 else leg.principal.partition("/")[2].upper(): who(leg)
+        for leg in legs
+    }
+
+
+def sentence(node: Node, standing: Standing) -> str:
+    """One sentence that a co-ordinator can act on."""
+    legs, place = (
+        standing.legs,
+        node.network.areas.get(standing.handover.destination, standing.handover.destination),
+    )
+    accepted = [leg for leg in legs if who(leg) == leg.principal]
+    waiting = [leg for leg in legs if LegState(leg.state) not in ANSWERED]
+    late = [leg for leg in waiting if leg.overdue]
+    told = f"{len(accepted)} of {len(legs)} agencies of {place} have taken this on"
+    if not waiting:
+        refused = len(legs) - len(accepted)
+        return (
+            f"{told}; nobody is left to answer."
+            if not refused
+            else f"{told}; {refused} did not: see their reasons."
+        )
+    names = ", ".join(sorted(leg.agency for leg in waiting))
+    return f"{told}; waiting for {names}" + (f", of which {len(late)} late." if late else ".")
+
+
+def events(tx: Transaction, standing: Standing) -> list[Json]:
+    """The history of every leg the reader may see, oldest first."""
+    lines = [(event, leg) for leg in standing.legs for event in tx.history(leg.id)]
+    lines.sort(key=lambda line: (line[0].at, line[0].id))
+    return [
+        {
+            "at": when(event.at),
+            "leg": leg.id,
+            "agency": leg.agency,
+            "event": event.event,
+            "before": event.before,
+            "after": event.after,
+            "by": event.by,
+            "code": event.code,
+        }
+        for event, leg in lines
+    ]
+
+
+def receipts(tx: Transaction, standing: Standing) -> list[Json]:
+    """The signed receipts themselves: each note verifies offline against the network's directory."""
+    mine = {leg.principal for leg in standing.legs}
+    rows = tx.receipts(ref=standing.handover.ref)
+    return [
+        receipt_facts(row)
+        for row in rows
+        if row.version == standing.handover.version and (row.by in mine or row.by.endswith("/node"))
+    ]
+
+
+def receipt_facts(row: ReceiptRow) -> JsonObject:
+    return {
+        "by": row.by,
+        "state": row.state,
+        "code": row.code,
+        "at": when(row.at),
+        "about": row.mid,
+        "hash": b64(row.hash),
+        "note": row.note.decode(),
+    }
+
+
+def why(tx: Transaction, node: Node, standing: Standing) -> list[Json]:
+    """Leg by leg: where it is, whose turn it is, what went wrong last, when it is tried again, what to do."""
+    return [_why(tx, leg) for leg in standing.legs]
+
+
+def _why(tx: Transaction, leg: LegRow) -> JsonObject:
+    outbox = tx.outbox_of(leg.mid) if leg.side is Side.ORIGIN else None
+    task = next((t for t in tx.tasks_of(leg.id) if t.id.startswith("notification-")), None)
+    where, turn, fix = _turn(leg, outbox, task)
+    last: OutboxRow | TaskRow | None = outbox or task
+    return {
+        "agency": leg.agency,
+        "state": leg.state,
+        "where": where,
+        "turn": turn,
+        "last_error": last.error if last else "",
+        "next_try": when(last.due) if last and last.error else None,
+        "fix": fix,
+    }
+
+
+def _turn(leg: LegRow, outbox: OutboxRow | None, task: TaskRow | None) -> tuple[str, str, str]:
+    """(where it is, whose turn, what to do)"""
+    state, area = LegState(leg.state), leg.principal.partition("/")[0]
+    if state is LegState.QUEUED:
+        problem = bool(outbox and outbox.error)
+        fix = (
+            "check the broker: `gateway run` logs why it could not publish"
+            if problem
+            else "nothing: it goes out by itself"
+        )
+        return "in our outbox", "this node", fix
+    if state is LegState.TRANSMITTED:
+        return (
+            "with the broker",
+            f"the node of {area}",
+            f"if this lasts, ask the operators of {area} whether their node runs",
+        )
+    if task is not None and task.state is Task.HELD:
+        return "held here", "this node's operator", "mend the adapter named in the log, then release it"
+    if task is not None and task.state is Task.WAITING and not leg.opened:
+        return "on its way to the agency's system", "this node", "nothing, unless an error is shown"
+    if state in ANSWERED:
+        return "answered", "nobody", "nothing"
+    return "with the agency", leg.principal, f"ask {leg.principal} for an answer before {when(leg.decide_by)}"
+
+
+def inbox_entry(leg: LegRow, task: TaskRow) -> JsonObject:
+    return {
+        "parcel": task.id,
+        "kind": task.kind.value,
+        "handover": leg.ref,
+        "version": leg.version,
+        "leg": leg.id,
+        "agency": leg.agency,
+        "state": leg.state,
+        "urgency": leg.urgency,
+        "waiting": task.state is Task.PARKED,
+        "acknowledge_by": when(leg.acknowledge_by),
+        "decide_by": when(leg.decide_by),
+        "overdue": [name for name in leg.overdue.split(",") if name],
+    }
+
+
+def when(at: int) -> str | None:
+    """RFC 3339 in UTC; None for "not yet"."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at else None

@@ -1,0 +1,326 @@
+"""An agency hands in a handover: judge it, seal it per agency, and own it durably before saying so.
+
+Order: shape -> who may ask -> who is named -> rules -> audiences -> seal -> ONE transaction (handover, legs,
+envelope, outbox, log) -> 202. A document that fails anywhere leaves no trace. The plaintext lives in this
+call and nowhere else; what is stored is the envelope.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from uuid_utils.compat import uuid7
+
+from gateway.core import policy, shred
+from gateway.core.audience import Part, Reader, cut
+from gateway.core.encoding import JsonObject
+from gateway.core.envelope import Kind
+from gateway.core.states import HandoverState, LegState, advance_handover
+from gateway.core.trust import Network, Principal
+from gateway.errors import Conflict, GatewayError, InvalidDocument, NotAllowed, Problem, UnknownRecipient
+from gateway.flows import outgoing
+from gateway.flows.node import PRIORITY, Caller, Node, lane_for
+from gateway.flows.vault import ROUTING, write_sections
+from gateway.ports import AccessRow, HandoverRow, IdempotencyRow, LegRow, Side, Transaction
+from schemas.base import ShapeError
+from schemas.handover import HandoverNotification, parse_notification, to_document
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """What the agency is told. ``repeated``: the same key and body came before; nothing was done again."""
+
+    ref: str
+    version: int
+    state: str
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A document that would be accepted: every recipient resolved, every field with its audience."""
+
+    document: HandoverNotification
+    destination: str
+    readers: Sequence[tuple[Reader, Principal]]
+    parts: Sequence[Part]
+
+
+def read(body: bytes) -> HandoverNotification:
+    """Raises InvalidDocument with every problem of shape found."""
+    try:
+        return parse_notification(body)
+    except ShapeError as error:
+        problems = [Problem(p.pointer, p.message, p.remedy) for p in error.problems]
+        raise InvalidDocument(
+            "the document is not a handover notification of this version",
+            problems=problems,
+            remedy="correct the fields named; `gateway schema show handover` prints the shape",
+        ) from None
+
+
+def judge(node: Node, body: bytes, *, now: int, caller: Caller | None = None) -> Judged:
+    """Everything that :func:`submit` checks, and nothing that it keeps. Raises Rejected of any kind."""
+    document = read(body)
+    check_origin(node, document, caller)
+    network = node.network
+    destination = check_destination(network, node.area, document)
+    readers = resolve(network, document, destination, now)
+    policy.check(document, now=now, entitlements=network.entitlements)
+    content: JsonObject = to_document(document)
+    parts = cut(content, [reader for reader, _ in readers], network.entitlements)
+    return Judged(document, destination, readers, parts)
+
+
+def check_origin(node: Node, document: HandoverNotification, caller: Caller | None) -> None:
+    """The document must be ours to send, and the caller's to hand in."""
+    authority, origin = document.message.authorised_by, document.routing.origin.area_code
+    problems = []
+    if origin != node.area:
+        problems.append(_mismatch("/routing/origin/area_code", f"this node serves {node.area}"))
+    if authority.area != node.area:
+        problems.append(_mismatch("/message/authorised_by/area", f"this node serves {node.area}"))
+    if not document.message.handover_id.startswith(f"HO-{node.area}-"):
+        problems.append(_mismatch("/message/handover_id", f"references of this area begin HO-{node.area}-"))
+    if caller and caller.agency != authority.agency:
+        problems.append(_mismatch("/message/authorised_by/agency", f"this token belongs to {caller.agency}"))
+    if problems:
+        raise NotAllowed("this node may not send this document", code="not_ours", problems=problems)
+
+
+def check_destination(network: Network, area: str, document: HandoverNotification) -> str:
+    destination = document.routing.destination.area_code
+    if destination == area:
+        problem = _mismatch("/routing/destination/area_code", "a handover goes to another area")
+        raise NotAllowed("origin and destination are one area", code="same_area", problems=[problem])
+    if destination not in network.areas:
+        raise UnknownRecipient(
+            "the destination area is not in the directory",
+            code="unknown_area",
+            field="/routing/destination/area_code",
+            remedy="check the ONS code; `gateway peer list` shows the areas of this network",
+        )
+    return destination
+
+
+def resolve(
+    network: Network, document: HandoverNotification, destination: str, now: int
+) -> Sequence[tuple[Reader, Principal]]:
+    """The principal behind every recipient, each with a key to seal to. Raises UnknownRecipient."""
+    found = []
+    for index, recipient in enumerate(document.routing.recipients):
+        try:
+            principal = network.find(destination, recipient.agency, recipient.organisation)
+            network.sealing_key(principal.name, now)
+        except UnknownRecipient as error:
+            raise UnknownRecipient(
+                error.message,
+                code=error.code,
+                field=f"/routing/recipients/{index}/agency",
+                remedy=error.remedy,
+            ) from None
+        found.append((Reader(principal.name, principal.agency, index), principal))
+    return found
+
+
+async def submit(node: Node, caller: Caller, body: bytes, *, key: str) -> Submitted:
+    """Accept a handover for sending. ``key`` is the caller's Idempotency-Key.
+
+    Raises Rejected of any kind with field and remedy; Conflict when the same key came with another body or
+    the version is already there; Unavailable when it cannot be stored now (then nothing was).
+    """
+    now = node.clock.now()
+    repeat = _fingerprints(node, caller, key, body)
+    if earlier := await node.store.read(lambda tx: _earlier(tx, repeat)):
+        return earlier
+    judged = judge(node, body, now=now, caller=caller)
+    legs = _legs(node, judged, caller, now)
+    sending = _seal(node, judged, legs, now)
+
+    def work(tx: Transaction) -> Submitted:
+        if done := _earlier(tx, repeat):
+            return done
+        _record(tx, judged, legs, caller, now)
+        sealed = outgoing.store(tx, node, sending, now)
+        for leg in legs:
+            tx.put_leg(replace(leg, mid=sealed.mid))
+        message = judged.document.message
+        tx.put_idempotency(
+            IdempotencyRow(repeat.key, repeat.request, message.handover_id, message.version, now)
+        )
+        return Submitted(message.handover_id, message.version, HandoverState.ISSUED)
+
+    submitted = await node.store.write(work)
+    node.wake.outbox[sending.lane].set()
+    return submitted
+
+
+@dataclass(frozen=True, slots=True)
+class _Repeat:
+    key: bytes
+    request: bytes
+
+
+def _fingerprints(node: Node, caller: Caller, key: str, body: bytes) -> _Repeat:
+    """Keyed: a plain hash of a document full of personal data would itself be personal data (protocol 7)."""
+    secret = node.keys.secret("idempotency")
+    named = f"{caller.principal}\n{key}".encode()
+    return _Repeat(
+        shred.keyed_hash(secret, named, purpose="key"), shred.keyed_hash(secret, body, purpose="body")
+    )
+
+
+def _earlier(tx: Transaction, repeat: _Repeat) -> Submitted | None:
+    row = tx.idempotency(repeat.key)
+    if row is None:
+        return None
+    if row.request != repeat.request:
+        raise Conflict(
+            "this Idempotency-Key was used with another document",
+            code="idempotency_key_reused",
+            remedy="use a fresh key for a new document, or send the same document again",
+        )
+    handover = tx.handover(row.ref, row.version)
+    return Submitted(
+        row.ref, row.version, handover.state if handover else HandoverState.ISSUED, repeated=True
+    )
+
+
+def _legs(node: Node, judged: Judged, caller: Caller, now: int) -> Sequence[LegRow]:
+    message = judged.document.message
+    return [
+        LegRow(
+            id=uuid7().hex,
+            ref=message.handover_id,
+            version=message.version,
+            side=Side.ORIGIN,
+            principal=principal.name,
+            agency=principal.agency,
+            counterpart=_counterpart(node, principal, caller),
+            state=LegState.QUEUED,
+            urgency=message.urgency,
+            mid="",
+            updated=now,
+        )
+        for _, principal in judged.readers
+    ]
+
+
+def _counterpart(node: Node, principal: Principal, caller: Caller) -> str:
+    """Who at the origin stays responsible until this agency accepts: the same agency here, or the sender."""
+    try:
+        return node.network.find(node.area, principal.agency, principal.organisation).name
+    except GatewayError:
+        return caller.principal
+
+
+def _seal(node: Node, judged: Judged, legs: Sequence[LegRow], now: int) -> outgoing.Sending:
+    message = judged.document.message
+    contents = [routing_part(message.handover_id, message.version, message.urgency, legs)]
+    contents += [write_sections(part.sections) for part in judged.parts]
+    readers = {
+        leg.principal: tuple(
+            number
+            for number, part in enumerate(judged.parts, start=ROUTING + 1)
+            if leg.principal in part.readers
+        )
+        for leg in legs
+    }
+    return outgoing.seal(
+        node,
+        kind=Kind.MESSAGE,
+        to=judged.destination,
+        lane=lane_for(message.urgency),
+        priority=PRIORITY[message.urgency],
+        readers=readers,
+        contents=contents,
+        now=now,
+        ref=message.handover_id,
+        version=message.version,
+    )
+
+
+def routing_part(
+    ref: str, version: int, urgency: str, legs: Sequence[LegRow], *, kind: str = "HANDOVER_NOTIFICATION"
+) -> bytes:
+    """Part 1 (protocol 4.3): which slot is whose, which leg it is, and to whom its answer goes."""
+    return write_sections(
+        {
+            "routing": {
+                "type": kind,
+                "handover": ref,
+                "version": version,
+                "urgency": urgency,
+                "legs": [
+                    {"slot": slot, "principal": leg.principal, "leg": leg.id, "reply_to": leg.counterpart}
+                    for slot, leg in enumerate(legs, start=1)
+                ],
+            }
+        }
+    )
+
+
+def _record(tx: Transaction, judged: Judged, legs: Sequence[LegRow], caller: Caller, now: int) -> None:
+    message = judged.document.message
+    ref, version = message.handover_id, message.version
+    newest = tx.handover(ref)
+    if newest and newest.version >= version:
+        raise Conflict(
+            f"version {newest.version} of this handover is already issued",
+            code="version_exists",
+            field="/message/version",
+            remedy=f"send version {newest.version + 1}, naming the message it supersedes",
+        )
+    tx.put_handover(
+        HandoverRow(
+            ref=ref,
+            version=version,
+            side=Side.ORIGIN,
+            origin=judged.document.routing.origin.area_code,
+            destination=judged.destination,
+            urgency=message.urgency,
+            state=HandoverState.ISSUED,
+            submitted_by=caller.principal,
+            created=now,
+            updated=now,
+        )
+    )
+    if newest:
+        after = advance_handover(HandoverState(newest.state), "superseded", ())
+        tx.advance_handover(ref, newest.version, newest.state, after, now)
+    _account(tx, judged, legs, caller, now)
+
+
+def _account(tx: Transaction, judged: Judged, legs: Sequence[LegRow], caller: Caller, now: int) -> None:
+    """s.62 DPA 2018: the collection from our agency, and one disclosure a leg with its recipient."""
+    message = judged.document.message
+    named = [tuple(str(s) for s in r.sections) for r in judged.document.routing.recipients]
+    collection = AccessRow(
+        at=now,
+        operation="COLLECTION",
+        principal=caller.principal,
+        actor=caller.actor,
+        role=caller.role,
+        ref=message.handover_id,
+        version=message.version,
+        leg="",
+        sections=tuple(sorted({section for sections in named for section in sections})),
+        recipients=tuple(leg.principal for leg in legs),
+        justification="HANDOVER",
+    )
+    tx.put_access(collection)
+    for leg, sections in zip(legs, named, strict=True):
+        tx.put_access(
+            replace(
+                collection,
+                operation="DISCLOSURE",
+                leg=leg.id,
+                sections=sections,
+                recipients=(leg.principal,),
+            )
+        )
+
+
+def _mismatch(field: str, what: str) -> Problem:
+    return Problem(field, "does not fit this node or caller", what)
