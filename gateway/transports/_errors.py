@@ -20,6 +20,7 @@ from aiormq.exceptions import (
     ChannelNotFoundEntity,
     ChannelPreconditionFailed,
     ConnectionNotAllowed,
+    InvalidFrameError,
     ProbableAuthenticationError,
 )
 
@@ -83,6 +84,14 @@ def translate(error: Exception, doing: str) -> GatewayError:
     for kind, code, message, remedy in _OPERATOR:
         if isinstance(error, kind):
             return Misconfigured(f"could not {doing}: {message}", code=code, remedy=remedy)
+    if isinstance(error, InvalidFrameError):
+        # aiormq hides the broker's refusal of a virtual host behind the frame that it had expected. A broker
+        # that is still recovering the virtual host refuses in the same way, so this may pass by itself.
+        return Unavailable(
+            f"could not {doing}: the broker hung up when asked for the virtual host",
+            code="broker_vhost",
+            remedy="if it stays so: create the virtual host, or give the account access to it",
+        )
     if isinstance(error, TimeoutError):
         return Unavailable(f"could not {doing}: no answer from the broker in time", code=TIMEOUT)
     return Unavailable(f"could not {doing}: the connection to the broker failed", code=LOST)

@@ -22,7 +22,8 @@ PERSISTENT = 2
 
 NACKS = 3
 """Refusals in a row for one area before the connection is renewed: on RabbitMQ 3.10 a channel whose first
-publish met a queue without a leader is refused for ever, while a new one works."""
+publish met a queue without a leader is refused for ever, and so is one that met a full queue whose limit
+was then lifted, while a new channel works."""
 
 RENEWAL = 30.0
 """Seconds between two such renewals: a queue that is simply full refuses too, and the traffic of the other

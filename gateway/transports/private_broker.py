@@ -63,7 +63,7 @@ class _Child:
                 process_group=0,
             )
         self._guard = subprocess.Popen(  # noqa: S603 - the only argument is a process id
-            ["/bin/sh", "-c", 'read -r _; kill -KILL -- "-$1"', "guard", str(self._process.pid)],
+            ["/bin/sh", "-c", 'read -r _; kill -KILL "-$1"', "guard", str(self._process.pid)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import aio_pika
@@ -53,17 +53,28 @@ async def read(url: str, queue: str, expected: int) -> list[aio_pika.abc.Abstrac
                 return taken
 
 
+@pytest.fixture(name="read")
+def read_fixture() -> Callable[[str, str, int], Awaitable[list[aio_pika.abc.AbstractIncomingMessage]]]:
+    return read
+
+
 @pytest.fixture
 def memory_world() -> MemoryWorld:
     return MemoryWorld(MemoryBroker([HERE, THERE]))
 
 
 @pytest.fixture
-async def url(broker: PrivateBroker, broker_url: str) -> str:
-    """A virtual host that holds the topology of two areas, safe against kill -9."""
+async def url(broker_url: str) -> str:
+    """A virtual host that holds the topology of two areas."""
     await declare(broker_url, [HERE, THERE])
-    await asyncio.to_thread(broker.sync)
     return broker_url
+
+
+@pytest.fixture
+async def safe_url(broker: PrivateBroker, url: str) -> str:
+    """The same, safe against kill -9 (see ``PrivateBroker.sync``)."""
+    await asyncio.to_thread(broker.sync)
+    return url
 
 
 @pytest.fixture
