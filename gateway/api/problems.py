@@ -125,7 +125,8 @@ def overdue() -> Unavailable:
 
 def _shown(error: GatewayError) -> dict[str, object]:
     shown: dict[str, object] = {"detail": error.message}
-    places = {"field": error.field, "remedy": error.remedy, "rule": error.rule}
+    remedy = error.remedy or ("mend what `errors` lists" if error.problems else "")
+    places = {"field": error.field, "remedy": remedy, "rule": error.rule}
     shown |= {name: text for name, text in places.items() if text}
     if error.problems:
         shown["errors"] = [_fault(problem) for problem in error.problems]
