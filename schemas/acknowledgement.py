@@ -280,5 +280,5 @@ def _list(codes: frozenset[ReasonCode]) -> str:
 
 
 def _unfit(at: list[str], message: str, remedy: str) -> PydanticCustomError:
-    # The kind "answer" is one that schemas.reading passes on as it is: every word of it is ours.
+    # The kind "answer" is one that schemas.flaws passes on as it is: every word of it is ours.
     return PydanticCustomError("answer", "{message}", {"at": at, "message": message, "remedy": remedy})

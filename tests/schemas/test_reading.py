@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.base import ShapeError
+from schemas.flaws import MAX_PROBLEMS
 from schemas.handover import parse_notification
-from schemas.reading import MAX_DOCUMENT, MAX_NESTING, MAX_PROBLEMS
+from schemas.reading import MAX_DOCUMENT, MAX_NESTING
 from schemas.samples import example_text
 
 DOCUMENTS = {name: json.loads(example_text(name)) for name in ("adult", "urgent")}
