@@ -63,7 +63,7 @@ class DemoNetwork:
 def demo_network(now: int, entitlements: Mapping[str, Iterable[str]]) -> DemoNetwork:
     """The demo network as of ``now`` (unix seconds): directory and key cards signed for that moment."""
     root = (HERE / "root.note").read_bytes()
-    signer = _store("network").named_signer(SIGNER, "directory")
+    signer = unlocked("network").named_signer(SIGNER, "directory")
     body, cards = empty_directory(root, entitlements), dict[str, bytes]()
     for area, name in AREAS.items():
         members = _members(area)
@@ -86,7 +86,7 @@ def principals(area: str) -> list[str]:
 
 
 def _members(area: str) -> list[Member]:
-    store = _store(area)
+    store = unlocked(area)
     node = Member(f"{area}/node", "NODE", store.signer(f"{area}/node"), store.log_signer(area))
     return [node] + [
         Member(f"{area}/{role}", agency, store.signer(f"{area}/{role}"), organisation=organisation)
@@ -97,13 +97,13 @@ def _members(area: str) -> list[Member]:
 def _card(root: bytes, area: str, member: Member, now: int) -> bytes:
     """The committed seed with a fresh term: a key that everybody has gains nothing by being new."""
     keys = [
-        KemKey(key.seed, now - AGO, now - AGO + CARD_LIFE) for key in _store(area).subkeys(member.principal)
+        KemKey(key.seed, now - AGO, now - AGO + CARD_LIFE) for key in unlocked(area).subkeys(member.principal)
     ]
     return make_card(member.signer, keys, net=network_id(root), version=now)
 
 
 @lru_cache(maxsize=8)
-def _store(name: str) -> KeyStore:
+def unlocked(name: str) -> KeyStore:
     """Unlocked once a process, from a private copy: the committed files have git's modes."""
     with tempfile.TemporaryDirectory(prefix="gateway-demo-keys-") as scratch:
         install(name, Path(scratch))

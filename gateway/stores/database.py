@@ -74,6 +74,10 @@ _BEGIN: Final = {
     ("postgresql", True): "BEGIN ISOLATION LEVEL READ COMMITTED",
     ("postgresql", False): "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
 }
+_KEEP: Final = {
+    "sqlite": ("RELEASE SAVEPOINT work", "SAVEPOINT work"),  # one statement at a time, but no round trip
+    "postgresql": ("RELEASE SAVEPOINT work; SAVEPOINT work",),
+}
 
 
 class Session:
@@ -101,13 +105,14 @@ class Session:
     def savepoint(self) -> None:
         self._plain("SAVEPOINT work")
 
-    def release(self) -> None:
-        self._plain("RELEASE SAVEPOINT work")
+    def keep(self) -> None:
+        """What was done since the savepoint stays; the savepoint moves here. One round trip, not two."""
+        for text in _KEEP[self.dialect.name]:
+            self._plain(text)
 
     def undo(self) -> None:
-        """Back to the savepoint, which must go as well: a name can be taken twice and would pile up."""
+        """Back to the savepoint, which stays where it is."""
         self._plain("ROLLBACK TO SAVEPOINT work")
-        self._plain("RELEASE SAVEPOINT work")
 
     # statements
     def rows(self, statement: Statement, **values: Any) -> list[tuple[Any, ...]]:

@@ -42,7 +42,7 @@ class Record(Generic[R]):
         self.names = tuple(field.name for field in dataclasses.fields(kind))  # type: ignore[arg-type] # a dataclass
         self.columns: Sequence[sa.Column[Any]] = [table.c[name] for name in self.names]
         self.table = table
-        self._kind = kind
+        self.kind = kind
         self._values = attrgetter(*self.names)
         self._has_id = "id" in self.names
         self._load = tuple((self.names.index(name), convert) for name, convert in (load or {}).items())
@@ -50,11 +50,11 @@ class Record(Generic[R]):
 
     def load(self, values: Sequence[Any]) -> R:
         if not self._load:
-            return self._kind(*values)
+            return self.kind(*values)
         row = list(values)
         for place, convert in self._load:
             row[place] = convert(row[place])
-        return self._kind(*row)
+        return self.kind(*row)
 
     def load_all(self, rows: Sequence[Sequence[Any]]) -> list[R]:
         return [self.load(row) for row in rows]

@@ -39,7 +39,7 @@ from gateway.errors import GatewayError, Misconfigured
 from gateway.ports import Transaction
 from gateway.stores import migrations
 from gateway.stores.database import Database, Session
-from gateway.stores.faults import TransactionError, in_doubt
+from gateway.stores.faults import TransactionError, in_doubt, lost
 from gateway.stores.sql_agencies import AgencyPart
 from gateway.stores.sql_handovers import HandoverPart
 from gateway.stores.sql_messages import MessagePart
@@ -135,6 +135,9 @@ class SqlStore:
                 failed = Outcome(error=broken.error)
                 if not broken.retry:
                     break
+            except BaseException:
+                self._abandon(lost())  # a fault of ours, at a place nobody thought of: start clean
+                raise
         return [failed] * len(works)
 
     def _attempt(self, works: Sequence[Work]) -> Sequence[Outcome]:
@@ -142,6 +145,8 @@ class SqlStore:
         session.begin()
         transaction = SqlTransaction(session)
         alone = len(works) == 1
+        if not alone:
+            session.savepoint()
         outcomes = [_carry_out(transaction, session, work, alone=alone) for work in works]
         if alone and outcomes[0].error is not None:
             session.rollback()
@@ -202,13 +207,11 @@ class SqlStore:
 
 
 def _carry_out(transaction: SqlTransaction, session: Session, work: Work, *, alone: bool) -> Outcome:
-    """One work in its savepoint. ``alone``: the transaction itself is savepoint enough."""
-    if not alone:
-        session.savepoint()
+    """One work after the savepoint. ``alone``: the transaction itself is savepoint enough."""
     try:
         result = work(transaction)
         if not alone:
-            session.release()
+            session.keep()
     except TransactionError:
         raise
     except BaseException as error:  # noqa: BLE001 - whatever a work raises, even SystemExit, is its caller's

@@ -1,0 +1,305 @@
+"""Two boroughs in one process, for tests and trials: real flows, real cryptography, a clock in your hand.
+
+Each has its own store; they meet on one in-process broker. Nothing runs by itself: a test turns each pump by
+hand (:meth:`World.settle` turns them all until nothing moves), so every interleaving can be told exactly. The
+keys are those of ``keys_example``.
+
+Example::
+
+    async with two_boroughs() as world:
+        await world.hackney.submit(document)
+        await world.settle()
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from gateway.bootstrap import named
+from gateway.core.ceremony import Bundle
+from gateway.core.encoding import Json
+from gateway.core.entitlements import ENTITLEMENTS
+from gateway.core.trust import Network
+from gateway.errors import GatewayError
+from gateway.flows import acknowledge, deliver, dispatch, receive, submit, sweep
+from gateway.flows.node import Caller, Node, Pace, Trust, Wake
+from gateway.flows.trust import join
+from gateway.keystore import KeyStore
+from gateway.ports import (
+    AgencyBinding,
+    Answer,
+    Delivered,
+    Delivery,
+    Keys,
+    Lane,
+    Profile,
+    Store,
+    Submission,
+    Transport,
+    View,
+)
+from gateway.stores import MEMORY, open_store
+from gateway.transports.memory import MemoryBroker, MemoryTransport
+from keys_example import AGENCIES, demo_network, unlocked
+
+HACKNEY, BEXLEY = "E09000012", "E09000004"
+
+START = 1_795_514_700
+"""2026-11-24T10:05:00Z: the moment at which example 1 was issued."""
+
+
+class ManualClock:
+    """Time that moves when told to."""
+
+    def __init__(self, at: int = START) -> None:
+        self._at = at
+
+    def now(self) -> int:
+        return self._at
+
+    def advance(self, seconds: int) -> None:
+        if seconds < 0:
+            raise ValueError("a clock never goes backwards within one process")
+        self._at += seconds
+
+    async def sleep_until(self, when: float) -> None:
+        self._at = max(self._at, int(when))
+
+
+class Desk:
+    """An agency that keeps what it is given and answers when told to. ``fail`` makes the next calls fail."""
+
+    pulls: ClassVar[bool] = False
+
+    def __init__(self) -> None:
+        self.given: list[tuple[str, View]] = []
+        self.fail: list[GatewayError] = []
+
+    @property
+    def keys(self) -> list[str]:
+        return [key for key, _ in self.given]
+
+    async def start(self) -> None: ...
+
+    async def deliver(self, view: View, *, key: str) -> Delivered:
+        if self.fail:
+            raise self.fail.pop(0)
+        self.given.append((key, view))
+        return Delivered()
+
+    async def acknowledgements(self) -> AsyncIterator[Answer]:
+        for nothing in ():
+            yield nothing
+
+    async def submissions(self) -> AsyncIterator[Submission]:
+        for nothing in ():
+            yield nothing
+
+    async def check(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class Counter(Desk):
+    """An agency that fetches its parcels itself."""
+
+    pulls: ClassVar[bool] = True
+
+
+@dataclass(slots=True)
+class Borough:
+    """One node and its agencies' desks, by role."""
+
+    node: Node
+    desks: Mapping[str, Desk]
+
+    @property
+    def area(self) -> str:
+        return self.node.area
+
+    def caller(self, role: str, actor: str = "staff-0001") -> Caller:
+        principal = self.node.network.principal(f"{self.area}/{role}")
+        return Caller(principal.name, principal.agency, actor=actor, role="Duty officer")
+
+    async def submit(
+        self, document: Mapping[str, Any] | bytes, *, role: str = "community_safety", key: str = "k1"
+    ) -> submit.Submitted:
+        body = document if isinstance(document, bytes) else json.dumps(document).encode()
+        return await submit.submit(self.node, self.caller(role), body, key=key)
+
+    async def answer(
+        self, role: str, leg: str, state: str = "ACCEPTED", **more: Json
+    ) -> acknowledge.Recorded:
+        words = acknowledge.read(json.dumps({"state": state, "role": "Duty officer", **more}).encode())
+        return await acknowledge.acknowledge(self.node, self.caller(role), leg, words)
+
+    async def legs(self, ref: str, version: int = 1) -> Mapping[str, Any]:
+        """By role."""
+        rows = await self.node.store.read(lambda tx: tx.legs(ref, version))
+        return {row.principal.partition("/")[2]: row for row in rows}
+
+    async def turn(self) -> int:
+        """Every pump but ``receive``, once. Returns how much there was to do."""
+        done = await dispatch.pack(self.node)
+        done += await dispatch.dispatch(self.node, dispatch.URGENT)
+        done += await dispatch.dispatch(self.node, dispatch.BULK)
+        for binding in self.node.agencies.values():
+            done += await deliver.deliver(self.node, binding)
+        return done + await sweep.sweep(self.node)
+
+
+@dataclass(slots=True)
+class World:
+    clock: ManualClock
+    broker: MemoryBroker
+    hackney: Borough
+    bexley: Borough
+    taken: dict[tuple[str, Lane], AsyncIterator[Delivery]] = field(default_factory=dict)
+
+    @property
+    def boroughs(self) -> tuple[Borough, Borough]:
+        return self.hackney, self.bexley
+
+    async def next_delivery(self, borough: Borough, lane: Lane) -> Delivery | None:
+        """The next message waiting on a lane, taken but not settled; None when there is none."""
+        if not self.broker.waiting(borough.area, lane):
+            return None
+        stream = self.taken.setdefault((borough.area, lane), borough.node.transport.deliveries(lane))
+        return await anext(stream)
+
+    async def deliver_mail(self, borough: Borough) -> int:
+        """Receive everything that waits for one borough."""
+        count = 0
+        for lane in (Lane.URGENT, Lane.RECEIPTS, Lane.STANDARD):
+            while delivery := await self.next_delivery(borough, lane):
+                await receive.receive(borough.node, delivery)
+                count += 1
+        return count
+
+    async def settle(self, rounds: int = 50) -> None:
+        """Turn every pump until nothing moves. Raises RuntimeError when it does not come to rest."""
+        for _ in range(rounds):
+            moved = [await borough.turn() + await self.deliver_mail(borough) for borough in self.boroughs]
+            if not any(moved):
+                return
+        raise RuntimeError("the pumps do not come to rest")
+
+
+def sections(view: View) -> Mapping[str, Any]:
+    """The merged sections inside what an agency was given."""
+    inner = view.content.get("view")
+    return inner if isinstance(inner, dict) else {}
+
+
+@asynccontextmanager
+async def two_boroughs(
+    *,
+    clock: ManualClock | None = None,
+    stores: Mapping[str, Callable[[], Store]] | None = None,
+    wrap: Callable[[Transport], Transport] = lambda transport: transport,
+    pulling: Sequence[str] = (),
+    pace: Pace | None = None,
+) -> AsyncIterator[World]:
+    """Hackney and Bexley with the seven agencies of the case study. ``stores``: another store for an area;
+    ``wrap``: a transport with faults; ``pulling``: roles of Bexley that fetch their parcels themselves."""
+    ticking = clock or ManualClock()
+    broker = MemoryBroker([HACKNEY, BEXLEY])
+    opened: list[Borough] = []
+    for area in (HACKNEY, BEXLEY):
+        store = (stores or {}).get(area, lambda: open_store(MEMORY))()
+        await store.start()
+        transport = wrap(MemoryTransport(broker, area))
+        await transport.start()
+        desks = {role: Counter() if area == BEXLEY and role in pulling else Desk() for role in AGENCIES}
+        opened.append(await assemble(area, store, transport, ticking, desks, pace or Pace()))
+    try:
+        yield World(ticking, broker, opened[0], opened[1])
+    finally:
+        for borough in opened:
+            await borough.node.transport.close()
+            await borough.node.store.close()
+
+
+async def assemble(
+    area: str,
+    store: Store,
+    transport: Transport,
+    clock: ManualClock,
+    desks: Mapping[str, Desk],
+    pace: Pace,
+    keys: Keys | None = None,
+) -> Borough:
+    """A node of the demo network out of the parts given; joins the network when the store has not yet."""
+    demo = demo_network(START - 3600, ENTITLEMENTS)
+    bundle = Bundle(demo.roots, demo.directory, tuple(demo.cards.values()))
+    network: Network = await store.write(lambda tx: join(tx, bundle, clock.now()))
+    bindings = {f"{area}/{role}": _binding(area, role, desk) for role, desk in desks.items()}
+    node = Node(
+        area=area,
+        store=store,
+        transport=transport,
+        clock=clock,
+        keys=keys or _Memory(unlocked(area)),
+        trust=Trust(network),
+        agencies=bindings,
+        pace=pace,
+        wake=Wake(tasks={principal: asyncio.Event() for principal in bindings}),
+    )
+    return Borough(node, desks)
+
+
+def _binding(area: str, role: str, desk: Desk) -> AgencyBinding:
+    profile: Profile = named(AGENCIES[role][0].lower(), "adapters.agencies", "PROFILE", "/profile")
+    return AgencyBinding(f"{area}/{role}", desk, profile, "STANDING_ADAPTER")
+
+
+class _Memory:
+    """The demo keys with epoch and secrets in memory, so that no test writes into the committed folder."""
+
+    def __init__(self, store: KeyStore) -> None:
+        self._store = store
+        self.made: dict[str, bytes] = {}
+
+    def principals(self) -> Any:
+        return self._store.principals()
+
+    def signer(self, principal: str) -> Any:
+        return self._store.signer(principal)
+
+    def opener(self, principal: str) -> Any:
+        return self._store.opener(principal)
+
+    def epoch(self, month: str) -> bytes:
+        return self.made.setdefault(f"epoch {month}", month.encode().ljust(32, b"."))
+
+    def secret(self, name: str) -> bytes:
+        return self.made.setdefault(f"secret {name}", name.encode().ljust(32, b"."))
+
+
+def with_recipients(document: Mapping[str, Any], *agencies: str) -> dict[str, Any]:
+    """A handover for some of its agencies only, with the actions that are theirs."""
+    routing = document["routing"]
+    chosen = [entry for entry in routing["recipients"] if entry["agency"] in agencies]
+    actions = [action for action in document["actions"] if action["agency"] in agencies]
+    return {**document, "routing": {**routing, "recipients": chosen}, "actions": actions}
+
+
+__all__ = [
+    "BEXLEY",
+    "HACKNEY",
+    "START",
+    "Borough",
+    "Counter",
+    "Desk",
+    "ManualClock",
+    "World",
+    "assemble",
+    "sections",
+    "two_boroughs",
+    "with_recipients",
+]
