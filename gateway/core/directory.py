@@ -1,7 +1,7 @@
 """The directory and the key cards: who is in the network, with which keys (protocol 6).
 
-Duty: verify one directory under a root, and one key card under a directory. What it leaves out: choosing among
-several (trust.py), writing them (ceremony.py).
+Duty: verify one directory under a root, and one key card under a directory. What it leaves out: choosing
+among several (trust.py), writing them (ceremony.py).
 
 Rules:
 

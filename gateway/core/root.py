@@ -65,7 +65,8 @@ class Role:
     def open(self, note: bytes, context: str, code: str) -> Note:
         """The note, signed by the threshold of this role.
 
-        Raises Malformed, Forged, or Untrusted (``unknown_key``: by nobody of this role; ``code``: by too few).
+        Raises Malformed, Forged, or Untrusted (``unknown_key``: by nobody of this role; ``code``: by too
+        few).
         """
         opened = open_note(note, context, self.keyring)
         if len({key.public for key in opened.keys}) < self.threshold:

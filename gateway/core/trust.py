@@ -1,8 +1,8 @@
 """The network as this node believes it: one verified, immutable view (protocol 6).
 
-Duty: put the newest root, one directory and the key cards together, and answer who somebody is, what they sign
-with and what to seal to them with. What it leaves out: the checks of each document (root.py, directory.py),
-storage and exchange of the documents (flows), and how they are written (ceremony.py).
+Duty: put the newest root, one directory and the key cards together, and answer who somebody is, what they
+sign with and what to seal to them with. What it leaves out: the checks of each document (root.py,
+directory.py), storage and exchange of the documents (flows), and how they are written (ceremony.py).
 
 Rules:
 
@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 
 from gateway.core.directory import (
@@ -121,7 +122,7 @@ class Network:
             raise UnknownRecipient(
                 "the directory holds no such principal",
                 code="unknown_principal",
-                remedy="`gateway directory show` lists everybody; a new one joins with `gateway directory add`",
+                remedy="`gateway directory show` lists everybody; `gateway directory add` takes in a new one",
             )
         return found
 
@@ -215,7 +216,6 @@ class Network:
         if newer.version > self.version + JUMP:
             raise Untrusted("the directory's version jumps too far", code="directory_jump")
 
-
     def _check_area(self, area: str) -> None:
         if area not in self.directory.areas:
             raise UnknownRecipient(
@@ -236,7 +236,7 @@ def _newest(notes: Iterable[bytes], directory: Directory) -> Mapping[str, Card]:
         if known and known.version == card.version and known.hash != card.hash:
             raise Forged("two different cards of one version", code="card_equivocation")
         found[card.principal] = card
-    return found
+    return MappingProxyType(found)
 
 
 def _current(note: bytes, net: bytes, min_suite: int, keyring: Keyring) -> Card | None:
