@@ -125,6 +125,16 @@ def leg(agency: str) -> Change:
     return put("/routing/recipients/-", LEG | {"agency": agency})
 
 
+CHILD_OF_14: list[Change] = [
+    put("/core/age_at_issue", 14),
+    put("/core/parent_or_carer_informed", True),
+    put("/safeguarding", {}),
+    put("/routing/recipients", load("1")["routing"]["recipients"][:1]),
+    *[put(f"/orders/0/conditions/{n}/visible_to", ["COMMUNITY_SAFETY"]) for n in range(6)],
+    *[drop(f"/orders/0/conditions/{n}/minimal_view") for n in (0, 5)],
+]
+"""The subject of example 1 as a child of 14 on the day of issue, told to community safety alone."""
+
 # One line per document: its example, the rule and the place it is refused with, what is changed.
 BROKEN: list[tuple[str, str, str, list[Change]]] = [
     ("1", "R1", "/roles/2/assertion", [put("/roles/2/assertion", "AS8")]),
@@ -314,17 +324,30 @@ BROKEN: list[tuple[str, str, str, list[Change]]] = [
         "1",
         "R12",
         "/orders/0/type",
+        [*CHILD_OF_14, put("/core/date_of_birth", "2012-10-13")],
+    ),
+    (
+        "1",
+        "R12",
+        "/routing/recipients/7/agency",
+        # 19 with a youth order
         [
-            put("/core/date_of_birth", "2012-10-13"),
-            put("/core/age_at_issue", 14),
-            put("/core/parent_or_carer_informed", True),
-            put("/safeguarding", {}),
-            put(
-                "/routing/recipients",
-                [r for r in load("1")["routing"]["recipients"] if r["agency"] == "COMMUNITY_SAFETY"],
-            ),
-            *[put(f"/orders/0/conditions/{n}/visible_to", ["COMMUNITY_SAFETY"]) for n in range(6)],
-            *[drop(f"/orders/0/conditions/{n}/minimal_view") for n in (0, 5)],
+            put("/core/date_of_birth", "2007-11-24"),
+            put("/core/age_at_issue", 19),
+            put("/orders/0/type", "REFERRAL_ORDER"),
+            leg("YOUTH_JUSTICE"),
+        ],
+    ),
+    (
+        "2",
+        "R12",
+        "/routing/recipients/7/agency",
+        # 15 with a claim
+        [
+            put("/core/date_of_birth", "2010-12-06"),
+            put("/core/age_at_issue", 15),
+            put("/support", {"benefit": {"type": "OTHER", "status": "CLAIMED"}}),
+            leg("DWP"),
         ],
     ),
     (
@@ -422,6 +445,10 @@ def test_every_rule_of_the_table_is_broken_above() -> None:
 
 # Documents close to a broken one that may be sent.
 LAWFUL: list[tuple[str, list[Change]]] = [
+    ("1", [put("/lawful_basis/2/agreement/at", ISSUED["1"])]),
+    ("1", [put("/orders/0/review_hearing_window", {"from": "2026-10-12", "to": "2026-10-12"})]),
+    ("1", [put("/orders/0/review_hearing_window", {"from": "2027-10-12", "to": "2027-10-12"})]),
+    ("1", [*CHILD_OF_14, put("/core/date_of_birth", "2012-10-12")]),
     (
         "1",
         [
@@ -462,7 +489,7 @@ LAWFUL: list[tuple[str, list[Change]]] = [
             ),
         ],
     ),
-    ("1", [put("/lawful_basis/0/powers/-", "PCSC2022_S16"), drop("/identifiers/nhs_number")]),
+    ("1", [put("/lawful_basis/0/powers/-", "PCSC2022_S16")]),
     (
         "1",
         [
@@ -569,6 +596,48 @@ def test_risk_from_needs_a_suspected_or_convicted_person(role: str) -> None:
     assert ("R6", "/risk_from") in problems
     assert ("R6", "/orders") in problems
     assert {rule for rule, _ in problems} == {"R6"}
+
+
+@pytest.mark.parametrize(
+    ("discloser", "reaches"),
+    [
+        ("POLICE", True),
+        ("COMMUNITY_SAFETY", True),
+        ("HEALTH", False),
+        ("CHILDRENS_SOCIAL_CARE", False),
+        ("LEAVING_CARE", False),
+        ("ADULT_SOCIAL_CARE", False),
+    ],
+)
+def test_what_a_health_or_social_care_authority_holds_is_outside_section_16(
+    discloser: str, *, reaches: bool
+) -> None:
+    document = changed("1", put("/lawful_basis/0/powers", ["PCSC2022_S16"]))
+    document["message"]["authorised_by"]["agency"] = discloser
+    legs = [] if reaches else [("R5", f"/routing/recipients/{index}/lawful_basis/0") for index in range(3)]
+    assert judge(document, ISSUED["1"]) == legs
+
+
+@pytest.mark.parametrize(
+    ("section", "field", "value", "told"),
+    [
+        ("identifiers", "nhs_number", "9990000018", [7]),
+        ("support", "substance", "x", [2, 7]),
+        ("support", "mental_health", "x", [2, 7]),
+        ("safeguarding", "hospital", {"discharged": True}, [7]),
+    ],
+)
+def test_patient_information_is_outside_section_16(
+    section: str, field: str, value: object, told: list[int]
+) -> None:
+    """Refused for the legs that would read it; police and probation do not read an NHS number."""
+    document = changed("1", put("/lawful_basis/0/powers", ["PCSC2022_S16"]), leg("HEALTH"))
+    document["routing"]["recipients"][7]["sections"] = ["core", "identifiers", "support", "safeguarding"]
+    document.setdefault("safeguarding", {})
+    assert judge(document, ISSUED["1"]) == []
+    document[section][field] = value
+    expected = [("R5", f"/routing/recipients/{index}/lawful_basis/0") for index in told]
+    assert judge(document, ISSUED["1"]) == expected
 
 
 def test_probation_of_a_child() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway.core.entitlements import agencies
+from gateway.core.entitlements import agencies, group_of
 from gateway.core.narrowing import widenings
 from gateway.core.rules import Case
 from gateway.errors import Problem
@@ -26,6 +26,14 @@ NO_RELEVANT_AUTHORITY = agencies("D T V")
 
 HEALTH_OR_SOCIAL_CARE = agencies("N C L") | {"ADULT_SOCIAL_CARE"}
 """Dischargers of health and social care functions: s.16(4) keeps their personal information out."""
+
+PATIENT_INFORMATION = (
+    "identifiers.nhs_number",
+    "safeguarding.hospital",
+    "support.substance",
+    "support.mental_health",
+)
+"""Fields that come from or point to a patient's record: outside s.16 whoever discloses them."""
 
 CDA_S115, PCSC_S16, AGREEMENT = "CDA1998_S115", "PCSC2022_S16", "AGREEMENT"
 NOT_IN_FORCE = frozenset({"CWSA2026_S4"})
@@ -102,18 +110,13 @@ def _reaches(case: Case, power: str, leg: Recipient) -> bool:
 
 
 def _patient_information(case: Case, leg: Recipient) -> bool:
-    document = case.document
-    held = {
-        SectionName.IDENTIFIERS: (document.identifiers, ("nhs_number",)),
-        SectionName.SAFEGUARDING: (document.safeguarding, ("hospital",)),
-        SectionName.SUPPORT: (document.support, ("substance", "mental_health")),
-    }
-    return any(
-        getattr(section, field, None) is not None
-        for name, (section, fields) in held.items()
-        if name in leg.sections
-        for field in fields
-    )
+    """Whether the leg may read any of it (the section, the field's group), not only whether it is there."""
+    for path in PATIENT_INFORMATION:
+        section, _, field = path.partition(".")
+        held = getattr(getattr(case.document, section), field, None) is not None
+        if held and section in leg.sections and leg.agency in case.entitlements.get(group_of(path) or "", ()):
+            return True
+    return False
 
 
 def _complete(case: Case, pointer: str, basis: LawfulBasis) -> Iterator[Problem]:
