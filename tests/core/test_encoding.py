@@ -272,6 +272,7 @@ def test_octets_name_their_place(kit):
         ([good, b64(bytes(31))], "base64_size", "/l/1"),
         ([good], "field_value", "/l"),
         (good, "field_value", "/l"),
+        ({good: 1, b64(b"\1" * 32): 1}, "field_value", "/l"),
     ):
         with kit.refused(Malformed, code) as caught:
             encoding.octets_list({"l": bad}, "l", 2)

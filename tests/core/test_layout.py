@@ -95,6 +95,11 @@ def test_the_largest_counts_are_taken():
     assert len(split(_envelope(nslots=1)).slots) == 1
 
 
+def test_the_limits_are_the_protocols():
+    assert (MAX_ENVELOPE, MAX_BUNDLE, MAX_BUNDLE_COUNT) == (1_048_576, 4_194_304, 64)
+    assert (layout.MAX_SLOTS, layout.MAX_PARTS, layout.SLOT_STEPS) == (16, 64, (2, 4, 8, 12, 16))
+
+
 def test_size_is_looked_at_first(kit):
     room = MAX_ENVELOPE - len(_envelope())
     assert split(_envelope(parts=[bytes(560 + room)])).parts
@@ -126,6 +131,10 @@ def test_the_header_is_packed_as_it_is_read():
     )
     assert header == _outer(kind=3, priority=4, nparts=3, expires=9)
     assert len(header) == layout.MAX_HEADER
+    least = layout.pack_header(
+        kind=Kind.MESSAGE, priority=0, slots=1, parts=1, mid=MID, expires=0, to="E09000004"
+    )
+    assert least == _outer(nslots=1, expires=0)
     assert layout.head_of(header) == hashlib.sha256(b"bx/1/head" + header).digest()
 
 

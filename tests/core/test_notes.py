@@ -165,6 +165,7 @@ def _edits(signed):
         "text_after": (signed + b"x\n", "note_line"),
         "crlf_lines": (signed.replace(tail, tail[:-1] + b"\r\n"), "note_line"),
         "crlf_everywhere": (signed.replace(b"\n", b"\r\n"), "note_form"),
+        "no_dash": (signed.replace("— ".encode(), b""), "note_line"),
         "hyphen_for_dash": (signed.replace("— ".encode(), b"- "), "note_line"),
         "no_space_after_dash": (signed.replace("— ".encode(), "—".encode()), "note_line"),
         "two_dashes": (signed.replace("— ".encode(), "— — ".encode()), "note_line"),
