@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import structlog
-from pydantic import ValidationError
 
 from gateway.core.encoding import JsonObject
 from gateway.core.envelope import Kind
@@ -23,7 +22,8 @@ from gateway.flows.node import PRIORITY, Caller, Node, area_of, lane_for
 from gateway.flows.submit import routing_part
 from gateway.flows.vault import ROUTING, write_sections
 from gateway.ports import EnvelopeRow, LegEvent, LegRow, Parcel, Side, Task, Transaction
-from schemas.acknowledgement import Acknowledgement
+from schemas.acknowledgement import Acknowledgement, parse_acknowledgement
+from schemas.base import ShapeError
 
 log = structlog.get_logger("acknowledge")
 
@@ -44,15 +44,11 @@ class Recorded:
 def read(body: bytes) -> Acknowledgement:
     """Raises InvalidDocument naming the fields, never their values."""
     try:
-        return Acknowledgement.model_validate_json(body)
-    except ValidationError as error:
-        problems = [
-            Problem("/" + "/".join(str(step) for step in item["loc"]), item["msg"], "correct this field")
-            for item in error.errors(include_input=False, include_url=False)
-        ]
+        return parse_acknowledgement(body)
+    except ShapeError as error:
         raise InvalidDocument(
             "this is not an acknowledgement",
-            problems=problems,
+            problems=[Problem(p.pointer, p.message, p.remedy) for p in error.problems],
             remedy="`gateway schema show acknowledgement` prints the shape",
         ) from None
 
