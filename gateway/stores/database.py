@@ -25,6 +25,7 @@ Example::
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -215,6 +216,28 @@ class Database:
             raise self.unreachable(error) from None
         except self.error as error:
             raise self.meaning(error, closed=True) from None
+
+    def forget(self) -> None:
+        """One connection was found dead: the others that lie idle are too, so begin with new ones."""
+        self.engine.dispose()
+
+    def make_file(self) -> bool:
+        """Make SQLite's file 0600 if there is none. True when it is new, or as empty as new.
+
+        A link is not followed: whoever may write the folder could aim it at a file of his choice.
+        """
+        if self.path is None:
+            return False
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            os.close(os.open(self.path, flags, 0o600))
+            return self.path.stat().st_size == 0
+        except OSError as error:
+            raise Misconfigured(
+                f"the file of the store cannot be opened: {os.strerror(error.errno or 0)}",
+                field="/store/url",
+                remedy="create its folder, owned by and writable to the user that runs the gateway",
+            ) from None
 
     @contextmanager
     def session(self, *, writable: bool) -> Iterator[Session]:

@@ -24,18 +24,16 @@ Example::
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
 from typing import Final, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from gateway.errors import GatewayError, Misconfigured
+from gateway.errors import GatewayError
 from gateway.ports import Transaction
 from gateway.stores import migrations
 from gateway.stores.database import Database, Session
@@ -111,7 +109,7 @@ class SqlStore:
     # --- start ------------------------------------------------------------------------------------
 
     def _prepare(self) -> None:
-        if self._database.path is not None and _create(self._database.path):
+        if self._database.make_file():
             migrations.upgrade_engine(self._database.engine)
         self._check_schema()
 
@@ -131,12 +129,14 @@ class SqlStore:
             try:
                 return self._attempt(works)
             except TransactionError as broken:
-                self._abandon(broken)
+                self._abandon()
                 failed = Outcome(error=broken.error)
                 if not broken.retry:
                     break
+                if broken.lost:
+                    self._database.forget()
             except BaseException:
-                self._abandon(lost())  # a fault of ours, at a place nobody thought of: start clean
+                self._abandon()  # a fault of ours, at a place nobody thought of: start clean
                 raise
         return [failed] * len(works)
 
@@ -163,7 +163,7 @@ class SqlStore:
         except TransactionError as broken:
             if not (broken.lost and ticket and ticket[0]):
                 raise
-            self._abandon(broken)
+            self._abandon()
             if not self._took(ticket[0]):
                 raise
 
@@ -171,28 +171,22 @@ class SqlStore:
         """Ask the server what became of a transaction whose COMMIT was never answered."""
         for pause in self._pauses:
             time.sleep(pause)
-            with suppress(TransactionError), self._database.session(writable=False) as session:
+            with suppress(TransactionError, GatewayError), self._database.session(writable=False) as session:
                 fate = session.one(_FATE, ticket=ticket)
                 if fate and fate[0] in {"committed", "aborted"}:
                     return bool(fate[0] == "committed")
         raise in_doubt()
 
-    def _abandon(self, broken: TransactionError) -> None:
-        """Leave the transaction behind: by rolling back, or with the whole connection."""
+    def _abandon(self) -> None:
+        """Throw the connection away, and the transaction with it, whatever state either is in."""
         session, self._session = self._session, None
-        if session is None:
-            return
-        if not broken.lost:
-            with suppress(TransactionError):
-                session.rollback()
-                self._session = session
-                return
-        session.close(broken=True)
+        if session is not None:
+            session.close(broken=True)
 
     # --- a reader's thread ------------------------------------------------------------------------
 
     def _read(self, work: Callable[[Transaction], T]) -> T:
-        last: GatewayError = closed()
+        last = lost().error
         for pause in self._pauses:
             time.sleep(pause)
             try:
@@ -203,6 +197,8 @@ class SqlStore:
                 if not broken.retry:
                     raise broken.error from None
                 last = broken.error
+                if broken.lost:
+                    self._database.forget()
         raise last
 
 
@@ -225,16 +221,3 @@ def _carry_out(transaction: SqlTransaction, session: Session, work: Work, *, alo
 
 def _outermost(error: Exception) -> Exception:
     return error.error if isinstance(error, TransactionError) else error
-
-
-def _create(path: Path) -> bool:
-    """Make the file 0600 if there is none. True when it is new, or as empty as new."""
-    try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-        return path.stat().st_size == 0
-    except OSError as error:
-        raise Misconfigured(
-            f"the file of the store cannot be opened: {os.strerror(error.errno or 0)}",
-            field="/store/url",
-            remedy="create its folder, owned by and writable to the user that runs the gateway",
-        ) from None

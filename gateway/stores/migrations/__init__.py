@@ -37,7 +37,7 @@ _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('gateway migrations'))"
 
 def upgrade(url: str) -> None:
     """Bring the database to :data:`HEAD`. Raises Misconfigured or Unavailable."""
-    _with_engine(url, upgrade_engine)
+    _with_engine(url, upgrade_engine, make=True)
 
 
 def check(url: str) -> None:
@@ -103,9 +103,11 @@ def _revision(connection: sa.Connection) -> str | None:
     return connection.execute(sa.select(_VERSIONS.c.version_num)).scalar()
 
 
-def _with_engine(url: str, do: Callable[[sa.Engine], None]) -> None:
+def _with_engine(url: str, do: Callable[[sa.Engine], None], *, make: bool = False) -> None:
     database = Database(url, readers=1)
     try:
+        if make:
+            database.make_file()
         do(database.engine)
     except sa.exc.DBAPIError as error:
         meaning = database.unreachable(error)

@@ -1,0 +1,184 @@
+"""Bringing a database to this release, and telling whether it is there."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from gateway.errors import Misconfigured, Unavailable
+from gateway.stores import migrations, open_store
+from gateway.stores.database import Database
+from gateway.stores.tables import metadata
+from gateway.testing.postgres import Postgres
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], str]]:
+    """Makes the url of one more empty database."""
+    if request.param == "sqlite":
+        yield lambda name: f"sqlite:///{tmp_path}/{name}.db"
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    made: list[str] = []
+
+    def create(name: str) -> str:
+        made.append(name)
+        return server.create(name)
+
+    yield create
+    for name in made:
+        server.drop(name)
+
+
+def definitions(engine: sa.Engine) -> set[str]:
+    """What the database itself says of every index and, on SQLite, of every table."""
+    sqlite = engine.dialect.name == "sqlite"
+    query = (
+        "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL"
+        if sqlite
+        else "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'"
+    )
+    with engine.connect() as connection:
+        rows = {re.sub(r"\s+", " ", row[0]) for row in connection.exec_driver_sql(query)}
+    return {row for row in rows if "alembic_version" not in row}
+
+
+def test_the_steps_lead_from_nothing_to_the_tables_of_this_release(empty: Callable[[str], str]) -> None:
+    url = empty("stepped")
+    migrations.upgrade(url)
+    stepped, direct = Database(url).engine, Database(empty("direct")).engine
+    metadata.create_all(direct)
+    with stepped.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+    # Alembic does not compare the conditions of partial indexes: the databases' own words do.
+    assert definitions(stepped) == definitions(direct)
+    assert len(definitions(stepped)) > 20
+    stepped.dispose()
+    direct.dispose()
+
+
+def test_ids_compare_by_byte_on_postgresql(template: str, postgres: Postgres) -> None:
+    rows = postgres.run(
+        "SELECT collation_name FROM information_schema.columns "
+        "WHERE table_schema = 'public' AND table_name = 'legs' AND column_name = 'id'",
+        database=template,
+    )
+    assert rows == [("C",)]
+
+
+def test_head_is_the_newest_step() -> None:
+    assert ScriptDirectory(str(migrations.FOLDER)).get_heads() == [migrations.HEAD]
+
+
+def test_upgrading_again_changes_nothing(empty: Callable[[str], str]) -> None:
+    url = empty("twice")
+    migrations.upgrade(url)
+    migrations.upgrade(url)
+    migrations.check(url)
+
+
+def test_two_that_upgrade_at_once_do_it_once(empty: Callable[[str], str]) -> None:
+    url = empty("together")
+    errors: list[BaseException] = []
+    barrier = threading.Barrier(2)
+
+    def run() -> None:
+        try:
+            barrier.wait(30)
+            migrations.upgrade(url)
+        except BaseException as error:  # noqa: BLE001 - shown by the assertion below
+            errors.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert errors == []
+    migrations.check(url)
+
+
+@pytest.mark.parametrize(
+    ("revision", "words"),
+    [("0000", "is at revision 0000, this release needs"), ("9999", "newer release")],
+)
+async def test_behind_and_ahead_are_told_apart(
+    empty: Callable[[str], str], revision: str, words: str
+) -> None:
+    url = empty("other")
+    migrations.upgrade(url)
+    database = Database(url)
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{revision}'")
+    database.engine.dispose()
+    with pytest.raises(Misconfigured, match=words) as wrong:
+        migrations.check(url)
+    assert wrong.value.code == "store_schema"
+    assert "gateway db upgrade" in wrong.value.remedy
+    store = open_store(url)
+    with pytest.raises(Misconfigured, match=words):
+        await store.start()
+    await store.close()
+
+
+def test_a_newer_database_is_not_touched(empty: Callable[[str], str]) -> None:
+    url = empty("newer")
+    migrations.upgrade(url)
+    database = Database(url)
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    database.engine.dispose()
+    with pytest.raises(Misconfigured, match="newer release"):
+        migrations.upgrade(url)
+
+
+def test_a_step_that_fails_leaves_the_database_as_it_was(empty: Callable[[str], str]) -> None:
+    url = empty("half")
+    database = Database(url)
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("CREATE TABLE trust (x INTEGER)")  # in the way, after others were made
+    with pytest.raises(sa.exc.DBAPIError):
+        migrations.upgrade_engine(database.engine)
+    assert sa.inspect(database.engine).get_table_names() == ["trust"]
+    database.engine.dispose()
+
+
+async def test_postgresql_is_not_upgraded_by_starting(postgres: Postgres) -> None:
+    store = open_store(postgres.create("untouched"))
+    with pytest.raises(Misconfigured, match="no tables of the gateway") as wrong:
+        await store.start()
+    assert wrong.value.remedy == "run: gateway db upgrade"
+    await store.close()
+    postgres.drop("untouched")
+
+
+async def test_a_new_file_of_sqlite_is_upgraded_by_starting_and_one_with_other_tables_is_not(
+    tmp_path: Path,
+) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/new.db")
+    await store.start()
+    await store.close()
+    migrations.check(f"sqlite:///{tmp_path}/new.db")
+    foreign = Database(f"sqlite:///{tmp_path}/foreign.db")
+    with foreign.engine.connect() as connection:
+        connection.exec_driver_sql("CREATE TABLE somebody_elses (x INTEGER)")
+    foreign.engine.dispose()
+    store = open_store(f"sqlite:///{tmp_path}/foreign.db")
+    with pytest.raises(Misconfigured, match="no tables of the gateway"):
+        await store.start()
+    await store.close()
+
+
+def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable) as gone:
+        migrations.check(f"postgresql+psycopg://u:secret@/d?host={tmp_path}")
+    assert "secret" not in repr(gone.value) + gone.value.remedy

@@ -1,0 +1,99 @@
+"""Every statement on a hot path is found by an index: none reads a whole table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from gateway.ports import Lane, Outbound, Side, Task, Transaction
+from gateway.stores import migrations
+from gateway.stores.database import Database, Session
+from gateway.stores.sql import SqlTransaction
+from gateway.testing.store_cases.rows import (
+    NOW,
+    PEER,
+    POLICE,
+    STREAM,
+    digest,
+    envelope,
+    event,
+    handover,
+    leg,
+    outbox,
+    receipt,
+    task,
+)
+
+HOT: dict[str, Callable[[Transaction], object]] = {
+    "handover": lambda tx: (tx.handover("HO-1"), tx.handover("HO-1", 1)),
+    "handovers": lambda tx: tx.handovers(side=Side.ORIGIN, principal=POLICE, before="f", limit=9),
+    "advance_handover": lambda tx: tx.advance_handover("HO-1", 1, "ISSUED", "ACTIVE", NOW),
+    "leg": lambda tx: (tx.leg("l1"), tx.legs("HO-1", 1), tx.legs_of_message("a" * 32)),
+    "inbox": lambda tx: tx.inbox(POLICE, before="f", limit=9),
+    "advance_leg": lambda tx: tx.advance_leg("l1", "DELIVERED", "RECEIVED", event("l1"), opened=1),
+    "history": lambda tx: tx.history("l1"),
+    "overdue_legs": lambda tx: tx.overdue_legs(NOW, 9),
+    "envelope": lambda tx: (tx.envelope("m"), tx.envelope_at(PEER, STREAM, 1)),
+    "received_after": lambda tx: tx.received_after(PEER, STREAM, 1, 9),
+    "stream": lambda tx: tx.stream(PEER, outgoing=True),
+    "claim_outbox": lambda tx: tx.claim_outbox(NOW, 9, 9, list(Lane)),
+    "advance_outbox": lambda tx: tx.advance_outbox("o1", [Outbound.WAITING], Outbound.PUBLISHED),
+    "outbox_of": lambda tx: tx.outbox_of("m"),
+    "settle_seen": lambda tx: tx.settle_seen(PEER, STREAM, 9),
+    "put_envelope": lambda tx: tx.put_envelope(envelope("new", Side.ORIGIN, kind=2)),
+    "put_outbox": lambda tx: tx.put_outbox(outbox("new")),
+    "receipts": lambda tx: (tx.receipts(mid="m"), tx.receipts(ref="r"), tx.receipts(sent_in="m", by=POLICE)),
+    "unsent_receipts": lambda tx: tx.unsent_receipts(9),
+    "mark": lambda tx: (tx.mark_sent([digest("r")], "m"), tx.mark_applied(digest("r"))),
+    "task": lambda tx: (tx.task("t1"), tx.tasks_of("leg-1"), tx.parked_tasks(POLICE, 9)),
+    "claim_tasks": lambda tx: tx.claim_tasks(POLICE, NOW, 9, 9),
+    "advance_task": lambda tx: tx.advance_task("t1", Task.WAITING, Task.DONE),
+    "log": lambda tx: tx.log(5, 9),
+    "accesses": lambda tx: tx.accesses(ref="HO-1"),
+    "token": lambda tx: tx.token(digest("t")),
+    "idempotency": lambda tx: tx.idempotency(digest("k")),
+}
+
+# A partial index read from end to end holds nothing but the rows that are asked for.
+SLOW = re.compile(r"\bSCAN (?!receipts USING INDEX ix_receipts_unsent|CONSTANT ROW)")
+# These find the legs of one handover or message, or the tasks of one leg: a handful, sorted in no time.
+FEW = ("sqlite_autoindex_legs_2 (ref=? AND version=?)", "ix_legs_mid (mid=?)", "ix_tasks_leg (leg=?)")
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    url = f"sqlite:///{tmp_path_factory.mktemp('plans')}/store.db"
+    migrations.upgrade(url)
+    database = Database(url)
+    session = database.open(writable=True)
+    yield session
+    session.close()
+    database.engine.dispose()
+
+
+@pytest.mark.parametrize("name", HOT)
+def test_it_is_found_by_an_index_and_comes_sorted(session: Session, name: str) -> None:
+    statements: list[str] = []
+    session.begin()
+    tx = SqlTransaction(session)
+    tx.put_handover(handover())
+    tx.put_leg(leg(id="l1"))
+    tx.put_outbox(outbox("m1", id="o1"))
+    tx.put_receipt(receipt("r"))
+    tx.put_task(task("t1"))
+    session._driver.set_trace_callback(statements.append)
+    HOT[name](tx)
+    session._driver.set_trace_callback(None)
+    plans = {text: explain(session, text) for text in statements}
+    session.rollback()
+    assert plans
+    assert [step for plan in plans.values() for step in plan if SLOW.search(step)] == []
+    sorted_ = [plan for plan in plans.values() if "USE TEMP B-TREE FOR ORDER BY" in plan]
+    assert [plan for plan in sorted_ if not any(index in plan[0] for index in FEW)] == []
+
+
+def explain(session: Session, statement: str) -> list[str]:
+    rows = session._driver.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()
+    return [row[3] for row in rows]
