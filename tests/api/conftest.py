@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -175,7 +176,7 @@ class Desk:
         sent |= ACTOR if actor else {}
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         async with self.client.request(
-            method, path, data=data, headers={**sent, **(headers or {})}
+            method, path, data=None if data is None else BytesIO(data), headers={**sent, **(headers or {})}
         ) as response:
             content = await response.read()
             is_json = "json" in response.content_type and content

@@ -73,8 +73,8 @@ async def test_a_wrong_method_says_which_are_right(desk: Desk) -> None:
 
 async def test_a_made_up_method_is_not_written_down(desk: Desk) -> None:
     with structlog.testing.capture_logs() as logged:
-        await desk.call(CANARY.upper(), "/v1/me")
-    assert CANARY.upper() not in str(logged)
+        await desk.call("PROPFIND", "/v1/me")
+    assert "PROPFIND" not in str(logged)
     assert logged[-1]["method"] == "other"
 
 
@@ -90,7 +90,9 @@ class _Surprise(Exception):
     """Somebody's text in an exception, as libraries do it."""
 
 
-@pytest.mark.parametrize("error", [_Surprise(CANARY), ValueError(CANARY), Misconfigured(CANARY), Forged(CANARY)])
+@pytest.mark.parametrize(
+    "error", [_Surprise(CANARY), ValueError(CANARY), Misconfigured(CANARY), Forged(CANARY)]
+)
 async def test_what_is_our_fault_says_only_the_id(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
