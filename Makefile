@@ -1,0 +1,38 @@
+# Each of these sets up what it needs. `make` alone lists them.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint bench
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.set-up
+UV := uv>=0.13,<0.14
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## the Python environment in .venv, exactly as locked
+
+# pip reaches into the environment from outside: Debian's python3 has no ensurepip to put one inside.
+$(STAMP): uv.lock pyproject.toml
+	@test -x $(BIN)/python || python3 -m venv --without-pip $(VENV)
+	@test -x $(BIN)/uv || python3 -m pip --python $(BIN)/python install --quiet --disable-pip-version-check '$(UV)'
+	UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --frozen --quiet --python $(BIN)/python
+	@touch $@
+
+demo: setup ## two boroughs, one handover there and back, as a live timeline
+	@$(BIN)/gateway demo
+
+test: setup lint ## everything: installs RabbitMQ and PostgreSQL when root, then lint and the whole suite
+	@scripts/install-system-packages
+	$(BIN)/pytest --cov --cov-report=term
+
+lint: setup ## style, types, and who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup ## exchanges a second beside a raw echo of the same bytes
+	@scripts/install-system-packages
+	$(BIN)/python bench/exchange.py
