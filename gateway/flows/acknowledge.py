@@ -161,7 +161,7 @@ def _step(
     """One signed receipt and the move it stands for."""
     before = tx.leg(leg.id) or leg
     after = advance_leg(LegState(before.state), step)
-    code = (answer.reason_code or "") if step == RECEIPT_OF[answer.state] else ""
+    code = answer.reason_code.value if answer.reason_code and step == RECEIPT_OF[answer.state] else ""
     event = LegEvent(leg.id, now, step, before.state, after, leg.principal, code)
     tx.advance_leg(leg.id, before.state, after, event)
     receipts.sign(

@@ -108,8 +108,11 @@ async def _repeat(work: Callable[[], Awaitable[int]], event: asyncio.Event, poll
             await asyncio.sleep(PAUSE)
             continue
         if not busy:
+            # Not wait_for: before Python 3.12 it loses a cancellation that meets the wake-up call, and the
+            # node never stops.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(event.wait(), poll)
+                async with asyncio.timeout(poll):
+                    await event.wait()
 
 
 async def _housekeeping(node: Node, accept: Callable[[Network], None]) -> int:
