@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway.errors import GatewayError, Misconfigured, Unavailable
-from gateway.ports import StreamRow, Transaction
-from gateway.stores import faults, migrations
-from gateway.stores.database import Session
-from gateway.stores.sql import SqlStore
+from gateway.ports import Lane, StreamRow, Transaction
+from gateway.stores import faults, migrations, sql_records
+from gateway.stores.database import Database, Session
+from gateway.stores.sql import READERS, SqlStore, SqlTransaction
 from gateway.testing import postgres as starter
 from gateway.testing.postgres import Postgres, start_postgres
-from gateway.testing.store_cases.rows import PEER, STREAM, handover
+from gateway.testing.store_cases.rows import NOW, PEER, POLICE, STREAM, handover, outbox, receipt, task
 
 QUICK = (0.0, 0.0, 0.05)
 TERMINATE = (
@@ -57,11 +59,13 @@ async def test_connections_that_died_while_idle_are_replaced(
     store: SqlStore, cut: Callable[[], object]
 ) -> None:
     await store.write(lambda tx: tx.put_setting("before", b"1"))
-    await asyncio.gather(*(store.read(lambda tx: tx.setting("before")) for _ in range(20)))
+    together = threading.Barrier(READERS)
+    await asyncio.gather(*(store.read(lambda _: together.wait(30)) for _ in range(READERS)))
+    cut()  # more of them lie idle than there are runs of one read
+    assert len(QUICK) < READERS
+    assert await store.read(lambda tx: tx.setting("before")) == b"1"
     cut()
     assert await store.write(lambda tx: tx.put_setting("after", b"1"))
-    cut()
-    assert await store.read(lambda tx: tx.setting("after")) == b"1"
     await store.check()
 
 
@@ -217,14 +221,35 @@ async def test_a_read_only_transaction_is_refused_by_the_server_too(store: SqlSt
     session.begin()
     session.writable = True
     with pytest.raises(faults.TransactionError, match="read-only"):
-        session.change(_setting(), {"name": "s", "value": b"1"})
+        session.change(sql_records._PUT_SETTING, {"name": "s", "value": b"1"})
     session.close(broken=True)
 
 
-def _setting() -> object:
-    from gateway.stores import sql_records  # noqa: PLC0415 - a look inside
+@pytest.mark.parametrize("kind", ["outbox", "tasks", "receipts"])
+def test_what_one_process_has_taken_another_passes_over_without_waiting(postgres_url: str, kind: str) -> None:
+    database = Database(postgres_url)
+    with database.session(writable=True) as first, database.session(writable=True) as second:
+        first.begin()
+        tx = SqlTransaction(first)
+        for number in range(5):
+            tx.put_outbox(outbox(f"m{number}", NOW + number))
+            tx.put_task(task(f"t{number}", NOW + number))
+            tx.put_receipt(receipt(f"r{number}"))
+        first.commit()
+        first.begin()
+        second.begin()
+        mine = TAKE[kind](SqlTransaction(first), 2)
+        theirs = TAKE[kind](SqlTransaction(second), 9)
+        assert (len(mine), len(theirs)) == (2, 3)
+        assert {row.id for row in mine}.isdisjoint(row.id for row in theirs)
+    database.engine.dispose()
 
-    return sql_records._PUT_SETTING
+
+TAKE: dict[str, Callable[[Transaction, int], Sequence[Any]]] = {
+    "outbox": lambda tx, limit: tx.claim_outbox(NOW + 9, limit, 60, list(Lane)),
+    "tasks": lambda tx, limit: tx.claim_tasks(POLICE, NOW + 9, limit, 60),
+    "receipts": lambda tx, limit: tx.unsent_receipts(limit),
+}
 
 
 def test_a_server_that_stops_is_unavailable_after_a_bounded_time() -> None:
@@ -274,8 +299,6 @@ def test_a_killed_parent_takes_the_server_with_it() -> None:
     parent.wait(30)
     parent.stdout.close()
     parent.stdin.close()
-    import select  # noqa: PLC0415 - used once
-
     assert select.select([server], [], [], 30)[0] == [server]
     os.close(server)
     subprocess.run(["rm", "-rf", folder], check=True)
