@@ -402,7 +402,8 @@ class TrustRow:
 
 
 class Transaction(Protocol):
-    """One unit of work. All of it is committed or none of it; see :class:`Store`.
+    """One unit of work. All of it is committed or none of it; see :class:`Store`. In a read every method
+    that would change something raises RuntimeError, and none takes a lock.
 
     ``put_*`` returns False when a row of that identity is already there, and then changes nothing.
     ``advance_*`` moves a row only from the state named, and returns False when it is not in it.
@@ -412,7 +413,10 @@ class Transaction(Protocol):
     """
 
     # handovers and legs
-    def put_handover(self, row: HandoverRow) -> bool: ...
+    def put_handover(self, row: HandoverRow) -> bool:
+        """Identity: (ref, version) and id."""
+        ...
+
     def handover(self, ref: str, version: int | None = None) -> HandoverRow | None:
         """``version`` None: the newest."""
         ...
@@ -458,7 +462,10 @@ class Transaction(Protocol):
         """Identity: mid and side; and for received ones (peer, stream, seq)."""
         ...
 
-    def envelope(self, mid: str) -> EnvelopeRow | None: ...
+    def envelope(self, mid: str) -> EnvelopeRow | None:
+        """Should there be one of each side: the one we sent."""
+        ...
+
     def envelope_at(self, peer: str, stream: str, seq: int) -> EnvelopeRow | None:
         """A received one, by its place in the peer's stream."""
         ...
@@ -475,14 +482,20 @@ class Transaction(Protocol):
         """(seq, statement hash) of received envelopes of a stream with a greater seq, ascending."""
         ...
 
-    def put_outbox(self, row: OutboxRow) -> bool: ...
+    def put_outbox(self, row: OutboxRow) -> bool:
+        """Identity: id and mid."""
+        ...
+
     def claim_outbox(self, now: int, limit: int, lease: int, lanes: Sequence[Lane]) -> Sequence[OutboxRow]:
         """Due rows that are not settled, oldest due first."""
         ...
 
     def advance_outbox(
         self, row: str, before: Iterable[Outbound], after: Outbound, *, due: int = 0, error: str = ""
-    ) -> bool: ...
+    ) -> bool:
+        """``due`` and ``error`` replace what the row had; ``due`` 0 is due at once unless it is settled."""
+        ...
+
     def outbox_of(self, mid: str) -> OutboxRow | None: ...
     def settle_seen(self, peer: str, stream: str, seq: int) -> int:
         """Settle the outbox rows of receipts and control envelopes (kinds 2 and 3) sent to ``peer`` in
@@ -518,12 +531,15 @@ class Transaction(Protocol):
         """WAITING rows of one agency that are due, oldest due first: a slow agency holds up no other."""
         ...
 
-    def advance_task(self, task: str, before: Task, after: Task, *, due: int = 0, error: str = "") -> bool: ...
+    def advance_task(
+        self, task: str, before: Task, after: Task, *, due: int = 0, error: str = ""
+    ) -> bool: ...
     def parked_tasks(self, principal: str, limit: int) -> Sequence[TaskRow]: ...
 
     # accountability
     def append_log(self, leaf: bytes) -> None:
-        """One leaf of the node's log (protocol 8): canonical JSON of hashes and codes only."""
+        """One leaf of the node's log (protocol 8): canonical JSON of hashes and codes only. Its index is
+        final when the work is committed, not before."""
         ...
 
     def log(self, start: int, limit: int) -> Sequence[tuple[int, bytes]]:
@@ -544,8 +560,14 @@ class Transaction(Protocol):
     def idempotency(self, key: bytes) -> IdempotencyRow | None: ...
 
     # held, trust, settings
-    def put_held(self, row: HeldRow) -> bool: ...
-    def held(self, limit: int) -> Sequence[HeldRow]: ...
+    def put_held(self, row: HeldRow) -> bool:
+        """Identity: digest and id. The same bytes, delivered again, are held once."""
+        ...
+
+    def held(self, limit: int) -> Sequence[HeldRow]:
+        """Newest first."""
+        ...
+
     def put_trust(self, row: TrustRow) -> bool:
         """Identity: (kind, subject, version). Older versions stay."""
         ...
@@ -571,6 +593,7 @@ class Store(Protocol):
     The work is a plain function so that it cannot wait for anything but the database. It may be run more
     than once (a group of writers shares one commit; a deadlock or a lost connection starts it again), so it
     must not touch anything outside the transaction; what it raises aborts it alone and reaches the caller.
+    Cancelling the task that waits does not take back a work that was handed over: it may be committed.
     """
 
     async def start(self) -> None:
@@ -578,7 +601,8 @@ class Store(Protocol):
         ...
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
-        """Raises Unavailable when the database does not answer, is full or is read-only."""
+        """Raises Unavailable when the database does not answer, is full or is read-only. Its code
+        ``store_in_doubt`` alone leaves open whether the work was committed: the connection went in COMMIT."""
         ...
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
