@@ -407,8 +407,9 @@ class Transaction(Protocol):
 
     ``put_*`` returns False when a row of that identity is already there, and then changes nothing.
     ``advance_*`` moves a row only from the state named, and returns False when it is not in it.
-    ``claim_*`` hands a due row to one worker only: the row's ``due`` becomes ``now + lease``, its ``attempts``
-    grows by one, and the row is returned as it is after that. A worker that dies lets the lease run out.
+    ``claim_*`` hands a due row to one worker only: the row's ``due`` becomes ``now + lease``, its
+    ``attempts`` grows by one, and the row is returned as it is after that. A worker that dies lets the
+    lease run out.
     Ids left "" are filled with a fresh UUIDv7 (hex).
     """
 
@@ -453,8 +454,9 @@ class Transaction(Protocol):
         ...
 
     def overdue_legs(self, now: int, limit: int) -> Sequence[LegRow]:
-        """Legs not settled whose next unfired deadline is <= now: state DELIVERED with acknowledge_by due and
-        "acknowledge" not in overdue, or state in (DELIVERED, RECEIVED, INFO_REQUESTED) with decide_by due and "decide" not in it."""
+        """Legs not settled with an unfired deadline <= now: state DELIVERED with acknowledge_by due and
+        "acknowledge" not in overdue, or state in (DELIVERED, RECEIVED, INFO_REQUESTED) with decide_by due
+        and "decide" not in it. A deadline of 0 is none."""
         ...
 
     # messages, streams, outbox
