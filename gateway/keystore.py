@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import secrets
 import stat
 import sys
@@ -20,8 +21,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NoReturn
 
+from gateway.core.encoding import PRINCIPAL
 from gateway.core.keys import (
     CHEAP,
+    KEY_NAME,
     MODERATE,
     SALT,
     SEED,
@@ -31,6 +34,7 @@ from gateway.core.keys import (
     KemKey,
     KeyFile,
     SubkeyOpener,
+    check_cost,
     derivation_of,
     derive,
     open_key_file,
@@ -40,6 +44,15 @@ from gateway.errors import Conflict, GatewayError, Misconfigured
 
 LONGEST: Final = 64 * 1024
 """Bytes of a key file that are read at all; a real one has under 1 KiB."""
+
+CREDENTIAL: Final = "gateway-passphrase"
+"""What the passphrase is called as a systemd credential (``LoadCredential=``)."""
+
+_MONTH: Final = re.compile(r"[0-9]{4}-[0-9]{2}\Z")
+
+# A name becomes part of a file's name. No pattern lets a dot in, and the one slash of a principal is replaced,
+# so no name, wherever it came from, leaves the folder or stands for another key's file.
+_NAMES: Final = {"identity": PRINCIPAL, "log": PRINCIPAL, "kem": PRINCIPAL, "epoch": _MONTH}
 
 
 class KeyStore:
@@ -57,11 +70,14 @@ class KeyStore:
     @classmethod
     def create(cls, folder: Path, passphrase: bytes, env: str, *, cost: Cost | None = None) -> KeyStore:
         """An empty store; its folder is made, for the owner alone."""
+        wanted = cost or (MODERATE if env == "prod" else CHEAP)
+        check_cost(wanted, env)
+        derivation = Derivation(secrets.token_bytes(SALT), wanted)
+        key = derive(passphrase, derivation)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if any(folder.glob("*.key")):
             raise Conflict(f"{folder} holds keys already", code="keys_exist", remedy="choose an empty folder")
-        derivation = Derivation(secrets.token_bytes(SALT), cost or (MODERATE if env == "prod" else CHEAP))
-        return cls(folder, derive(passphrase, derivation), derivation, env)
+        return cls(folder, key, derivation, env)
 
     @classmethod
     def open(cls, folder: Path, passphrase: bytes, env: str) -> KeyStore:
@@ -128,11 +144,16 @@ class KeyStore:
         return [KemKey(file.secret, file.since, file.until) for file in files]
 
     def epoch(self, month: str) -> bytes:
-        """The month's key over record keys; made on first use, outside the database and its backups."""
+        """The month's key over record keys; made on first use, outside the database and its backups.
+
+        Raises Misconfigured for a month that is not written ``2026-11``, and when it cannot be kept.
+        """
+        _check_name(month, "epoch")
         return self._once(f"epoch.{month}.key", KeyFile(month, "epoch", self.env, secrets.token_bytes(SEED)))
 
     def secret(self, name: str) -> bytes:
-        """A key for keyed hashes of one purpose; made on first use."""
+        """A key for keyed hashes of one purpose; made on first use. Raises Misconfigured as `epoch` does."""
+        _check_name(name, "secret")
         return self._once(f"secret.{name}.key", KeyFile(name, "secret", self.env, secrets.token_bytes(SEED)))
 
     def _once(self, filename: str, fresh: KeyFile) -> bytes:
@@ -158,18 +179,24 @@ class KeyStore:
 
     def add_identity(self, name: str, *, purpose: str = "identity") -> IdentityKey:
         """Make an Ed25519 key: an identity, log, root or directory key. Raises Conflict when it is there."""
+        _check_name(name, purpose)
         key = IdentityKey.generate(name)
         self._add(f"{_stem(name)}.{purpose}.key", KeyFile(name, purpose, self.env, key.seed))
         return key
 
     def add_kem(self, principal: str, since: int, until: int) -> KemKey:
         """Make an X-Wing subkey for a term (unix seconds)."""
+        _check_name(principal, "kem")
         key = KemKey.generate(since, until)
-        number = 1 + len(self.subkeys(principal))
-        filename = f"{_stem(principal)}.kem.{number}.key"
+        filename = f"{_stem(principal)}.kem.{self._next_number(principal)}.key"
         self._add(filename, KeyFile(principal, "kem", self.env, key.seed, since, until))
         self._openers.pop(principal, None)
         return key
+
+    def _next_number(self, principal: str) -> int:
+        """After the highest ever used of those still here: an old subkey may have been destroyed."""
+        taken = [name for name, f in self._files.items() if (f.name, f.purpose) == (principal, "kem")]
+        return 1 + max((int(name.split(".")[-2]) for name in taken), default=0)
 
     def _add(self, filename: str, file: KeyFile) -> None:
         try:
@@ -182,12 +209,31 @@ class KeyStore:
             ) from None
 
     def _write(self, filename: str, file: KeyFile) -> None:
-        write_private(self.folder / filename, seal_key_file(file, self._key, self._derivation))
+        data = seal_key_file(file, self._key, self._derivation)
+        try:
+            write_private(self.folder / filename, data)
+        except FileExistsError:
+            raise
+        except OSError as error:
+            raise Misconfigured(
+                f"{filename} cannot be written: {error.strerror}",
+                code="key_unwritable",
+                remedy=f"let this user write to {self.folder}, on a local disk with free space",
+            ) from None
         self._files[filename] = file
 
     def names(self) -> Mapping[str, KeyFile]:
         """Every key here by its file's name; the secrets inside are redacted in any repr."""
         return dict(self._files)
+
+
+def _check_name(name: str, purpose: str) -> None:
+    if not _NAMES.get(purpose, KEY_NAME).match(name):
+        raise Misconfigured(
+            f"not a name for a key of purpose {purpose!r}",
+            code="key_name",
+            remedy="a principal is written E09000012/police, a month 2026-11, any other key root-1",
+        )
 
 
 def _stem(name: str) -> str:
@@ -251,11 +297,14 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def read_private(path: Path) -> bytes:
-    """The bytes of a file that only its owner can read. Raises Misconfigured for a link, other modes, or
-    one that is not there."""
+def read_private(path: Path, *, follow: bool = False) -> bytes:
+    """The bytes of a file that only its owner can read. Raises Misconfigured for other modes, for one that is
+    not there, and for a link unless ``follow``: then what it leads to is judged."""
+    # Opened first and judged by the open handle, so that nothing can be put in its place in between; without
+    # blocking, so that a pipe in its place does not hang the start.
+    flags = os.O_RDONLY | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        handle = os.open(path, flags)
     except OSError as error:
         raise Misconfigured(
             f"{path} cannot be opened: {error.strerror}",
@@ -277,13 +326,16 @@ def read_passphrase(
 ) -> bytes:
     """systemd credential > secret file > prompt (protocol 7). Never an environment variable, never argv.
 
-    ``credentials``: systemd's ``$CREDENTIALS_DIRECTORY`` (a path, not a secret). Raises Misconfigured.
+    ``credentials``: systemd's ``$CREDENTIALS_DIRECTORY`` (a path, not a secret). One newline at the end of a
+    file belongs to the file and not to the passphrase. Raises Misconfigured: none found, an unreadable file,
+    or one that others can read.
     """
-    credential = credentials / "gateway-passphrase" if credentials else None
+    credential = credentials / CREDENTIAL if credentials else None
     if credential is not None and credential.is_file():
-        return credential.read_bytes().strip()  # systemd guards it; its mode is 0400 or 0440
+        # systemd guards it with an access list, which shows as a group bit: its mode says nothing.
+        return _line(credential.read_bytes())
     if file is not None:
-        return read_private(file).strip()
+        return _line(read_private(file, follow=True))  # Kubernetes mounts every secret through links
     if prompt is not None or sys.stdin.isatty():
         return (prompt or (lambda: getpass.getpass("Passphrase of the key store: ")))().encode()
     raise Misconfigured(
@@ -292,3 +344,7 @@ def read_passphrase(
         field="/keys/passphrase_file",
         remedy="set passphrase_file in [keys], or LoadCredential=gateway-passphrase in the systemd unit",
     )
+
+
+def _line(data: bytes) -> bytes:
+    return data.removesuffix(b"\n").removesuffix(b"\r")

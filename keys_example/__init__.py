@@ -46,7 +46,8 @@ AGENCIES: Mapping[str, tuple[str, str]] = {
 
 SIGNER = "demo-directory"
 ROOT_KEY = "demo-root"
-CARD_LIFE = 14 * 86_400
+DAY = 86_400
+CARD_LIFE = 14 * DAY
 AGO = 3600
 """Seconds that fresh documents are dated back, so that a machine with a slow clock accepts them too."""
 
@@ -61,7 +62,11 @@ class DemoNetwork:
 
 
 def demo_network(now: int, entitlements: Mapping[str, Iterable[str]]) -> DemoNetwork:
-    """The demo network as of ``now`` (unix seconds): directory and key cards signed for that moment."""
+    """The demo network as of ``now`` (unix seconds): directory and key cards signed for that moment.
+
+    The directory's version is its day, and all it says is of that day: two processes that make it on one day
+    make the same bytes, and one made later may follow one made before (protocol 6: no equivocation).
+    """
     root = (HERE / "root.note").read_bytes()
     signer = unlocked("network").named_signer(SIGNER, "directory")
     body, cards = empty_directory(root, entitlements), dict[str, bytes]()
@@ -69,7 +74,9 @@ def demo_network(now: int, entitlements: Mapping[str, Iterable[str]]) -> DemoNet
         members = _members(area)
         body = add_member(body, open_request(make_request(area, name, members, ())))
         cards |= {member.principal: _card(root, area, member, now) for member in members}
-    return DemoNetwork((root,), make_directory(body, now=now - AGO, signers=[signer]), cards)
+    day = (now - AGO) // DAY
+    directory = make_directory({**body, "version": day - 1}, now=day * DAY, signers=[signer])
+    return DemoNetwork((root,), directory, cards)
 
 
 def install(area: str, folder: Path) -> None:

@@ -8,12 +8,14 @@ Rules:
 - One key, one purpose. The purpose, the name and the environment are authenticated with the file.
 - The cost of a key file is checked against its bounds BEFORE it is paid: a file that asks for 1 TiB of
   memory is an attack, one that asks for nothing was written by somebody who wants it guessed.
+- Nothing that holds a secret shows it in its repr, and nothing of the kind can be pickled or copied.
 - Key files of one store may share a salt, so that the slow derivation is done once; each has its own nonce.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 import secrets
 from collections.abc import Sequence
@@ -155,11 +157,16 @@ def fingerprint(hash32: bytes) -> str:
     return "-".join(text[at : at + 4] for at in range(0, 32, 4))
 
 
+def fingerprint_of(public: bytes) -> str:
+    """:func:`fingerprint` of a public key, by its SHA-256."""
+    return fingerprint(hashlib.sha256(public).digest())
+
+
 # --- key files --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class KeyFile:
+class KeyFile(_Secret):
     """What a key file holds. ``since`` and ``until`` are 0 for a key without a term."""
 
     name: str
@@ -179,7 +186,17 @@ class Derivation:
 
 
 def derive(passphrase: bytes, derivation: Derivation) -> bytes:
-    """The 32-byte key behind a passphrase. Slow on purpose; the cost has been checked before."""
+    """The 32-byte key behind a passphrase. Slow on purpose; the cost has been checked before.
+
+    Raises Misconfigured for an empty passphrase: the keys would lie open to whoever copies the files.
+    """
+    if not passphrase:
+        raise Misconfigured(
+            "the passphrase of the key store is empty",
+            code="no_passphrase",
+            field="/keys/passphrase_file",
+            remedy="put a passphrase into its file, on one line",
+        )
     return pwhash.argon2id.kdf(
         SEED, passphrase, derivation.salt, opslimit=derivation.cost.ops, memlimit=derivation.cost.mem
     )
@@ -233,14 +250,20 @@ def derivation_of(data: bytes, env: str) -> Derivation:
             code="key_environment",
             remedy="use this environment's own keys: `gateway init`; demo keys are public",
         )
-    cost, low = Cost(integer(header, "ops"), integer(header, "mem")), least(env)
+    cost = Cost(integer(header, "ops"), integer(header, "mem"))
+    check_cost(cost, env)
+    return Derivation(octets(header, "salt", SALT), cost)
+
+
+def check_cost(cost: Cost, env: str) -> None:
+    """Raise Misconfigured for a cost that is too low for this environment, or too high for any machine."""
+    low = least(env)
     if not (low.ops <= cost.ops <= _MOST.ops and low.mem <= cost.mem <= _MOST.mem):
         raise Misconfigured(
             "a key file with a key-derivation cost out of bounds",
             code="key_cost",
             remedy="restore the file from its backup, or make the key again",
         )
-    return Derivation(octets(header, "salt", SALT), cost)
 
 
 def open_key_file(data: bytes, key: bytes, *, purpose: str | None = None) -> KeyFile:
