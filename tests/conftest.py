@@ -24,6 +24,8 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateBroker]:
 
 
 @pytest.fixture
-def broker_url(broker: PrivateBroker) -> str:
+def broker_url(broker: PrivateBroker) -> Iterator[str]:
     """A fresh virtual host, so that tests do not meet."""
-    return broker.fresh_vhost()
+    url = broker.fresh_vhost()
+    yield url
+    broker.discard_vhost(url)

@@ -190,16 +190,23 @@ class Link:
 
     async def session(self, patience: float | None = None) -> Session:
         """The current session, waiting for one up to ``patience`` seconds. Raises Unavailable."""
-        if self._session is None:
+        if self._good() is None:
             await self._wait(self._timeouts.connect if patience is None else patience)
-        if self._session is None:
+        session = self._good()
+        if session is None:
             raise unavailable(self._problem or Unavailable("not connected to the broker", code=LOST))
-        return self._session
+        return session
+
+    def _good(self) -> Session | None:
+        # A session in doubt is not handed out, not even before the supervisor has had its turn: work on it
+        # fails without ever waiting, and a caller that tries again at once would keep that turn from coming.
+        return None if self._session is None or self._session.lost.is_set() else self._session
 
     async def _wait(self, patience: float) -> None:
         try:
             async with asyncio.timeout(patience):
-                while self._session is None:
+                while self._good() is None:
+                    self._up.clear()
                     await self._up.wait()
         except TimeoutError:
             return
