@@ -99,7 +99,7 @@ def widenings(document: JsonObject, entitlements: Mapping[str, Iterable[str]]) -
     for pointer, place, names in _instructions(document, "", ""):
         allowed = may_read(place, facts, entitlements)
         for index, name in enumerate(names):
-            if name not in allowed:
+            if not isinstance(name, str) or name not in allowed:
                 yield Problem(
                     field=f"{pointer}/{index}",
                     message=f"this agency may not read {place} of this document",
@@ -121,7 +121,7 @@ def _section_problems(document: JsonObject, entitlements: Mapping[str, Iterable[
     for index, entry in enumerate(_list(_child(document, "routing"), "recipients")):
         for at, section in enumerate(_list(entry, "sections")):
             pointer = f"/routing/recipients/{index}/sections/{at}"
-            if section not in SECTIONS or not isinstance(section, str):
+            if not isinstance(section, str) or section not in SECTIONS:
                 yield Problem(
                     pointer, "there is no section of this name", "see domain 6.4 for the names", "R4"
                 )

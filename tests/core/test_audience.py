@@ -841,6 +841,23 @@ def test_a_field_without_a_group_is_refused(section: str | None, name: str, poin
     assert "SECRET" not in str(caught.value) + repr(caught.value.problems)
 
 
+@pytest.mark.parametrize("value", ["words", 1, False, ["words"]])
+def test_a_value_in_the_place_of_a_section_is_refused(value: object) -> None:
+    document = load("1")
+    document["support"] = value
+    assert refused(document) == [("/support", "R4")]
+
+
+def test_names_that_are_no_names() -> None:
+    document = load("1")
+    document["routing"]["recipients"][0]["sections"].append(["core"])
+    document["history"][0]["visible_to"].append(["POLICE"])
+    assert refused(document) == [
+        ("/routing/recipients/0/sections/9", "R4"),
+        ("/history/0/visible_to/2", "R4"),
+    ]
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
