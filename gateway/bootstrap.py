@@ -20,6 +20,7 @@ from aiohttp import web
 
 from gateway.api.app import build
 from gateway.api.ops import build_metrics
+from gateway.api.routes import Options
 from gateway.clock import SystemClock
 from gateway.config import Agency, Api, Settings
 from gateway.core.trust import Network
@@ -182,7 +183,13 @@ async def serving(settings: Settings, *, transport: Transport | None = None) -> 
         node = await stack.enter_async_context(started(settings, transport=transport))
         api, metrics = settings.api, settings.metrics
         counters = Metrics()
-        port = await _listen(stack, build(node, metrics=counters), api.host, api.port, context)
+        port = await _listen(
+            stack,
+            build(node, metrics=counters, options=Options(data=settings.data)),
+            api.host,
+            api.port,
+            context,
+        )
         watched = ""
         if metrics.port:
             seen = await _listen(stack, build_metrics(node, counters), metrics.host, metrics.port, None)

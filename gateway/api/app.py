@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from functools import partial
+from functools import cache, partial
 from typing import Final
 
 import structlog
@@ -62,13 +62,19 @@ def build(node: Node, *, metrics: Metrics | None = None, options: Options | None
     return app
 
 
+@cache
+def _printed() -> bytes:
+    """The OpenAPI document: of the code alone, so one for every node of a process."""
+    return json.dumps(document(TABLE), ensure_ascii=False).encode()
+
+
 class _Desk:
     """Answers a route for whoever may ask."""
 
     def __init__(self, node: Node, options: Options) -> None:
         self._node, self._options = node, options
         self._buckets = Buckets(rate=options.rate, burst=options.burst)
-        self._printed = json.dumps(document(TABLE), ensure_ascii=False).encode()
+        self._printed = _printed()
 
     async def serve(self, route: Route, request: web.Request) -> web.Response:
         limit = self._options.timeout + (MAX_WAIT if route.waits else 0)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from hashlib import sha256
 
 from aiohttp import web
@@ -37,21 +37,21 @@ async def listed(call: Call) -> web.Response:
     known_query(call.request, "wait", "limit")
     wait = number(call.request, "wait", 0, low=0, high=MAX_WAIT)
     limit = number(call.request, "limit", PAGE, low=1, high=MAX_PAGE)
-    seen = call.request.headers.get("If-None-Match", "")
+    seen = {tag.value for tag in call.request.if_none_match or ()}
     entries = await _until_news(call, limit, seen, wait)
     tag = _tag(entries)
-    if tag == seen:
-        return web.Response(status=304, headers={"ETag": tag})
-    return reply({"entries": entries}, headers={"ETag": tag})
+    if tag in seen:
+        return web.Response(status=304, headers={"ETag": f'"{tag}"'})
+    return reply({"entries": entries}, headers={"ETag": f'"{tag}"'})
 
 
-async def _until_news(call: Call, limit: int, seen: str, wait: int) -> Entries:
+async def _until_news(call: Call, limit: int, seen: Collection[str], wait: int) -> Entries:
     loop = asyncio.get_running_loop()
     end = loop.time() + wait
     while True:
         entries = await call.node.store.read(lambda tx: _entries(tx, call.caller.principal, limit))
         left = end - loop.time()
-        if left <= 0 or (_tag(entries) != seen if seen else entries):
+        if left <= 0 or (_tag(entries) not in seen if seen else entries):
             return entries
         await _bell(call, left)
 
@@ -94,8 +94,8 @@ def _notification(tx: Transaction, row: LegRow) -> TaskRow | None:
 
 
 def _tag(entries: Entries) -> str:
-    """A strong validator over references, states and times; there is nothing personal in it to hash."""
-    return f'"{sha256(json.dumps(entries).encode()).hexdigest()[:32]}"'
+    """The value of a validator over references, states and times; there is nothing personal in it to hash."""
+    return sha256(json.dumps(entries).encode()).hexdigest()[:32]
 
 
 async def open_leg(call: Call) -> web.Response:

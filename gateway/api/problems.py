@@ -18,6 +18,7 @@ from aiohttp import web
 from aiohttp.web import HTTPException
 
 from gateway.errors import (
+    Expired,
     GatewayError,
     Misconfigured,
     NotFound,
@@ -85,7 +86,10 @@ def answer(error: GatewayError, request_id: str) -> web.Response:
 
 
 def status_of(error: GatewayError) -> int:
-    """What a peer sent and we stored is our fault towards our own agency, not the agency's."""
+    """What a peer sent and we stored is our fault towards our own agency, not the agency's. Expired is the
+    directory's (nothing is sent under one that has run out): the node's state, which it says."""
+    if isinstance(error, Expired):
+        return 503
     if isinstance(error, Refused | Misconfigured):
         return 500
     return STATUS.get(error.code, error.status)

@@ -62,7 +62,7 @@ TABLE: Final[tuple[Route, ...]] = (
     Route(
         "POST", "/v1/handovers/validate", handovers.validate, "Judge a handover and keep nothing",
         Access.AGENCY, shapes.Validated, body=_DOCUMENT, parameters=(AS_OF,),
-        problems=(400, 403, 413, 415, 422),
+        problems=(400, 403, 413, 415, 422, 503),
     ),
     Route(
         "GET", "/v1/handovers", handovers.listed, "Handovers that concern this agency, newest first",

@@ -11,7 +11,7 @@ import pytest
 from adapters.agencies.police import PROFILE
 from gateway.api import shapes
 from gateway.ports import Parcel, Task, TaskRow
-from tests.api.conftest import BEXLEY, CANARY, HACKNEY, NOW, Desk
+from tests.api.conftest import BEXLEY, CANARY, HACKNEY, NOW, POLL, Desk, Pair
 
 Document = dict[str, Any]
 REF = "HO-E09000012-2026-000417"
@@ -19,28 +19,16 @@ WHY = {"justification": "ALLOCATED_CASE"}
 
 
 @pytest.fixture
-async def bexley(boroughs: tuple[Desk, Desk], document: Document) -> Desk:
+async def bexley(pair: Pair, document: Document) -> Desk:
     """Bexley with example 1 in its inboxes, unopened."""
-    hackney, bexley = boroughs
     document["core"]["family_name"] = CANARY
-    assert (await hackney.submit(document))[0] == 202
-    assert await bexley.inbox("police", wait=30)
-    return bexley
+    assert (await pair.hackney.submit(document))[0] == 202
+    await pair.world.settle()
+    return pair.bexley
 
 
 async def _leg(desk: Desk, role: str = "police") -> str:
     return str((await desk.inbox(role))[0]["leg"])
-
-
-async def _reply(desk: Desk, role: str) -> Document:
-    """Polls as a client does: the list that was seen is named, so the call waits for another one."""
-    seen: dict[str, str] = {}
-    while True:
-        _, body, headers = await desk.call("GET", "/v1/inbox?wait=30", role=role, headers=seen)
-        for entry in body["entries"] if body else []:
-            if entry["kind"] == "reply":
-                return dict(entry)
-        seen = {"If-None-Match": headers["ETag"]}
 
 
 async def _accesses(desk: Desk, operation: str = "CONSULTATION") -> list[Any]:
@@ -201,10 +189,8 @@ async def test_an_answer_that_is_none_names_the_field(bexley: Desk, answer: Docu
     assert CANARY not in json.dumps(body)
 
 
-async def test_the_words_come_back_as_a_parcel_that_its_agency_opens(
-    boroughs: tuple[Desk, Desk], bexley: Desk
-) -> None:
-    hackney, _ = boroughs
+async def test_the_words_come_back_as_a_parcel_that_its_agency_opens(pair: Pair, bexley: Desk) -> None:
+    hackney = pair.hackney
     leg = await _leg(bexley)
     words = {
         "state": "RETURNED",
@@ -213,7 +199,8 @@ async def test_the_words_come_back_as_a_parcel_that_its_agency_opens(
         "reason_text": CANARY,
     }
     assert (await bexley.call("POST", f"/v1/inbox/{leg}/acknowledgements", words, role="police"))[0] == 200
-    reply = await _reply(hackney, "police")
+    await pair.world.settle()
+    (reply,) = [entry for entry in await hackney.inbox("police") if entry["kind"] == "reply"]
     path = f"/v1/inbox/parcels/{reply['parcel']}/open"
     assert (await hackney.call("POST", path, {}, role="police"))[0] == 422
     status, body, _ = await hackney.call("POST", path, WHY, role="police")
@@ -244,15 +231,11 @@ async def test_a_wait_ends_with_what_is_there_when_nothing_comes(desk: Desk) -> 
     assert 1 <= loop.time() - began < 5
 
 
-async def test_a_waiting_call_wakes_when_something_arrives(
-    boroughs: tuple[Desk, Desk], document: Document
-) -> None:
-    hackney, bexley = boroughs
-    await bexley.token("police")
-    waiting = asyncio.create_task(bexley.inbox("police", wait=60))
-    await asyncio.sleep(0)
-    assert not waiting.done()
-    await hackney.submit(document)
+async def test_a_waiting_call_wakes_when_something_arrives(pair: Pair, document: Document) -> None:
+    waiting = asyncio.create_task(pair.bexley.inbox("police", wait=60))
+    assert not (await asyncio.wait([waiting], timeout=3 * POLL))[0]
+    await pair.hackney.submit(document)
+    await pair.world.settle()
     entries = await asyncio.wait_for(waiting, 20)
     assert [entry["handover"] for entry in entries] == [REF]
 
@@ -260,8 +243,13 @@ async def test_a_waiting_call_wakes_when_something_arrives(
 async def test_who_has_seen_the_list_waits_for_another_one(bexley: Desk) -> None:
     _, body, headers = await bexley.call("GET", "/v1/inbox", role="police")
     seen = {"If-None-Match": headers["ETag"]}
-    status, nothing, _ = await bexley.call("GET", "/v1/inbox", role="police", headers=seen)
-    assert (status, nothing) == (304, b"")
+    for spelling in (headers["ETag"], "W/" + headers["ETag"], f'"other", {headers["ETag"]}'):
+        status, nothing, _ = await bexley.call(
+            "GET", "/v1/inbox", role="police", headers={"If-None-Match": spelling}
+        )
+        assert (status, nothing) == (304, b"")
+    other = {"If-None-Match": '"other"'}
+    assert (await bexley.call("GET", "/v1/inbox?wait=60", role="police", headers=other))[0] == 200
     waiting = asyncio.create_task(bexley.call("GET", "/v1/inbox?wait=60", role="police", headers=seen))
     leg = body["entries"][0]["leg"]
     await bexley.node.store.write(lambda tx: tx.put_task(_parked("status-x", leg)))

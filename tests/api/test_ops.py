@@ -16,7 +16,9 @@ from gateway.api import ops, shapes
 from gateway.api.routes import Options
 from gateway.errors import GatewayError, Unavailable
 from gateway.flows.metrics import Metrics, families
-from tests.api.conftest import HACKNEY, NOW, Desk, network
+from gateway.testing.boroughs import ManualClock
+from keys_example import CARD_LIFE
+from tests.api.conftest import HACKNEY, Desk
 
 USAGE = namedtuple("USAGE", "total used free")
 
@@ -78,16 +80,18 @@ async def test_a_part_that_hangs_is_not_waited_for(
     assert (status, checks["database"]["code"]) == (503, "timeout")
 
 
-async def test_an_expired_directory_is_not_ready(make_desk: Callable[..., Any]) -> None:
+async def test_an_expired_directory_is_not_ready(make_desk: Callable[..., Any], clock: ManualClock) -> None:
     desk = await _whole(make_desk)
-    desk.node.clock.at = network()[0].expires + 1
+    clock.advance(desk.node.network.expires - clock.now() + 1)
     status, checks = await _ready(desk)
     assert (status, checks["directory"]["ok"]) == (503, False)
 
 
-async def test_a_key_card_that_has_run_out_is_not_ready(make_desk: Callable[..., Any]) -> None:
+async def test_a_key_card_that_has_run_out_is_not_ready(
+    make_desk: Callable[..., Any], clock: ManualClock
+) -> None:
     desk = await _whole(make_desk)
-    desk.node.clock.at = NOW + 10**6 + 1
+    clock.advance(CARD_LIFE)
     status, checks = await _ready(desk)
     assert (status, checks["keys"]["ok"], checks["directory"]["ok"]) == (503, False, True)
 
@@ -147,12 +151,12 @@ async def test_metrics_show_what_lies_where(desk: Desk, document: dict[str, Any]
         'gateway_api_problems_total{code="no_route"} 1.0',
         'gateway_api_problems_total{code="invalid_document"} 1.0',
         "gateway_store_up 1.0",
-        "gateway_directory_version 1.0",
+        f"gateway_directory_version {float(desk.node.network.version)}",
     ):
         assert line in page, page
     expires = re.search(r"^gateway_directory_expires (\S+)$", page, re.MULTILINE)
     assert expires is not None
-    assert float(expires[1]) == network()[0].expires
+    assert float(expires[1]) == desk.node.network.expires
 
 
 async def test_labels_hold_codes_and_states_alone(desk: Desk, document: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from gateway.api import problems
 from gateway.api.routes import Options
 from gateway.errors import (
     Conflict,
+    Expired,
     Forged,
     GatewayError,
     InvalidDocument,
@@ -189,6 +190,7 @@ def test_the_shape_of_a_problem() -> None:
         (Conflict("x", code="idempotency_key_reused"), 422),
         (NotAllowed("x"), 403),
         (Forged("x"), 500),
+        (Expired("x"), 503),
         (Misconfigured("x"), 500),
         (problems.too_large(), 413),
         (problems.overdue(), 503),

@@ -8,11 +8,16 @@ from typing import Any
 import pytest
 
 from gateway.api import shapes
+from gateway.core.entitlements import ENTITLEMENTS
 from gateway.core.keys import IdentityKey
 from gateway.core.receipts import About, make_receipt
+from gateway.core.root import network_id
+from gateway.testing.boroughs import START
+from keys_example import AGENCIES, demo_network, unlocked
 from schemas.catalogue import DOCUMENTS, SECTIONS, json_schema
-from tests.api.conftest import AGENCIES, BEXLEY, CANARY, HACKNEY, NOW, Desk, network
+from tests.api.conftest import BEXLEY, CANARY, HACKNEY, NOW, Desk
 
+NETWORK = network_id(demo_network(START, ENTITLEMENTS).roots[0])
 ABOUT = About(b"\x01" * 32, f"{HACKNEY}/node", "0" * 32, b"\x02" * 32)
 
 
@@ -54,11 +59,8 @@ async def test_no_such_schema(desk: Desk, name: str) -> None:
 
 
 def _receipt(by: str = f"{BEXLEY}/police", key: IdentityKey | None = None, net: bytes | None = None) -> bytes:
-    trusted, keys = network()
-    signer = key or keys[BEXLEY].signers[by]
-    return make_receipt(
-        signer, net=net or trusted.net, about=ABOUT, at=NOW, state="accepted", code="DUTY"
-    ).note
+    signer = key or unlocked(BEXLEY).signer(by)
+    return make_receipt(signer, net=net or NETWORK, about=ABOUT, at=NOW, state="accepted", code="DUTY").note
 
 
 async def _judge(desk: Desk, note: bytes, *, as_json: bool) -> Any:
