@@ -16,6 +16,8 @@ import structlog
 LONGEST = 200
 """Characters of one logged value: longer than any id, code or address of ours, shorter than a narrative."""
 
+OURS = ("gateway.", "adapters.", "schemas.")
+
 
 def configure(*, level: str = "INFO", colours: bool = False) -> None:
     """Set up structlog and route the libraries' own loggers through it, at WARNING and without tracebacks."""
@@ -55,14 +57,15 @@ def _contain(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapp
 
 def _reduce(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """A library's record: its logger, its level, and the type of its exception; not its words, which may
-    quote what it was given."""
+    quote what it was given. Our own modules' words stay: they hold codes and ids."""
     record = event.get("_record")
     info = getattr(record, "exc_info", None)
-    event["event"] = "library message"
     if info and info[0]:
         event["error"] = info[0].__name__
     if record is not None:
         record.exc_info = record.exc_text = record.stack_info = None
-        event["source"] = f"{record.module}:{record.lineno}"
+        if not record.name.startswith(OURS):
+            event["event"] = "library message"
+            event["source"] = f"{record.module}:{record.lineno}"
     event.pop("exc_info", None)
     return event

@@ -12,12 +12,15 @@ from pathlib import Path
 
 from gateway.bootstrap import serving
 from gateway.demo.boroughs import Borough
-from gateway.errors import Misconfigured
+from gateway.errors import Misconfigured, Unavailable
 from gateway.transports.memory import MemoryBroker, MemoryTransport
 from gateway.transports.private_broker import PrivateBroker
 
 READY = 30.0
 """Seconds a node may take from start to ready."""
+
+UNREACHABLE = 5
+"""The exit code of ``gateway run`` when the broker or the database does not answer."""
 
 
 @asynccontextmanager
@@ -77,7 +80,16 @@ async def _address(borough: Borough, process: asyncio.subprocess.Process) -> str
             code="demo_node",
             remedy=f"its log is {borough.folder / 'node.log'}",
         )
-    return str(json.loads(line)["api"])
+    said = json.loads(line)
+    if "error" in said:
+        problem = said["error"]
+        kind = Unavailable if await process.wait() == UNREACHABLE else Misconfigured
+        raise kind(
+            f"the node of {borough.name}: {problem['message']}",
+            code=problem["code"],
+            remedy=problem["remedy"],
+        )
+    return str(said["api"])
 
 
 @asynccontextmanager

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aiohttp import ClientSession, ClientTimeout
+from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from gateway.errors import GatewayError, Unavailable
+from schemas.samples import restamp
 
 ACTOR = 'demo-0001;role="Head of Integrated Gangs Unit"'
 WATCH = 0.2
 """Seconds between two looks at the timeline."""
 
 SETTLED = frozenset({"ACCEPTED", "REJECTED", "RETURNED", "DECLINED_NOT_RELEVANT", "UNDELIVERABLE", "EXPIRED"})
+
+
+def fresh(document: Mapping[str, Any], now: int) -> dict[str, Any]:
+    """A copy of an example as if issued at ``now`` (unix seconds), under a reference of its own: what an
+    earlier run left in a broker's queues must not be taken for this one."""
+    moved = restamp(dict(document), now)
+    reference = str(document["message"]["handover_id"])
+    another = f"{reference[:-6]}{secrets.randbelow(1_000_000):06}"
+    found: dict[str, Any] = json.loads(json.dumps(moved).replace(reference, another))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +63,12 @@ class Sender:
             "Content-Type": "application/json",
             **(headers or {}),
         }
-        async with self.session.request(method, self.url + path, headers=sent, data=body) as response:
-            answer: Mapping[str, Any] = await response.json(content_type=None)
-        if response.status >= 400:
+        try:
+            async with self.session.request(method, self.url + path, headers=sent, data=body) as response:
+                answer: Mapping[str, Any] = await response.json(content_type=None)
+        except (ClientError, TimeoutError, ValueError) as error:
+            raise Unavailable(f"no answer from {self.url}: {type(error).__name__}") from error
+        if not response.ok:
             raise GatewayError(
                 str(answer.get("detail")), code=str(answer.get("code")), remedy=str(answer.get("remedy", ""))
             )
