@@ -76,7 +76,7 @@ def _leg(tx: Transaction, caller: Caller, leg_id: str) -> LegRow:
 
 
 def _seal_reply(node: Node, leg: LegRow, answer: Acknowledgement, now: int) -> outgoing.Sending | None:
-    """The words, sealed to the agency at the origin; None when it has no key to seal to (the codes still go)."""
+    """The words, sealed to the agency at the origin; None when it has no key (the codes still go)."""
     reply = write_sections({"reply": _reply(leg, answer)})
     readers = {leg.counterpart: (ROUTING + 1,)}
     addressed = replace(leg, principal=leg.counterpart, counterpart=leg.principal)
@@ -117,9 +117,11 @@ def _record(
     now: int,
 ) -> Recorded:
     leg = _leg(tx, caller, leg_id)
+    receipts.chain_lock(tx, area_of(leg.counterpart))
+    leg = _leg(tx, caller, leg_id)  # as it stands under the lock
     target = RECEIPT_OF[answer.state]
-    earlier = tx.receipts(mid=leg.mid, by=leg.principal)
-    if earlier and earlier[-1].state == target:
+    given = [row.state for row in tx.receipts(mid=leg.mid, by=leg.principal) if row.state != "opened"]
+    if given and given[-1] == target:  # "opened" may follow an answer given while the adapter was still at it
         return Recorded(leg.id, leg.state, (), repeated=True)
     steps = path(LegState(leg.state), target)
     _check_opened(tx, leg, target)

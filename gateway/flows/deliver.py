@@ -15,7 +15,7 @@ import structlog
 
 from gateway.core.encoding import Json, JsonObject
 from gateway.core.states import LegState, responsible
-from gateway.errors import Conflict, GatewayError, NotFound, Refused, Rejected, Unavailable
+from gateway.errors import Conflict, GatewayError, NotFound, Unavailable
 from gateway.flows import receipts
 from gateway.flows.node import Caller, Node
 from gateway.flows.vault import open_for, secrets_of
@@ -47,6 +47,10 @@ async def deliver(node: Node, binding: AgencyBinding) -> int:
 
     def claim(tx: Transaction) -> Sequence[TaskRow]:
         tasks = tx.claim_tasks(binding.principal, now, BATCH, LEASE)
+        if binding.adapter.pulls:  # due since before the agency changed to fetching: it finds them parked
+            for task in tasks:
+                tx.advance_task(task.id, Task.WAITING, Task.PARKED)
+            return ()
         for task in tasks:
             _account(tx, task, binding, now)
         return tasks
@@ -100,8 +104,13 @@ async def _hand_over(node: Node, binding: AgencyBinding, task: TaskRow) -> None:
         await _postpone(node, task, Unavailable("the adapter took too long", code="adapter_timeout"))
     except Unavailable as error:
         await _postpone(node, task, error)
-    except (Rejected, Refused) as error:
-        await _hold(node, task, error)
+    except GatewayError as error:
+        await _hold(node, task, error.code)
+    except Exception as error:  # noqa: BLE001 - adapters and profiles are foreign code: a fault of one is
+        # held with its parcel, for it would meet that parcel again after a restart, and stop all agencies.
+        # Its type alone is logged: its text may hold what it was working on.
+        log.critical("an adapter or profile failed", principal=task.principal, error=type(error).__name__)
+        await _hold(node, task, "adapter_fault")
     else:
         await node.store.write(lambda tx: delivered(tx, node, task, node.clock.now()))
         node.wake.receipts.set()
@@ -150,8 +159,12 @@ def delivered(tx: Transaction, node: Node, task: TaskRow, now: int) -> None:
     """Record that the agency's side has the parcel, with its signed receipt "opened"."""
     if not tx.advance_task(task.id, task.state, Task.DONE):
         return
-    leg, envelope = tx.leg(task.leg), tx.envelope(task.mid)
-    if task.kind is not Parcel.NOTIFICATION or leg is None or envelope is None or leg.opened:
+    envelope = tx.envelope(task.mid)
+    if task.kind is not Parcel.NOTIFICATION or envelope is None:
+        return
+    receipts.chain_lock(tx, envelope.peer)
+    leg = tx.leg(task.leg)
+    if leg is None or leg.opened:
         return
     event = LegEvent(leg.id, now, "opened", leg.state, leg.state, leg.principal)
     tx.advance_leg(leg.id, leg.state, leg.state, event, opened=now)
@@ -169,9 +182,9 @@ async def _postpone(node: Node, task: TaskRow, error: GatewayError) -> None:
     )
 
 
-async def _hold(node: Node, task: TaskRow, error: GatewayError) -> None:
-    log.error("held for a person", principal=task.principal, kind=task.kind.value, code=error.code)
-    await node.store.write(lambda tx: tx.advance_task(task.id, task.state, Task.HELD, error=error.code))
+async def _hold(node: Node, task: TaskRow, code: str) -> None:
+    log.error("held for a person", principal=task.principal, kind=task.kind.value, code=code)
+    await node.store.write(lambda tx: tx.advance_task(task.id, task.state, Task.HELD, error=code))
 
 
 async def open_parked(

@@ -67,10 +67,21 @@ async def dispatch(node: Node, lanes: Sequence[Lane]) -> int:
     rows = await node.store.write(lambda tx: tx.claim_outbox(now, WINDOW, LEASE, lanes))
     late = [row for row in rows if row.expires <= now + outgoing.MARGIN]
     for row in late:
-        await reseal.reseal(node, row)
+        await _reseal(node, row)
     loads = await node.store.read(lambda tx: _loads(tx, [row for row in rows if row not in late]))
     await asyncio.gather(*(_publish(node, load) for load in loads))
     return len(rows)
+
+
+async def _reseal(node: Node, row: OutboxRow) -> None:
+    """One message that cannot be sealed now (its peer has no valid key, our directory has expired) waits; it
+    must not stop the pump, and so the node, for everybody else."""
+    try:
+        await reseal.reseal(node, row)
+    except GatewayError as error:
+        log.error("cannot be sealed again", peer=row.peer, mid=row.mid, code=error.code)
+        failed = error
+        await node.store.write(lambda tx: _postpone(tx, node, [row], failed))
 
 
 def _loads(tx: Transaction, rows: Sequence[OutboxRow]) -> Sequence[_Load]:
@@ -172,10 +183,21 @@ async def pack(node: Node) -> int:
 
 
 def _pack(tx: Transaction, node: Node, now: int) -> int:
+    """Looks further when nothing could be sealed: the oldest rows may all be for one peer without a key."""
+    limit = PACK
+    while True:
+        rows = tx.unsent_receipts(limit)
+        taken = _pack_rows(tx, node, rows, now)
+        if taken or len(rows) < limit:
+            return taken
+        limit *= 4
+
+
+def _pack_rows(tx: Transaction, node: Node, rows: Sequence[ReceiptRow], now: int) -> int:
     by_peer: Mapping[str, list[ReceiptRow]] = defaultdict(list)
-    for receipt in tx.unsent_receipts(PACK):
+    for receipt in rows:
         by_peer[receipt.peer].append(receipt)
-    return sum(_pack_for(tx, node, peer, receipts, now) for peer, receipts in by_peer.items())
+    return sum(_pack_for(tx, node, peer, receipts[:PACK], now) for peer, receipts in by_peer.items())
 
 
 def _pack_for(tx: Transaction, node: Node, peer: str, receipts: Sequence[ReceiptRow], now: int) -> int:

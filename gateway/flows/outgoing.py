@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from gateway.core.encoding import b64
 from gateway.core.envelope import Draft, Kind, Position, Recipient, Sealed, Seen, prepare
 from gateway.core.receipts import ZERO
+from gateway.core.trust import Network
+from gateway.errors import Expired, Unavailable
 from gateway.flows.node import Node, log_leaf
 from gateway.flows.vault import ROUTING, RecordKey, Secrets, new_record_key
 from gateway.ports import EnvelopeRow, Lane, Outbound, OutboxRow, Side, StreamRow, Transaction
@@ -53,10 +55,10 @@ def seal(
     version: int = 0,
 ) -> Sending:
     """``contents[0]`` is part 1, for the destination node alone. ``readers`` in slot order, the node's own
-    slot 0 not among them. Raises UnknownRecipient when a reader has no valid key, Expired when the
-    directory is too old to send under."""
+    slot 0 not among them. Raises UnknownRecipient when a reader has no valid key, Unavailable when the
+    directory is too old to send under: once it is renewed the same call goes through."""
     network = node.network
-    network.check_sendable(now)
+    check_sendable(network, now)
     expires = now + node.pace.life
     peer_node = network.node(to).name
     recipients = [Recipient(peer_node, network.sealing_key(peer_node, now), frozenset({ROUTING}))]
@@ -74,6 +76,14 @@ def seal(
     )
     record_key = new_record_key(node, draft.mid, now) if kind is Kind.MESSAGE else None
     return Sending(draft, kind, to, lane, expires, record_key, readers, ref, version)
+
+
+def check_sendable(network: Network, now: int) -> None:
+    """Raises Unavailable while nothing may be sent: not the fault of the agency that asks."""
+    try:
+        network.check_sendable(now)
+    except Expired as error:
+        raise Unavailable(error.message, code=error.code, remedy=error.remedy) from None
 
 
 def store(tx: Transaction, node: Node, sending: Sending, now: int) -> Sealed:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from gateway.core.deadlines import deadlines
 from gateway.core.encoding import b64
-from gateway.core.envelope import Kind
+from gateway.core.envelope import SKEW, Kind
 from gateway.core.receipts import ZERO, About, Receipt, make_receipt
 from gateway.core.states import HandoverState, LegState, advance_leg, follow
 from gateway.errors import Conflict, Forged
@@ -70,15 +70,27 @@ def sign(
     return receipt
 
 
+def chain_lock(tx: Transaction, peer: str) -> None:
+    """Hold off other workers that answer to ``peer`` until this transaction ends.
+
+    Two of an agency's receipts with one predecessor would fork its chain, and the origin applies one branch
+    only. The lock of our outgoing stream serves: whoever answers takes it anyway.
+    """
+    tx.stream(peer, outgoing=True)
+
+
 def take(
     tx: Transaction, node: Node, receipt: Receipt, *, peer: str, came_in: str, now: int
 ) -> Sequence[TaskRow]:
-    """Store a peer's verified receipt and apply what its arrival makes possible. Returns the news for agencies.
+    """Store a peer's verified receipt and apply what its arrival makes possible.
 
-    Raises Forged when it is about no message of ours, about other bytes, or by somebody who was not asked.
+    Returns the news for agencies. Raises Forged when it is about no message of ours, about other bytes, by
+    somebody who was not asked, or from another time.
     """
     envelope = tx.envelope(receipt.about.mid)
     _belongs(node, receipt, envelope, peer)
+    if receipt.at > now + SKEW:  # deadlines run from it: one from the future would never fall due
+        raise Forged("a receipt from the future", code="receipt_date")
     assert envelope is not None  # noqa: S101 - _belongs raised otherwise; this tells the type checker
     legs = _legs(tx, envelope)
     leg = next((leg for leg in legs if leg.principal == receipt.by), None)
@@ -103,7 +115,7 @@ def _belongs(node: Node, receipt: Receipt, envelope: EnvelopeRow | None, peer: s
         raise Forged("a receipt by an area that this message was not for", code="receipt_by")
     if (receipt.state in NODE_RECEIPTS) != (receipt.by == f"{peer}/node"):
         raise Forged("a node answers for itself and an agency for itself", code="receipt_role")
-    if receipt.at < envelope.created - 120:
+    if receipt.at < envelope.created - SKEW:
         raise Forged("a receipt dated before its message", code="receipt_date")
 
 
@@ -142,6 +154,8 @@ def _apply(
     if receipt.state in NODE_RECEIPTS:
         if outbox := tx.outbox_of(envelope.mid):
             tx.advance_outbox(outbox.id, [Outbound.WAITING, Outbound.PUBLISHED], Outbound.SETTLED)
+        if receipt.state == "refused":  # a message since sealed again was refused: its successor stands
+            legs = [leg for leg in legs if leg.mid == envelope.mid]
     else:
         legs = [leg for leg in legs if leg.principal == receipt.by]
     news = [task for leg in legs for task in move(tx, node, leg, receipt, now)]
@@ -151,7 +165,7 @@ def _apply(
 
 
 def move(tx: Transaction, node: Node, leg: LegRow, receipt: ReceiptRow, now: int) -> Sequence[TaskRow]:
-    """Move one leg by one applied receipt and make the news for its counterpart.
+    """Move one leg by one applied receipt and make the news for its counterpart, if there is any.
 
     A receipt that the table does not allow from here is kept as evidence and moves nothing: states go along
     the table only, whatever a peer signs.
@@ -164,15 +178,20 @@ def move(tx: Transaction, node: Node, leg: LegRow, receipt: ReceiptRow, now: int
         )
         tx.advance_leg(leg.id, leg.state, leg.state, event)
         return ()
+    changes = clocks(leg, receipt.state, receipt.at)
     event = LegEvent(leg.id, receipt.at, receipt.state, leg.state, after, receipt.by, receipt.code)
-    tx.advance_leg(leg.id, leg.state, after, event, **clocks(leg, receipt.state, receipt.at))
-    return [news_for(tx, node, leg, receipt, now)]
+    if not tx.advance_leg(leg.id, leg.state, after, event, **changes):
+        # Another worker moved it since we looked (dispatch: transmitted). The receipt is applied once only,
+        # so it is applied now, to where the leg stands now.
+        return move(tx, node, tx.leg(leg.id) or leg, receipt, now)
+    return [news_for(tx, node, leg, receipt, now)] if changes or after != leg.state else ()
 
 
 def clocks(leg: LegRow, state: str, at: int) -> dict[str, object]:
-    """The columns that a receipt's own time sets. Deadlines run from the receiving node's signed receipt."""
+    """The columns that a receipt's own time sets. Deadlines run from the receiving node's signed receipt; an
+    agency's that overtook it starts them for the while, and never lets them end later."""
     changes: dict[str, object] = {}
-    if not leg.delivered:
+    if not leg.delivered or (state == "received" and at < leg.delivered):
         due = deadlines(leg.urgency, at)
         changes = {"delivered": at, "acknowledge_by": due.acknowledge_by, "decide_by": due.decide_by}
     if state == "opened" and not leg.opened:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from typing import TypeVar
 
 import structlog
 
@@ -35,43 +37,87 @@ PAUSE = 1.0
 log = structlog.get_logger("runtime")
 
 Pump = Callable[[], Awaitable[None]]
+T = TypeVar("T")
 
 
 @asynccontextmanager
 async def running(node: Node, *, accept: Callable[[Network], None]) -> AsyncIterator[None]:
-    """Start adapters and pumps; on leaving, stop them, let work in hand finish, and close every seam.
+    """Start adapters and pumps; on leaving, stop them and close every seam, whatever one of them raises.
 
-    ``accept`` judges a newer network before it is taken up (environment, fingerprint).
+    ``accept`` judges a newer network before it is taken up (environment, fingerprint). Raises GatewayError
+    ``pump_ended`` when a pump ended by itself: the body is interrupted then.
     """
-    for binding in node.agencies.values():
-        await binding.adapter.start()
-    tasks = [asyncio.create_task(_run(pump), name=name) for name, pump in pumps(node, accept)]
-    watch = asyncio.create_task(_fail_together(tasks, asyncio.current_task()))
-    try:
-        yield
-    finally:
-        watch.cancel()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(watch, *tasks, return_exceptions=True)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(node.store.close)
+        stack.push_async_callback(node.transport.close)
         for binding in node.agencies.values():
-            await binding.adapter.close()
-        await node.transport.close()
-        await node.store.close()
+            stack.push_async_callback(binding.adapter.close)
+            await binding.adapter.start()
+        tasks = [asyncio.create_task(_run(pump), name=name) for name, pump in pumps(node, accept)]
+        stack.push_async_callback(_stop, tasks)
+        async with _watched(tasks):
+            yield
 
 
 async def _run(pump: Pump) -> None:
     await pump()
 
 
-async def _fail_together(tasks: list[asyncio.Task[None]], owner: asyncio.Task[object] | None) -> None:
-    """A pump that ends has met what it did not foresee: end the process with it, loudly."""
+async def _stop(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Nothing is lost by cancelling: what was not committed comes again, what was is resumed."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _watched(tasks: Sequence[asyncio.Task[None]]) -> AsyncIterator[None]:
+    """Interrupt the body when one of ``tasks`` ends, and say so instead of the cancellation that did it."""
+    ended: list[asyncio.Task[None]] = []
+    watch = asyncio.create_task(_interrupt(tasks, asyncio.current_task(), ended))
+    try:
+        yield
+    except asyncio.CancelledError:
+        owner = asyncio.current_task()
+        if not ended or (owner is not None and owner.uncancel() > 0):
+            raise  # somebody else wants us to stop, too
+    finally:
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
+    if ended:
+        raise GatewayError(
+            f"the pump {ended[0].get_name()} of this node has ended",
+            code="pump_ended",
+            remedy="the log names the fault and its place; start the node again, nothing is lost",
+        ) from _fault(ended[0])
+
+
+async def _interrupt(
+    tasks: Sequence[asyncio.Task[None]],
+    owner: asyncio.Task[object] | None,
+    ended: list[asyncio.Task[None]],
+) -> None:
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in done:
-        error = None if task.cancelled() else task.exception()
-        log.critical("a pump ended", pump=task.get_name(), error=type(error).__name__)
+        error = _fault(task)
+        log.critical("a pump ended", pump=task.get_name(), error=type(error).__name__, where=_where(error))
+    ended += done
     if owner is not None:
         owner.cancel()
+
+
+def _fault(task: asyncio.Task[None]) -> BaseException | None:
+    """The first fault inside whatever groups a task ended with."""
+    error = None if task.cancelled() else task.exception()
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _where(error: BaseException | None) -> str:
+    """File and line of every frame, and no values: an exception's text may hold what it was working on."""
+    frames = traceback.extract_tb(error.__traceback__) if error else []
+    return " > ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames)
 
 
 def pumps(node: Node, accept: Callable[[Network], None]) -> list[tuple[str, Pump]]:
@@ -146,9 +192,20 @@ async def _take(node: Node, delivery: Delivery, room: asyncio.Semaphore) -> None
 
 
 async def _answers(node: Node, binding: AgencyBinding) -> None:
-    async for answer in binding.adapter.acknowledgements():
-        await _until_stored(partial(_answer, node, binding, answer))
-    await asyncio.Event().wait()  # an adapter that brings none has ended at once; the pump stays
+    await _listen(binding.adapter.acknowledgements, lambda answer: _answer(node, binding, answer))
+
+
+async def _listen(source: Callable[[], AsyncIterator[T]], handle: Callable[[T], Awaitable[None]]) -> None:
+    """Everything an adapter brings, for as long as it is open. An agency's system that cannot be reached is
+    looked at again; an adapter that brings none has ended at once, and the pump stays."""
+    while True:
+        try:
+            async for thing in source():
+                await _until_stored(partial(handle, thing))
+            await asyncio.Event().wait()
+        except Unavailable as error:
+            log.warning("paused", code=error.code)
+            await asyncio.sleep(PAUSE)
 
 
 async def _answer(node: Node, binding: AgencyBinding, answer: Answer) -> None:
@@ -165,9 +222,7 @@ async def _answer(node: Node, binding: AgencyBinding, answer: Answer) -> None:
 
 
 async def _submissions(node: Node, binding: AgencyBinding) -> None:
-    async for submission in binding.adapter.submissions():
-        await _until_stored(partial(_submission, node, binding, submission))
-    await asyncio.Event().wait()
+    await _listen(binding.adapter.submissions, lambda handed: _submission(node, binding, handed))
 
 
 async def _submission(node: Node, binding: AgencyBinding, submission: Submission) -> None:

@@ -26,7 +26,7 @@ class Standing:
 
 
 def find(tx: Transaction, ref: str, principal: str | None, version: int | None = None) -> Standing:
-    """``principal`` None: the operator, who may see every leg. Raises NotFound, also for what is not yours."""
+    """``principal`` None: the operator, who may see every leg. Raises NotFound for what is not yours, too."""
     row = tx.handover(ref, version)
     legs = tx.legs(row.ref, row.version) if row else ()
     if row is None or (principal is not None and not _concerns(row, legs, principal)):

@@ -66,6 +66,7 @@ def judge(node: Node, body: bytes, *, now: int, caller: Caller | None = None) ->
     check_origin(node, document, caller)
     network = node.network
     destination = check_destination(network, node.area, document)
+    check_reachable(network, destination, now)
     readers = resolve(network, document, destination, now)
     policy.check(document, now=now, entitlements=network.entitlements)
     content: JsonObject = to_document(document)
@@ -99,16 +100,32 @@ def check_destination(network: Network, area: str, document: HandoverNotificatio
             "the destination area is not in the directory",
             code="unknown_area",
             field="/routing/destination/area_code",
-            remedy="check the ONS code; `gateway peer list` shows the areas of this network",
+            remedy="check the ONS code; `gateway directory show` lists the areas of this network",
         )
     return destination
+
+
+def check_reachable(network: Network, destination: str, now: int) -> None:
+    """The destination's node must have a key to seal to, and our directory be in date. Raises
+    UnknownRecipient, Unavailable."""
+    outgoing.check_sendable(network, now)
+    try:
+        network.sealing_key(network.node(destination).name, now)
+    except UnknownRecipient as error:
+        raise UnknownRecipient(
+            "the destination's node has no valid key",
+            code=error.code,
+            field="/routing/destination/area_code",
+            remedy="its operators must publish a fresh key card; until then reach the area by telephone",
+        ) from None
 
 
 def resolve(
     network: Network, document: HandoverNotification, destination: str, now: int
 ) -> Sequence[tuple[Reader, Principal]]:
-    """The principal behind every recipient, each with a key to seal to. Raises UnknownRecipient."""
-    found = []
+    """The principal behind every recipient, each with a key to seal to. Raises UnknownRecipient; NotAllowed
+    for two entries that come to one agency, which has one slot and one leg."""
+    found: list[tuple[Reader, Principal]] = []
     for index, recipient in enumerate(document.routing.recipients):
         try:
             principal = network.find(destination, recipient.agency, recipient.organisation)
@@ -120,6 +137,13 @@ def resolve(
                 field=f"/routing/recipients/{index}/agency",
                 remedy=error.remedy,
             ) from None
+        if any(principal == other for _, other in found):
+            raise NotAllowed(
+                "two recipients are one and the same agency",
+                code="recipient_twice",
+                field=f"/routing/recipients/{index}",
+                remedy="name each agency once, with all its sections in one entry",
+            )
         found.append((Reader(principal.name, principal.agency, index), principal))
     return found
 

@@ -6,6 +6,8 @@ fires once: the leg says which have.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import structlog
 
 from gateway.flows import receipts
@@ -22,7 +24,7 @@ async def sweep(node: Node) -> int:
     now = node.clock.now()
 
     def work(tx: Transaction) -> list[TaskRow]:
-        return [_fire(tx, node, leg, now) for leg in tx.overdue_legs(now, BATCH)]
+        return [task for leg in tx.overdue_legs(now, BATCH) for task in _fire(tx, node, leg, now)]
 
     news = await node.store.write(work)
     for task in news:
@@ -30,8 +32,9 @@ async def sweep(node: Node) -> int:
     return len(news)
 
 
-def _fire(tx: Transaction, node: Node, leg: LegRow, now: int) -> TaskRow:
-    """Mark the leg late and tell the agency that has to chase: the counterpart here, the leg's own there."""
+def _fire(tx: Transaction, node: Node, leg: LegRow, now: int) -> Sequence[TaskRow]:
+    """Mark the leg late and tell the agency that has to chase: the counterpart here, the leg's own there.
+    Nothing when an answer came in between (another worker)."""
     fired = [name for name in leg.overdue.split(",") if name]
     which = (
         "acknowledge"
@@ -39,7 +42,8 @@ def _fire(tx: Transaction, node: Node, leg: LegRow, now: int) -> TaskRow:
         else "decide"
     )
     event = LegEvent(leg.id, now, f"overdue:{which}", leg.state, leg.state, node.principal)
-    tx.advance_leg(leg.id, leg.state, leg.state, event, overdue=",".join([*fired, which]))
+    if not tx.advance_leg(leg.id, leg.state, leg.state, event, overdue=",".join([*fired, which])):
+        return ()
     log.warning("overdue", leg=leg.id, agency=leg.agency, deadline=which)
     told = leg.counterpart if leg.side is Side.ORIGIN else leg.principal
     task = TaskRow(
@@ -54,7 +58,7 @@ def _fire(tx: Transaction, node: Node, leg: LegRow, now: int) -> TaskRow:
         subject=f"overdue_{which}",
     )
     tx.put_task(task)
-    return task
+    return (task,)
 
 
 def _unread(leg: LegRow) -> bool:

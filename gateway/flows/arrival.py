@@ -1,0 +1,232 @@
+"""The one transaction of a receipt (protocol 4.5): envelope, stream, log, legs, tasks, receipt "received".
+
+What a proven sender may not send is kept too, with the signed receipt "refused": its place in the stream must
+be filled, for a hole would stop our ``seen`` there and the peer would publish its receipts again for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import structlog
+
+from gateway.core.deadlines import deadlines
+from gateway.core.encoding import b64
+from gateway.core.envelope import Kind
+from gateway.core.states import HandoverState, LegState
+from gateway.errors import Forged, Refused, Replayed
+from gateway.flows import receipts
+from gateway.flows.node import Node, area_of, log_leaf
+from gateway.flows.opening import NODE_PARTS, REPLY, Opened, Routing
+from gateway.ports import EnvelopeRow, HandoverRow, LegRow, Parcel, Side, StreamRow, TaskRow, Transaction
+
+CATCH_UP = 1000
+"""Sequence numbers absorbed at once when a hole is filled; the rest follow with the next message."""
+
+log = structlog.get_logger("receive")
+
+
+def store(tx: Transaction, node: Node, opened: Opened, now: int) -> Sequence[TaskRow]:
+    """Keep one message with what follows from it.
+
+    Returns the parcels for agencies. Raises Replayed for what contradicts the stream, Refused otherwise.
+    """
+    known = tx.envelope_at(opened.peer, opened.statement.stream, opened.statement.seq)
+    if known is not None:
+        return _repeated(tx, node, known, opened)
+    envelope = _keep(tx, opened, now)
+    if opened.routing is None:
+        return _store_receipts(tx, node, opened, now)
+    return _store_message(tx, node, opened, opened.routing, envelope, now)
+
+
+def store_refused(tx: Transaction, node: Node, proven: Opened, code: str, now: int) -> None:
+    """The sealed bytes as evidence, their place in the stream, and the signed refusal (protocol 4.5)."""
+    known = tx.envelope_at(proven.peer, proven.statement.stream, proven.statement.seq)
+    if known is not None:
+        _repeated(tx, node, known, proven)
+        return
+    envelope = _keep(tx, proven, now)
+    if proven.statement.kind is Kind.MESSAGE:  # receipts are never receipted, and control has no receipts
+        receipts.sign(tx, node, by=node.principal, envelope=envelope, state="refused", now=now, code=code)
+
+
+def _keep(tx: Transaction, opened: Opened, now: int) -> EnvelopeRow:
+    statement, row = opened.statement, _row(opened, now)
+    if tx.envelope(statement.mid) is not None or not tx.put_envelope(row):
+        raise Replayed("a message id that was used before, with another content", code="mid")
+    _advance_stream(tx, opened)
+    tx.settle_seen(opened.peer, statement.seen.stream, statement.seen.seq)
+    log_leaf(tx, "received", now, mid=statement.mid, stmt=b64(statement.hash), env=b64(opened.parsed.digest))
+    return row
+
+
+def _repeated(tx: Transaction, node: Node, known: EnvelopeRow, opened: Opened) -> Sequence[TaskRow]:
+    """Same place, same statement: answer with the stored receipts, byte for byte. Another statement:
+    the peer has said two things in one place."""
+    if known.statement != opened.statement.hash:
+        raise Replayed("two different messages in one place of a stream", code="equivocation")
+    ours = tx.receipts(mid=known.mid, by=node.principal)
+    tx.mark_sent([receipt.hash for receipt in ours], "")
+    return ()
+
+
+def _advance_stream(tx: Transaction, opened: Opened) -> None:
+    """Keep the highest sequence number below which nothing is missing, for our next ``seen``."""
+    statement, peer = opened.statement, opened.peer
+    row = tx.stream(peer, outgoing=False)
+    if row is None or row.stream != statement.stream:
+        if row is not None:
+            log.warning("a peer began a new stream", peer=peer, code="new_stream")
+        row = StreamRow(peer, False, statement.stream, 0, bytes(32))
+    if statement.seq == row.seq + 1 and statement.prev != row.head:
+        log.warning("a statement does not follow its predecessor", peer=peer, code="prev", seq=statement.seq)
+    for seq, head in tx.received_after(peer, statement.stream, row.seq, CATCH_UP):
+        if seq != row.seq + 1:
+            break
+        row = replace(row, seq=seq, head=head)
+    tx.put_stream(row)
+
+
+def _store_receipts(tx: Transaction, node: Node, opened: Opened, now: int) -> Sequence[TaskRow]:
+    """Each receipt stands by itself: one that is not acceptable is logged and leaves the others standing."""
+    news: list[TaskRow] = []
+    for receipt in opened.notes:
+        try:
+            news += receipts.take(tx, node, receipt, peer=opened.peer, came_in=opened.statement.mid, now=now)
+        except Refused as error:
+            log.warning("receipt refused", peer=opened.peer, by=receipt.by, code=error.code)
+    return news
+
+
+def _store_message(
+    tx: Transaction, node: Node, opened: Opened, routing: Routing, envelope: EnvelopeRow, now: int
+) -> Sequence[TaskRow]:
+    if routing.kind == REPLY:
+        news = _store_reply(tx, node, opened, routing, now)
+    else:
+        news = _store_legs(tx, node, opened, routing, now)
+    receipts.sign(tx, node, by=node.principal, envelope=envelope, state="received", now=now, parts=NODE_PARTS)
+    return news
+
+
+def _store_legs(tx: Transaction, node: Node, opened: Opened, routing: Routing, now: int) -> Sequence[TaskRow]:
+    """Legs and their tasks. A leg we already hold is not made twice: the origin sealed it again."""
+    if not routing.handover.startswith(f"HO-{opened.peer}-"):
+        raise Forged("a handover under another area's reference", code="handover_area")
+    tx.put_handover(
+        HandoverRow(
+            ref=routing.handover,
+            version=routing.version,
+            side=Side.DESTINATION,
+            origin=opened.peer,
+            destination=node.area,
+            urgency=routing.urgency,
+            state=HandoverState.ISSUED,
+            submitted_by="",
+            created=now,
+            updated=now,
+        )
+    )
+    fresh = [leg for leg in _legs(node, opened, routing, now) if _is_new(tx, leg)]
+    tasks = [_task(node, leg, Parcel.NOTIFICATION, now) for leg in fresh]
+    for task in tasks:
+        tx.put_task(task)
+    return tasks
+
+
+def _is_new(tx: Transaction, leg: LegRow) -> bool:
+    """False for a leg that we hold already. Raises Forged when its id, or its place in the handover, is
+    taken by another leg: we would sign for a message that reaches nobody."""
+    if tx.put_leg(leg):
+        return True
+    held = tx.leg(leg.id)
+    named = ("ref", "version", "side", "principal", "counterpart")
+    if held is None or any(getattr(held, name) != getattr(leg, name) for name in named):
+        raise Forged("a leg under another leg's id or in another leg's place", code="leg_id")
+    return False
+
+
+def _legs(node: Node, opened: Opened, routing: Routing, now: int) -> Sequence[LegRow]:
+    """Our deadlines run from the same moment as the origin's: that of the receipt signed with this."""
+    if any(area_of(entry.reply_to) != opened.peer for entry in routing.entries):
+        raise Forged("answers would go to an area that did not send this", code="reply_to")
+    due = deadlines(routing.urgency, now)
+    return [
+        LegRow(
+            id=entry.leg,
+            ref=routing.handover,
+            version=routing.version,
+            side=Side.DESTINATION,
+            principal=entry.principal,
+            agency=node.network.principal(entry.principal).agency,
+            counterpart=entry.reply_to,
+            state=LegState.DELIVERED,
+            urgency=routing.urgency,
+            mid=opened.statement.mid,
+            delivered=now,
+            acknowledge_by=due.acknowledge_by,
+            decide_by=due.decide_by,
+            updated=now,
+        )
+        for entry in routing.entries
+    ]
+
+
+def _store_reply(
+    tx: Transaction, node: Node, opened: Opened, routing: Routing, now: int
+) -> Sequence[TaskRow]:
+    """A sealed reply goes to the counterpart of its leg, if that leg is one of ours with this peer."""
+    (entry,) = routing.entries
+    leg = tx.leg(entry.leg)
+    if leg is None or leg.side is not Side.ORIGIN or area_of(leg.principal) != opened.peer:
+        raise Forged("a reply about a leg that this peer does not hold", code="reply_leg")
+    said = (entry.principal, entry.reply_to, routing.handover, routing.version)
+    if said != (leg.counterpart, leg.principal, leg.ref, leg.version):
+        raise Forged("a reply to another agency than the leg's counterpart", code="reply_to")
+    task = replace(
+        _task(node, leg, Parcel.REPLY, now),
+        id=f"reply-{opened.statement.mid}",
+        principal=leg.counterpart,
+        mid=opened.statement.mid,
+        state=receipts.parking(node, leg.counterpart),
+    )
+    tx.put_task(task)
+    return [task]
+
+
+def _task(node: Node, leg: LegRow, kind: Parcel, now: int) -> TaskRow:
+    return TaskRow(
+        id=f"{kind.value}-{leg.id}",
+        kind=kind,
+        principal=leg.principal,
+        leg=leg.id,
+        mid=leg.mid,
+        state=receipts.parking(node, leg.principal),
+        due=now,
+        created=now,
+    )
+
+
+def _row(opened: Opened, now: int) -> EnvelopeRow:
+    statement, routing = opened.statement, opened.routing
+    row = EnvelopeRow(
+        mid=statement.mid,
+        side=Side.DESTINATION,
+        kind=int(statement.kind),
+        peer=opened.peer,
+        stream=statement.stream,
+        seq=statement.seq,
+        statement=statement.hash,
+        digest=opened.parsed.digest,
+        expires=statement.expires,
+        body=opened.parsed.raw,
+        ref=routing.handover if routing else "",
+        version=routing.version if routing else 0,
+        created=now,
+    )
+    if opened.record_key is None or opened.secrets is None:
+        return row
+    wrapped = opened.record_key.wrap(opened.secrets)
+    return replace(row, secrets=wrapped.secrets, record_key=wrapped.record_key, epoch=wrapped.epoch)

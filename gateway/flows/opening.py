@@ -1,0 +1,208 @@
+"""Open one received envelope: who sent it, and what it says to this node. Cryptography only, no store.
+
+Two steps with a line between them that matters (protocol 4.5): :func:`prove` may fail for anybody's garbage,
+which gets no answer; after it the sender is known, and what :func:`read` refuses is answered with a signed
+receipt. No content part is opened here: the agencies' keys to them are taken out of their slots (the subkey
+may be gone in two weeks), to be wrapped; plaintext waits for the adapter.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import structlog
+
+from gateway.core.encoding import HEX_ID, PRINCIPAL, Json, JsonObject, fields, integer, text
+from gateway.core.envelope import (
+    Kind,
+    Opener,
+    Parsed,
+    Slot,
+    Statement,
+    check_slot,
+    open_part,
+    open_slot,
+    open_statement,
+    split,
+)
+from gateway.core.receipts import Receipt, open_receipt
+from gateway.errors import Malformed, Misconfigured, NotForUs, Refused, UnknownRecipient, Unsupported
+from gateway.flows.node import PRIORITY, Node, area_of
+from gateway.flows.vault import ROUTING, RecordKey, Secrets, new_record_key, read_sections
+
+NOTIFICATION, REPLY = "HANDOVER_NOTIFICATION", "REPLY"
+NODE_PARTS = (0, ROUTING)
+"""What the node itself opens of any message: the statement and the routing table."""
+
+_HANDOVER = re.compile(r"HO-[A-Z][0-9]{8}-[0-9]{4}-[0-9]{6}\Z")
+_TYPE = re.compile(r"[A-Z_]{1,40}\Z")
+
+log = structlog.get_logger("receive")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the routing table: whose slot, which leg, and to whom its answer goes."""
+
+    slot: int
+    principal: str
+    leg: str
+    reply_to: str
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    kind: str
+    handover: str
+    version: int
+    urgency: str
+    entries: Sequence[Entry]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """One envelope from a proven sender, with everything that must be stored about it."""
+
+    parsed: Parsed
+    statement: Statement
+    peer: str
+    routing: Routing | None = None
+    notes: Sequence[Receipt] = ()
+    secrets: Secrets | None = field(repr=False, default=None)
+    record_key: RecordKey | None = None
+
+
+def prove(node: Node, envelope: bytes, now: int) -> tuple[Opened, Slot]:
+    """Who sent it and that it is ours, in the order of protocol 4.5. Touches no store."""
+    parsed = split(envelope)
+    statement, slot = open_statement(
+        parsed,
+        net=node.network.net,
+        opener=node.keys.opener(node.principal),
+        area=node.area,
+        keyring=node.network.keyring,
+        now=now,
+    )
+    return Opened(parsed, statement, area_of(statement.sender)), slot
+
+
+def read(node: Node, proven: Opened, slot: Slot, now: int) -> Opened:
+    """What a proven sender sent: receipts, or a routing table with our agencies' keys. Touches no store.
+
+    Raises Refused of any kind; the sender is proven, so it is answered.
+    """
+    parsed, statement = proven.parsed, proven.statement
+    if statement.kind is Kind.CONTROL:
+        raise Unsupported("control messages are not spoken by this release", code="kind")
+    sections = _node_part(node, parsed, slot)
+    if statement.kind is Kind.RECEIPTS:
+        return replace(proven, notes=_receipts(node, sections))
+    routing = read_routing(sections.get("routing"))
+    secrets = _secrets(node, parsed, statement, slot, routing)
+    record_key = new_record_key(node, statement.mid, now)
+    return replace(proven, routing=routing, secrets=secrets, record_key=record_key)
+
+
+def _node_part(node: Node, parsed: Parsed, slot: Slot) -> JsonObject:
+    key = slot.keys[ROUTING] if len(slot.keys) > ROUTING else None
+    if key is None:
+        raise Malformed("a message without a routing part for its node", code="routing")
+    return read_sections(open_part(parsed, ROUTING, key, net=node.network.net))
+
+
+def _receipts(node: Node, sections: JsonObject) -> Sequence[Receipt]:
+    """Those that verify. Each stands by itself: one that does not (a key revoked since) must not take the
+    answers of the other agencies with it."""
+    notes = sections.get("receipts")
+    if not isinstance(notes, list):
+        raise Malformed("a receipts envelope without receipts", code="receipts")
+    found = []
+    for note in notes:
+        try:
+            found.append(open_receipt(str(note).encode(), net=node.network.net, keyring=node.network.keyring))
+        except Refused as error:
+            log.warning("receipt refused", code=error.code)
+    return found
+
+
+def read_routing(value: Json) -> Routing:
+    """The routing table of part 1. Raises Malformed or Unsupported.
+
+    Every value that will be stored or looked up by has its form: a peer's free text gets no further.
+    """
+    table = fields(value, {"type": str, "handover": str, "version": int, "urgency": str, "legs": list})
+    kind = text(table, "type", _TYPE)
+    if kind not in (NOTIFICATION, REPLY):
+        raise Unsupported("a kind of message that this release does not speak", code="message_type")
+    if table["urgency"] not in PRIORITY:
+        raise Malformed("no such urgency", code="urgency")
+    legs = table["legs"]
+    assert isinstance(legs, list)  # noqa: S101 - `fields` checked it; this tells the type checker
+    entries = [_entry(leg) for leg in legs]
+    _check_distinct(kind, entries)
+    return Routing(
+        kind,
+        text(table, "handover", _HANDOVER),
+        integer(table, "version", low=1),
+        str(table["urgency"]),
+        entries,
+    )
+
+
+def _check_distinct(kind: str, entries: Sequence[Entry]) -> None:
+    """One slot, one agency, one leg: what came twice would be delivered once and called delivered twice."""
+    for column in ("slot", "principal", "leg"):
+        if len({getattr(entry, column) for entry in entries}) != len(entries):
+            raise Malformed(f"a routing table that names one {column} twice", code="routing")
+    if not entries or (kind == REPLY and len(entries) > 1):
+        raise Malformed("a routing table without legs, or a reply about several", code="routing")
+
+
+def _entry(value: Json) -> Entry:
+    leg = fields(value, {"slot": int, "principal": str, "leg": str, "reply_to": str})
+    return Entry(
+        integer(leg, "slot", low=1),
+        text(leg, "principal", PRINCIPAL),
+        text(leg, "leg", HEX_ID),
+        text(leg, "reply_to", PRINCIPAL),
+    )
+
+
+def _secrets(node: Node, parsed: Parsed, statement: Statement, slot: Slot, routing: Routing) -> Secrets:
+    """The node's own keys, and those of each agency it hosts, out of its slot."""
+    keys = _held_keys(slot, NODE_PARTS)
+    readers: dict[str, tuple[int, ...]] = {}
+    for entry in routing.entries:
+        if area_of(entry.principal) != node.area:
+            raise NotForUs("a leg for another area's agency", code="leg_area")
+        theirs = _agency_slot(node, parsed, statement, entry)
+        numbers = tuple(n for n, key in enumerate(theirs.keys) if key is not None and n > ROUTING)
+        keys |= _held_keys(theirs, numbers)
+        readers[entry.principal] = numbers
+    return Secrets(keys, readers)
+
+
+def _agency_slot(node: Node, parsed: Parsed, statement: Statement, entry: Entry) -> Slot:
+    if entry.slot >= len(parsed.slots):
+        raise Malformed("the routing table names a slot that is not there", code="routing")
+    theirs = open_slot(parsed, entry.slot, net=node.network.net, opener=_hosted(node, entry.principal))
+    check_slot(statement, theirs)
+    return theirs
+
+
+def _hosted(node: Node, principal: str) -> Opener:
+    """The keys of an agency of ours. What the peer named must never stop this node: a name that we do not
+    know, and an agency whose keys are not here, are answered as not for us."""
+    try:
+        if node.network.principal(principal).agency == "NODE":
+            raise NotForUs("a leg for the node itself", code="leg_agency")
+        return node.keys.opener(principal)
+    except (UnknownRecipient, Misconfigured) as error:
+        log.error("a leg for an agency that this node cannot open for", code=error.code)
+        raise NotForUs("no such agency is hosted here", code="not_hosted") from None
+
+
+def _held_keys(slot: Slot, numbers: Sequence[int]) -> dict[int, bytes]:
+    return {number: key for number in numbers if (key := slot.keys[number]) is not None}
