@@ -54,7 +54,8 @@ class _Delivery:
         await self._settle(self._session.channel.basic_ack)
 
     async def quarantine(self, code: str) -> None:
-        _log.warning("a message of lane %s goes to quarantine: %s", self._lane.name, code)
+        if not self._settled and not self.stale:
+            _log.warning("a message of lane %s goes to quarantine: %s", self._lane.name, code)
         await self._settle(lambda tag: self._session.channel.basic_reject(tag, requeue=False))
 
     async def release(self) -> None:

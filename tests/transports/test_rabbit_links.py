@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,7 @@ from gateway.ports import Lane
 from gateway.testing.broker import PrivateBroker
 from gateway.testing.transport_suite import HERE, THERE, expect_silence, message, take, take_all
 from gateway.transports import _link, topology
+from gateway.transports._consume import _Delivery
 from gateway.transports._errors import LOST, REFUSED, TIMEOUT
 from gateway.transports._link import Session, Timeouts, open_session
 from gateway.transports._publish import NACKS, Publisher
@@ -254,3 +256,52 @@ async def test_what_was_declared_survives_a_kill_after_a_sync(broker: PrivateBro
     finally:
         await here.close()
         await there.close()
+
+
+def _held(settle: Callable[..., Awaitable[None]]) -> tuple[_Delivery, asyncio.Event]:
+    """A delivery of a session that settles as told, and the event that says that the session is doubted."""
+    lost = asyncio.Event()
+    channel = SimpleNamespace(basic_ack=settle, basic_reject=settle, basic_nack=settle)
+    session: Any = SimpleNamespace(channel=channel, lost=lost, doubt=lost.set)
+    received: Any = SimpleNamespace(body=b"x", delivery_tag=7, exchange=topology.outgoing(HERE))
+    return _Delivery(received, Lane.STANDARD, session, 0.05), lost
+
+
+@pytest.mark.parametrize("how", ["ack", "release", "quarantine"])
+async def test_settling_that_nobody_answers_gives_up_the_session_and_raises_nothing(how: str) -> None:
+    async def hang(tag: int, **_: object) -> None:
+        await asyncio.Event().wait()
+
+    delivery, lost = _held(hang)
+    await (delivery.quarantine("test") if how == "quarantine" else getattr(delivery, how)())
+    assert lost.is_set()
+
+
+async def test_settling_that_is_cancelled_half_way_gives_up_the_session() -> None:
+    begun = asyncio.Event()
+
+    async def hang(tag: int) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    delivery, lost = _held(hang)
+    settling = asyncio.create_task(delivery.ack())
+    await begun.wait()
+    settling.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await settling
+    assert lost.is_set()
+
+
+async def test_only_the_first_settling_is_sent() -> None:
+    tags: list[int] = []
+
+    async def note(tag: int, **_: object) -> None:
+        tags.append(tag)
+
+    delivery, lost = _held(note)
+    await delivery.ack()
+    await delivery.release()
+    await delivery.quarantine("test")
+    assert tags == [7]
+    assert not lost.is_set()
