@@ -98,8 +98,12 @@ class Agency(_Section):
     """One agency of this area. ``adapter`` and ``profile``: a short name, or ``package.module:Name``.
 
     ``justification`` is the standing reason (a code of ``schemas``) under which a push adapter opens.
+    ``type`` and ``organisation`` are what the join request says of it ("POLICE", ""); afterwards the signed
+    directory says it, and these are read no more.
     """
 
+    type: str = ""
+    organisation: str = ""
     adapter: str = "inbox"
     profile: str = ""
     justification: str = "STANDING_ADAPTER"

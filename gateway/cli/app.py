@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
-from gateway.cli import demo, node
+from gateway.cli import (
+    agency,
+    demo,
+    directory,
+    handover,
+    inbox,
+    init,
+    join,
+    keys,
+    node,
+    operating,
+    receipt,
+    schema,
+    settings,
+)
 
 app = typer.Typer(
     name="gateway",
@@ -14,8 +30,45 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(version("borough-handover-gateway"))
+        raise typer.Exit
+
+
+@app.callback()
+def gateway(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Signed, sealed handovers between the agencies of London boroughs.
+
+    Data goes to stdout and talk to stderr; every command takes --json. New here: gateway demo.
+    """
+
+
+app.command("init")(init.init)
+app.command("join")(join.join)
 app.command("run")(node.run)
 app.command("demo")(demo.demo)
+app.command("areas")(operating.areas)
+for name, group in (
+    ("keys", keys.app),
+    ("directory", directory.app),
+    ("handover", handover.app),
+    ("inbox", inbox.app),
+    ("receipt", receipt.app),
+    ("agency", agency.app),
+    ("schema", schema.app),
+    ("db", operating.db),
+    ("config", settings.app),
+):
+    app.add_typer(group, name=name, no_args_is_help=True)
 
 
 def main() -> None:

@@ -116,7 +116,7 @@ def read_token(path: Path | None) -> str:
         raise Misconfigured(
             "no token",
             code="no_token",
-            remedy="make one with `gateway agency token create ROLE > FILE` and name it with --token-file",
+            remedy="`gateway agency token create ROLE --label WHAT --out FILE` makes one for --token-file",
         )
     try:
         with path.open(encoding="ascii") as file:

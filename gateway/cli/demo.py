@@ -71,8 +71,11 @@ async def _broker(wanted: str, folder: Path) -> AsyncIterator[tuple[str, str]]:
     """(its name, its URL); the embedded one has no URL."""
     from gateway.demo.nodes import own_broker
     from gateway.transports.private_broker import PrivateBroker
+    from gateway.transports.rabbit import declare
+    from keys_example import AREAS
 
     if wanted and wanted != "embedded":
+        await declare(wanted, AREAS)  # before anything is started: says at once when nobody answers there
         yield "rabbitmq", wanted
     elif not wanted and PrivateBroker.installed():
         async with own_broker(folder / "broker") as url:
@@ -90,13 +93,12 @@ async def _nodes(boroughs: Any, separate: bool) -> AsyncIterator[list[str]]:
 
 
 async def _story(options: _Options, boroughs: Any, urls: list[str], broker: str) -> bool:
-
-    from gateway.demo.story import Sender, outcome, session, watch
-    from schemas.samples import minimal_example, restamp
+    from gateway.demo.story import Sender, fresh, outcome, session, watch
+    from schemas.samples import minimal_example
 
     async with session() as client:
         sender = Sender(client, urls[0], boroughs[0].token)
-        document = restamp(json.loads(minimal_example()), _now())
+        document = fresh(json.loads(minimal_example()), _now())
         ref = await sender.send(document, key=f"demo-{ref_of(document)}")
         _tell(options, f"{ref}: handed in at Hackney by its Integrated Gangs Unit")
         async for event in watch(sender, ref, within=WITHIN):

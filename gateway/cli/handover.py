@@ -1,9 +1,8 @@
-"""``gateway handover``: send, validate, show, why."""
+"""``gateway handover``: send, validate, show, why, receipts."""
 
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli.client import HOME, ActorOption, Agency, ApiOption, RoleOption, TokenOption
-from gateway.cli.output import ConfigOption, JsonFlag, emit, errors, say
+from gateway.cli.files import read_input
+from gateway.cli.output import ConfigOption, JsonFlag, emit, errors, next_step
 
 app = typer.Typer(help="Send a handover, and see who has taken it on.", no_args_is_help=True)
 
@@ -31,11 +31,11 @@ def send(
 ) -> None:
     """Hand a document in at your node. Sending the same file again does nothing twice."""
     with errors(as_json=as_json):
-        body = read(file)
+        body = read_input(file)
         headers = {"Idempotency-Key": key or hashlib.sha256(body).hexdigest()}
         answer = Agency(api, token, actor, role).post("/v1/handovers", body, headers=headers)
         emit(answer, as_json=as_json, text=f"{answer['handover']} is accepted for sending")
-        say(f"next: gateway handover show {answer['handover']}")
+        next_step(f"gateway handover show {answer['handover']}")
 
 
 @app.command()
@@ -45,11 +45,11 @@ def validate(
     config: ConfigOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Judge a document without sending it: its shape, the rules, who would see what. Needs no running node."""
+    """Judge a document without sending it: shape, rules, who would see what. Needs no running node."""
     from gateway.cli.judging import judge_file
 
     with errors(as_json=as_json):
-        verdict = judge_file(read(file), as_of, config)
+        verdict = judge_file(read_input(file), as_of, config)
         emit(verdict, as_json=as_json, text=_verdict(verdict))
 
 
@@ -61,8 +61,7 @@ def show(
     with errors(as_json=as_json):
         standing = Agency(api, token).get(f"/v1/handovers/{ref}")
         emit(standing, as_json=as_json, text=_standing(standing))
-        if not as_json:
-            say(f"next: gateway handover why {ref}")
+        next_step(f"gateway handover why {ref}")
 
 
 @app.command()
@@ -75,13 +74,15 @@ def why(
         emit(answer, as_json=as_json, text="\n".join(_why(leg) for leg in answer["legs"]))
 
 
-def read(file: Path) -> bytes:
-    if str(file) == "-":
-        return sys.stdin.buffer.read()
-    try:
-        return file.read_bytes()
-    except OSError:
-        raise typer.BadParameter(f"{file} cannot be read") from None
+@app.command()
+def receipts(
+    ref: RefArgument, api: ApiOption = HOME, token: TokenOption = None, as_json: JsonFlag = False
+) -> None:
+    """The signed receipts as a file to keep: each proves by itself who said what."""
+    with errors(as_json=as_json):
+        answer = Agency(api, token).get(f"/v1/handovers/{ref}/receipts")
+        emit(answer, as_json=as_json)
+        next_step("gateway receipt verify FILE --network BUNDLE")
 
 
 def _verdict(verdict: Mapping[str, Any]) -> str:

@@ -44,7 +44,14 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
+class Usage(GatewayError):
+    """The command line itself is not complete; said like every other error, and so with ``--json`` too."""
+
+    code = "usage"
+
+
 _BY_FAULT: tuple[tuple[type[GatewayError], Exit], ...] = (
+    (Usage, Exit.USAGE),
     (NotFound, Exit.NOT_FOUND),
     (Conflict, Exit.CONFLICT),
     (Rejected, Exit.REFUSED),
@@ -72,6 +79,11 @@ def emit(value: Mapping[str, Any], *, as_json: bool, text: str = "") -> None:
     sys.stdout.flush()
 
 
+def next_step(command: str) -> None:
+    """Name the next useful command."""
+    say(f"next: {command}")
+
+
 def say(text: str) -> None:
     """Talk: to stderr, never mixed with data."""
     sys.stderr.write(text + "\n")
@@ -93,7 +105,7 @@ def errors(*, as_json: bool) -> Iterator[None]:
         else:
             say(words(error))
         raise typer.Exit(exit_code(error)) from None
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, EOFError):  # the second: Ctrl-D at a question
         raise typer.Exit(Exit.INTERRUPTED) from None
 
 

@@ -1,0 +1,121 @@
+"""``gateway agency token``: tokens with which an agency's systems call this node."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.cli.output import ConfigOption, JsonFlag, emit, errors, next_step, say
+
+if TYPE_CHECKING:  # imported when a command runs: --help stays quick
+    from gateway.ports import TokenRow
+
+app = typer.Typer(help="The agencies of this area.", no_args_is_help=True)
+token = typer.Typer(help="Tokens of an agency's systems for this node's API.", no_args_is_help=True)
+app.add_typer(token, name="token")
+
+DAY = 86_400
+
+
+@token.command()
+def create(
+    role: Annotated[str, typer.Argument(help="The agency's role, e.g. police.")],
+    label: Annotated[str, typer.Option(help="The system that will use it.")],
+    expires: Annotated[int, typer.Option(help="Days it is good for; 0 for no end.", min=0, max=3650)] = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Put it into this new file, mode 0600, instead of stdout.", show_default=False),
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Make a token. It is shown this once; the node keeps only its hash."""
+    with errors(as_json=as_json):
+        made = _create(config, role, label, expires, out)
+        emit(made, as_json=as_json, text=str(made.get("token") or made["file"]))
+        say(f"token {made['id']} of {made['principal']}, until {made['expires'] or 'it is revoked'}")
+        file = out or "FILE"
+        next_step(f"gateway handover send DOCUMENT --actor REFERENCE --role ROLE --token-file {file}")
+
+
+def _create(config: Path | None, role: str, label: str, days: int, out: Path | None) -> dict[str, Any]:
+    from gateway.cli import database
+    from gateway.clock import SystemClock
+    from gateway.config import load
+    from gateway.errors import Conflict
+    from gateway.flows.tokens import agency_of, create
+    from gateway.keystore import write_private
+    from gateway.ports import Transaction
+
+    settings, now = load(config), SystemClock().now()
+    ends = now + days * DAY if days else 0
+
+    def work(tx: Transaction) -> tuple[str, TokenRow]:
+        agency = agency_of(database.network_of(tx, now), settings.area, f"{settings.area}/{role}")
+        return create(tx, agency.name, label, now, ends)
+
+    if out is not None and out.exists():
+        raise Conflict(f"{out} exists", code="token_file", remedy="name a new file")
+    text, row = database.write(settings, work)
+    if out is None:
+        return {"token": text, **_facts(row)}
+    write_private(out, text.encode() + b"\n")
+    return {"file": str(out), **_facts(row)}
+
+
+@token.command("list")
+def listing(config: ConfigOption = None, as_json: JsonFlag = False) -> None:
+    """Every token that was made: whose, for what, until when. The tokens themselves are not kept."""
+    with errors(as_json=as_json):
+        from gateway.cli import database
+        from gateway.config import load
+
+        rows = [_facts(row) for row in database.read(load(config), lambda tx: tx.tokens())]
+        emit({"tokens": rows}, as_json=as_json, text="\n".join(map(_line, rows)) or "no tokens")
+
+
+@token.command()
+def revoke(
+    identity: Annotated[str, typer.Argument(metavar="ID", help="As `gateway agency token list` shows it.")],
+    config: ConfigOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Make a token useless, at once."""
+    with errors(as_json=as_json):
+        from gateway.cli import database
+        from gateway.clock import SystemClock
+        from gateway.config import load
+        from gateway.errors import NotFound
+
+        now = SystemClock().now()
+        if not database.write(load(config), lambda tx: tx.revoke_token(identity, now)):
+            raise NotFound(
+                "no such token in use", code="no_token", remedy="`gateway agency token list` shows their ids"
+            )
+        emit({"id": identity, "revoked": True}, as_json=as_json, text=f"{identity} is revoked")
+
+
+def _facts(row: TokenRow) -> dict[str, Any]:
+    from gateway.flows.show import when
+
+    return {
+        "id": row.id,
+        "principal": row.principal,
+        "label": row.label,
+        "created": when(row.created),
+        "expires": when(row.expires),
+        "revoked": when(row.revoked),
+    }
+
+
+def _line(row: dict[str, Any]) -> str:
+    end = (
+        f"revoked {row['revoked']}"
+        if row["revoked"]
+        else f"until {row['expires']}"
+        if row["expires"]
+        else "no end"
+    )
+    return f"{row['id']}  {row['principal']:<28} {row['label']}  {end}"

@@ -1,0 +1,105 @@
+"""What ``gateway config`` does: show the settings without a secret, and try each part that a node needs.
+
+Every check is one that ``gateway run`` makes itself; here they are all made, whatever the first one says, so
+that an operator mends everything in one go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from gateway.bootstrap import accept_network, bind_agencies, connect, open_keys, tls
+from gateway.cli import database
+from gateway.clock import SystemClock
+from gateway.config import Settings, find, load
+from gateway.core.trust import Network
+from gateway.errors import GatewayError
+
+_PASSWORD = re.compile(r"(?<=://)([^/@:]*):[^/@]*@")
+
+
+def shown(config: Path | None) -> dict[str, Any]:
+    """The settings as JSON. A secret is never a setting, except in a URL, where it is blotted out."""
+    path = find(config)
+    return {"file": str(path.absolute()), "settings": _blotted(load(path).model_dump(mode="json"))}
+
+
+def _blotted(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _blotted(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_blotted(inner) for inner in value]
+    return _PASSWORD.sub(r"\1:***@", value) if isinstance(value, str) else value
+
+
+def checks(config: Path | None) -> dict[str, Any]:
+    """Raises Misconfigured only when there are no settings to check."""
+    settings = load(config)
+    done = [
+        _outcome("api", lambda: tls(settings.api)),
+        _outcome("keys", lambda: _keys(settings)),
+        _outcome("network", lambda: _network(settings)),
+        _outcome("agencies", lambda: bind_agencies(settings, _network(settings))),
+        _outcome("broker", lambda: asyncio.run(_broker(settings))),
+    ]
+    return {"ready": all(check["ok"] for check in done), "checks": done}
+
+
+def _outcome(name: str, work: Callable[[], object]) -> dict[str, Any]:
+    try:
+        work()
+    except GatewayError as error:
+        return {
+            "check": name,
+            "ok": False,
+            "code": error.code,
+            "message": error.message,
+            "field": error.field,
+            "remedy": error.remedy,
+        }
+    return {"check": name, "ok": True}
+
+
+def _keys(settings: Settings) -> None:
+    store = open_keys(settings)
+    for role in ("node", *settings.agencies):
+        principal = f"{settings.area}/{role}"
+        store.signer(principal)
+        store.opener(principal)
+
+
+def _network(settings: Settings) -> Network:
+    now = SystemClock().now()
+    network = database.read(settings, lambda tx: database.network_of(tx, now))
+    accept_network(settings, network)
+    network.check_sendable(now)
+    for role in ("node", *settings.agencies):
+        network.sealing_key(f"{settings.area}/{role}", now)
+    return network
+
+
+async def _broker(settings: Settings) -> None:
+    """A node that makes its own topology cannot be checked before it has made it: a login has to do."""
+    from gateway.transports.rabbit import declare
+
+    if settings.broker.create and settings.broker.urls:
+        await declare(settings.broker_urls[0], [settings.area])
+        return
+    transport = connect(settings)
+    try:
+        await transport.start()
+        await transport.check()
+    finally:
+        await transport.close()
+
+
+def line(check: Mapping[str, Any]) -> str:
+    if check["ok"]:
+        return f"ok      {check['check']}"
+    field = f" ({check['field']})" if check["field"] else ""
+    remedy = f"\n        what to do: {check['remedy']}" if check["remedy"] else ""
+    return f"NOT OK  {check['check']}: {check['message']}{field}{remedy}"

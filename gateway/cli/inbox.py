@@ -1,0 +1,101 @@
+"""``gateway inbox``: the single point of contact's work from a terminal, over the node's API."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from gateway.cli.client import HOME, ActorOption, Agency, ApiOption, RoleOption, TokenOption
+from gateway.cli.output import JsonFlag, emit, errors, next_step
+
+app = typer.Typer(help="What waits for this agency; open it, answer it.", no_args_is_help=True)
+
+LegArgument = Annotated[str, typer.Argument(metavar="LEG", help="As `gateway inbox list` shows it.")]
+
+
+@app.command("list")
+def listing(
+    api: ApiOption = HOME,
+    token: TokenOption = None,
+    wait: Annotated[int, typer.Option(help="Seconds to wait for something to come in.", min=0, max=30)] = 0,
+    as_json: JsonFlag = False,
+) -> None:
+    """What waits: references and deadlines, not a word of the content."""
+    with errors(as_json=as_json):
+        found = Agency(api, token).get("/v1/inbox", {"wait": str(wait)} if wait else None)
+        emit(found, as_json=as_json, text="\n".join(map(_line, found["entries"])) or "nothing waits")
+        if found["entries"]:
+            leg = found["entries"][0]["leg"]
+            next_step(
+                f"gateway inbox open {leg} --justification ALLOCATED_CASE --actor REFERENCE --role ROLE"
+            )
+
+
+@app.command("open")
+def open_leg(
+    leg: LegArgument,
+    justification: Annotated[str, typer.Option(help="Why it is opened: a code, e.g. ALLOCATED_CASE.")],
+    actor: ActorOption,
+    role: RoleOption,
+    text: Annotated[
+        str, typer.Option(help="The reason in words; required for OTHER.", show_default=False)
+    ] = "",
+    api: ApiOption = HOME,
+    token: TokenOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show one handover to this agency. Who opened it, when and why is on record before it is shown."""
+    with errors(as_json=as_json):
+        opening = {"justification": justification, **({"text": text} if text else {})}
+        body = json.dumps(opening).encode()
+        found = Agency(api, token, actor, role).post(f"/v1/inbox/{leg}/open", body)
+        emit(found, as_json=as_json)
+        next_step(f"gateway inbox acknowledge {leg} --state ACCEPTED --actor {actor} --role ROLE")
+
+
+@app.command()
+def acknowledge(
+    leg: LegArgument,
+    state: Annotated[
+        str,
+        typer.Option(help="ACKNOWLEDGED, ACCEPTED, RETURNED, ... (`gateway schema show acknowledgement`)"),
+    ],
+    actor: ActorOption,
+    role: RoleOption,
+    reason: Annotated[
+        str, typer.Option(help="A reason code, where the answer needs one.", show_default=False)
+    ] = "",
+    text: Annotated[
+        str, typer.Option(help="Words, sealed to the agency that sent it.", show_default=False)
+    ] = "",
+    suggested_area: Annotated[
+        str, typer.Option(help="Where it should have gone: an ONS code.", show_default=False)
+    ] = "",
+    api: ApiOption = HOME,
+    token: TokenOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Answer for this agency, signed with its key. Responsibility moves with ACCEPTED and not before."""
+    with errors(as_json=as_json):
+        optional = {"reason_code": reason, "reason_text": text, "suggested_area": suggested_area}
+        answer = {"state": state, "role": role, **{name: value for name, value in optional.items() if value}}
+        body = json.dumps(answer).encode()
+        made = Agency(api, token, actor, role).post(f"/v1/inbox/{leg}/acknowledgements", body)
+        emit(made, as_json=as_json, text=_answered(made))
+        next_step("gateway inbox list")
+
+
+def _line(entry: Mapping[str, Any]) -> str:
+    late = f"  LATE: {', '.join(entry['overdue'])}" if entry["overdue"] else ""
+    return (
+        f"{entry['leg']}  {entry['handover']}  {entry['urgency']:<9} {entry['state']:<12} "
+        f"answer before {entry['decide_by']}{late}"
+    )
+
+
+def _answered(made: Mapping[str, Any]) -> str:
+    again = " (it was so already)" if made["repeated"] else ""
+    return f"{made['leg']} {made['state']}{again}; signed: {', '.join(made['receipts']) or 'nothing new'}"

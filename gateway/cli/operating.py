@@ -1,0 +1,35 @@
+"""``gateway areas`` and ``gateway db``."""
+
+from __future__ import annotations
+
+import typer
+
+from gateway.cli.output import ConfigOption, JsonFlag, emit, errors, next_step
+
+db = typer.Typer(help="The node's database.", no_args_is_help=True)
+
+
+def areas(as_json: JsonFlag = False) -> None:
+    """The areas of London by name and ONS code."""
+    with errors(as_json=as_json):
+        from schemas.areas import AREAS
+
+        found = [{"code": area.code, "name": area.name, "external": area.external} for area in AREAS.values()]
+        emit({"areas": found}, as_json=as_json, text="\n".join(f"{a['code']}  {a['name']}" for a in found))
+
+
+@db.callback()
+def database() -> None:
+    """The node's database."""
+
+
+@db.command()
+def upgrade(config: ConfigOption = None, as_json: JsonFlag = False) -> None:
+    """Bring the database's tables to this release. May be run again; takes a lock, so two do it once."""
+    with errors(as_json=as_json):
+        from gateway.config import load
+        from gateway.stores import migrations
+
+        migrations.upgrade(load(config).database_url)
+        emit({"revision": migrations.HEAD}, as_json=as_json, text=f"the database is at {migrations.HEAD}")
+        next_step("gateway config check")

@@ -1,0 +1,45 @@
+"""``gateway receipt verify``: is a receipt what it reads? Offline; for agencies and auditors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.cli.files import read_input
+from gateway.cli.output import ConfigOption, Exit, JsonFlag, emit, errors
+
+app = typer.Typer(help="Signed receipts: proof of who said what about which message.", no_args_is_help=True)
+
+
+@app.callback()
+def receipt() -> None:
+    """Signed receipts: proof of who said what about which message."""
+
+
+@app.command()
+def verify(
+    file: Annotated[
+        Path, typer.Argument(help="A note, or JSON with a `note` or with `receipts`; - for stdin.")
+    ],
+    network: Annotated[
+        Path | None,
+        typer.Option(
+            help="The network's bundle. Default: what the configured node has joined.", show_default=False
+        ),
+    ] = None,
+    expect: Annotated[str, typer.Option(help="The network's fingerprint, to be sure of the bundle.")] = "",
+    config: ConfigOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """VALID (exit 0), INVALID (4) or CANNOT TELL (9), with the reasons. Looks nothing up on any network."""
+    with errors(as_json=as_json):
+        from gateway.cli import proving
+
+        found = proving.verdicts(read_input(file), network, expect, config)
+        emit(found, as_json=as_json, text=proving.told(found))
+        outcome = {"VALID": Exit.OK, "INVALID": Exit.VERIFICATION_FAILED}.get(
+            found["verdict"], Exit.CANNOT_TELL
+        )
+    raise typer.Exit(outcome)
