@@ -498,6 +498,11 @@ class Transaction(Protocol):
         """``due`` and ``error`` replace what the row had; ``due`` 0 is due at once unless it is settled."""
         ...
 
+    def release_outbox(self, now: int) -> int:
+        """Make every WAITING row due now; returns how many were not. For a node that starts: the claims of a
+        process that was killed are nobody's, and a lease is too long to wait for."""
+        ...
+
     def outbox_of(self, mid: str) -> OutboxRow | None: ...
     def settle_seen(self, peer: str, stream: str, seq: int) -> int:
         """Settle the outbox rows of receipts and control envelopes (kinds 2 and 3) sent to ``peer`` in
@@ -536,6 +541,11 @@ class Transaction(Protocol):
     def advance_task(
         self, task: str, before: Task, after: Task, *, due: int = 0, error: str = ""
     ) -> bool: ...
+    def release_tasks(self, now: int) -> int:
+        """:meth:`release_outbox` for WAITING tasks. A worker that still holds one hands it over a second time,
+        with the same key."""
+        ...
+
     def parked_tasks(self, principal: str, limit: int) -> Sequence[TaskRow]: ...
 
     # accountability

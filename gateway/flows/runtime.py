@@ -26,7 +26,7 @@ from gateway.flows.node import Caller, Node
 from gateway.flows.receive import receive
 from gateway.flows.sweep import sweep
 from gateway.flows.trust import refresh_trust
-from gateway.ports import AgencyBinding, Answer, Delivery, Lane, Submission
+from gateway.ports import AgencyBinding, Answer, Delivery, Lane, Submission, Transaction
 
 IN_FLIGHT = 128
 """Deliveries of one lane in work at once: enough to fill a group commit, bounded in memory (1 MiB each)."""
@@ -53,10 +53,17 @@ async def running(node: Node, *, accept: Callable[[Network], None]) -> AsyncIter
         for binding in node.agencies.values():
             stack.push_async_callback(binding.adapter.close)
             await binding.adapter.start()
+        await node.store.write(lambda tx: _take_up(tx, node.clock.now()))
         tasks = [asyncio.create_task(_run(pump), name=name) for name, pump in pumps(node, accept)]
         stack.push_async_callback(_stop, tasks)
         async with _watched(tasks):
             yield
+
+
+def _take_up(tx: Transaction, now: int) -> None:
+    """What a killed process had claimed is taken up at once, not when its lease runs out."""
+    tx.release_outbox(now)
+    tx.release_tasks(now)
 
 
 async def _run(pump: Pump) -> None:

@@ -36,6 +36,12 @@ class MemoryAgencies(MemoryPart):
         tables.tasks.update({row.id: row for row in claimed})
         return claimed
 
+    def release_tasks(self, now: int) -> int:
+        tables = self._change()
+        claimed = [row for row in tables.tasks.values() if row.state is Task.WAITING and row.due > now]
+        tables.tasks.update({row.id: replace(row, due=now) for row in claimed})
+        return len(claimed)
+
     def advance_task(self, task: str, before: Task, after: Task, *, due: int = 0, error: str = "") -> bool:
         tables = self._change()
         row = tables.tasks.get(task)

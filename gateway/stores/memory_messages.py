@@ -58,6 +58,12 @@ class MemoryMessages(MemoryPart):
         tables.outbox.update({row.id: row for row in claimed})
         return claimed
 
+    def release_outbox(self, now: int) -> int:
+        tables = self._change()
+        claimed = [row for row in tables.outbox.values() if row.state is Outbound.WAITING and row.due > now]
+        tables.outbox.update({row.id: replace(row, due=now) for row in claimed})
+        return len(claimed)
+
     def advance_outbox(
         self, row: str, before: Iterable[Outbound], after: Outbound, *, due: int = 0, error: str = ""
     ) -> bool:

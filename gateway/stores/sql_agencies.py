@@ -39,6 +39,11 @@ _ADVANCE: Final = Statement(
     .where(_t.id == bindparam("task"), _t.state == bindparam("old"))
     .values(state=bindparam("new"), due=bindparam("at"), error=bindparam("why"))
 )
+_RELEASE: Final = Statement(
+    sa.update(tables.tasks)
+    .where(tables.DUE_TASK, _t.due > bindparam("now"))
+    .values(due=bindparam("now", type_=_t.due.type))
+)
 _PARKED: Final = Statement(
     select(TASK, tables.PARKED_TASK, _t.principal == bindparam("principal"))
     .order_by(_t.created, _t.id)
@@ -79,6 +84,9 @@ class AgencyPart(Part):
     def advance_task(self, task: str, before: Task, after: Task, *, due: int = 0, error: str = "") -> bool:
         values = {"task": task, "old": before.value, "new": after.value, "at": due, "why": error}
         return self._session.change(_ADVANCE, values) == 1
+
+    def release_tasks(self, now: int) -> int:
+        return self._session.change(_RELEASE, {"now": now})
 
     def parked_tasks(self, principal: str, limit: int) -> Sequence[TaskRow]:
         return TASK.load_all(self._session.rows(_PARKED, principal=principal, limit=limit))

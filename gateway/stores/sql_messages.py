@@ -76,6 +76,11 @@ _CLAIM: Final = Statement(
     .where(_o.id == bindparam("row"))
     .values(due=bindparam("until"), attempts=_o.attempts + sa.literal_column("1"))
 )
+_RELEASE: Final = Statement(
+    sa.update(tables.outbox)
+    .where(_o.state == sa.literal_column(f"'{Outbound.WAITING.value}'"), _o.due > bindparam("now"))
+    .values(due=bindparam("now", type_=_o.due.type))
+)
 _ADVANCE: Final = Statement(
     sa.update(tables.outbox)
     .where(
@@ -160,6 +165,9 @@ class MessagePart(Part):
         old = {f"old{place}": states[min(place, len(states) - 1)] for place in range(len(Outbound))}
         values = {"row": row, "new": after.value, "at": due, "why": error}
         return self._session.change(_ADVANCE, old | values) == 1
+
+    def release_outbox(self, now: int) -> int:
+        return self._session.change(_RELEASE, {"now": now})
 
     def outbox_of(self, mid: str) -> OutboxRow | None:
         found = self._session.one(_OUTBOX_OF, mid=mid)

@@ -93,12 +93,12 @@ class Desk:
         return Delivered()
 
     async def acknowledgements(self) -> AsyncIterator[Answer]:
-        for nothing in ():
-            yield nothing
+        for answer in tuple[Answer, ...]():
+            yield answer
 
     async def submissions(self) -> AsyncIterator[Submission]:
-        for nothing in ():
-            yield nothing
+        for submission in tuple[Submission, ...]():
+            yield submission
 
     async def check(self) -> None: ...
 

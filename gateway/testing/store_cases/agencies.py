@@ -44,6 +44,15 @@ class AgencyCases:
         assert await store.write(lambda tx: tx.claim_tasks(POLICE, NOW, 9, 30)) == []
         assert await store.read(lambda tx: tx.task("t1")) == first[0]
 
+    async def test_a_start_takes_up_what_a_killed_process_had_claimed(self, store: Store) -> None:
+        rows = [task("t1"), task("later", NOW + 9), task("parked", NOW + 9, state=Task.PARKED)]
+        await store.write(lambda tx: [tx.put_task(row) for row in rows])
+        await store.write(lambda tx: tx.claim_tasks(POLICE, NOW, 9, 300))
+        assert await store.write(lambda tx: tx.release_tasks(NOW)) == 2
+        again = await store.write(lambda tx: tx.claim_tasks(POLICE, NOW, 9, 300))
+        assert [(row.id, row.attempts) for row in again] == [("later", 1), ("t1", 2)]
+        assert await store.read(lambda tx: tx.task("parked")) == rows[2]
+
     async def test_a_task_advances_only_from_the_state_named(self, store: Store) -> None:
         await store.write(lambda tx: [tx.put_task(task("t1", attempts=1)), tx.put_task(task("t2"))])
         assert not await store.write(lambda tx: tx.advance_task("t1", Task.PARKED, Task.DONE))

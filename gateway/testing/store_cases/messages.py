@@ -93,6 +93,14 @@ class MessageCases:
         assert [row.mid for row in rest] == ["m0"]
         assert await store.write(lambda tx: tx.claim_outbox(NOW, 9, 30, ALL)) == []
 
+    async def test_a_start_takes_up_what_a_killed_process_had_claimed(self, store: Store) -> None:
+        rows = [outbox("waits"), outbox("out", NOW - 1, state=Outbound.PUBLISHED)]
+        await store.write(lambda tx: [tx.put_outbox(row) for row in rows])
+        await store.write(lambda tx: tx.claim_outbox(NOW, 9, 30, ALL))
+        assert await store.write(lambda tx: tx.release_outbox(NOW)) == 1
+        again = await store.write(lambda tx: tx.claim_outbox(NOW, 9, 30, ALL))
+        assert [(row.mid, row.attempts) for row in again] == [("waits", 2)]
+
     async def test_a_claimed_row_is_leased_and_counted_and_keeps_its_state(self, store: Store) -> None:
         row = outbox("m1", state=Outbound.PUBLISHED)
         await store.write(lambda tx: tx.put_outbox(row))
