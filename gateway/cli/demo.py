@@ -14,14 +14,8 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli.output import Exit, JsonFlag, colours, emit, errors, say
+from gateway.cli.timeline import timeline
 
-NAMES: Mapping[str, str] = {
-    "transmitted": "left Hackney",
-    "received": "verified and stored in Bexley",
-    "opened": "opened by the agency",
-    "acknowledged": "a named role has it",
-    "accepted": "ACCEPTED: responsibility moves to Bexley",
-}
 WITHIN = 60.0
 """Seconds for all seven agencies, from the submission on."""
 
@@ -46,7 +40,7 @@ def demo(
     from gateway.logs import configure
 
     with errors(as_json=as_json):
-        configure(level="ERROR", colours=colours())
+        configure(level="CRITICAL", colours=colours())  # what goes wrong is said once, by this command
         complete = asyncio.run(_demo(_Options(broker, once, as_json, keep)))
     raise typer.Exit(Exit.OK if complete else Exit.FAILED)
 
@@ -101,8 +95,10 @@ async def _story(options: _Options, boroughs: Any, urls: list[str], broker: str)
         document = fresh(json.loads(minimal_example()), _now())
         ref = await sender.send(document, key=f"demo-{ref_of(document)}")
         _tell(options, f"{ref}: handed in at Hackney by its Integrated Gangs Unit")
-        async for event in watch(sender, ref, within=WITHIN):
-            _tell(options, _line(event))
+        with timeline(quiet=options.as_json) as shown:
+            async for event in watch(sender, ref, within=WITHIN):
+                if shown is not None:
+                    shown.add(event)
         result = await outcome(sender, ref, broker)
         _show(options, result)
         if options.keep:
@@ -113,11 +109,6 @@ async def _story(options: _Options, boroughs: Any, urls: list[str], broker: str)
 
 def ref_of(document: Mapping[str, Any]) -> str:
     return str(document["message"]["handover_id"])
-
-
-def _line(event: Mapping[str, Any]) -> str:
-    what = NAMES.get(str(event["event"]), str(event["event"]))
-    return f"  {str(event['at'])[11:19]}  {event['agency']:<17} {what}"
 
 
 def _tell(options: _Options, text: str) -> None:
