@@ -160,6 +160,8 @@ class MessageCases:
             tx.put_envelope(envelope("m2", Side.ORIGIN, kind=1))
             tx.put_outbox(outbox("m3"))
             tx.put_envelope(envelope("m3", Side.DESTINATION, kind=2))  # a peer's, under an id of ours
+            tx.put_envelope(envelope("m4", Side.DESTINATION, seq=0, kind=2))  # the same, before ours
+            tx.put_outbox(outbox("m4"))
 
         await store.write(work)
         assert await store.write(lambda tx: tx.settle_seen(PEER, STREAM, 1)) == 1
