@@ -50,7 +50,7 @@ CREDENTIAL: Final = "gateway-passphrase"
 
 _MONTH: Final = re.compile(r"[0-9]{4}-[0-9]{2}\Z")
 
-# A name becomes part of a file's name. No pattern lets a dot in, and the one slash of a principal is replaced,
+# A name becomes part of a file name. No pattern lets a dot in, and the one slash of a principal is replaced,
 # so no name, wherever it came from, leaves the folder or stands for another key's file.
 _NAMES: Final = {"identity": PRINCIPAL, "log": PRINCIPAL, "kem": PRINCIPAL, "epoch": _MONTH}
 
