@@ -16,6 +16,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
+import structlog
 from aiohttp import web
 
 from gateway.api.app import build
@@ -24,7 +25,7 @@ from gateway.api.routes import Options
 from gateway.clock import SystemClock
 from gateway.config import Agency, Api, Settings
 from gateway.core.trust import Network
-from gateway.errors import Misconfigured
+from gateway.errors import GatewayError, Misconfigured, Unavailable
 from gateway.flows.metrics import Metrics
 from gateway.flows.node import Node, Pace, Trust, Wake
 from gateway.flows.runtime import running
@@ -33,6 +34,8 @@ from gateway.keystore import KeyStore, read_passphrase
 from gateway.ports import Adapter, AdapterFactory, AgencyBinding, Clock, Profile, Store, Transport
 from gateway.stores import open_store
 from gateway.transports.rabbit import RabbitTransport, declare
+
+log = structlog.get_logger("bootstrap")
 
 
 def open_keys(settings: Settings) -> KeyStore:
@@ -150,20 +153,54 @@ def _check_shape(thing: object, protocol: type, field: str) -> None:
 async def started(
     settings: Settings, *, transport: Transport | None = None, clock: Clock | None = None
 ) -> AsyncIterator[Node]:
-    """A node that is up: store open, broker connected, pumps running; all of it closed on leaving."""
+    """A node that is up: store open, pumps running; all of it closed on leaving.
+
+    A broker that does not answer yet is no reason to stay down: agencies can hand in, and what they hand in
+    waits in the outbox. ``/readyz`` says so meanwhile.
+    """
     store = open_store(settings.database_url)
     await store.start()
     try:
         carrier = transport or connect(settings)
         node = await compose(settings, store=store, transport=carrier, clock=clock)
-        if settings.broker.create and transport is None:
-            await declare(settings.broker_urls[0], node.network.areas)
-        await carrier.start()
     except BaseException:
         await store.close()
         raise
     async with running(node, accept=lambda network: accept_network(settings, network)):
-        yield node
+        meeting = await _meet(settings, node, create=settings.broker.create and transport is None)
+        try:
+            yield node
+        finally:
+            meeting.cancel()
+            await asyncio.gather(meeting, return_exceptions=True)
+
+
+async def _meet(settings: Settings, node: Node, *, create: bool) -> asyncio.Task[None]:
+    """Connect to the broker, once here so that a mistake is told at once; the task goes on until it is done."""
+    try:
+        await _connect(settings, node, create=create)
+    except Unavailable as error:
+        log.warning("the broker does not answer yet", code=error.code)
+        return asyncio.create_task(_keep_meeting(settings, node, create=create))
+    return asyncio.create_task(_met())
+
+
+async def _met() -> None: ...
+
+
+async def _connect(settings: Settings, node: Node, *, create: bool) -> None:
+    if create:  # where this node may: demos and small set-ups; an area's account in production may not
+        await declare(settings.broker_urls[0], node.network.areas)
+    await node.transport.start()
+
+
+async def _keep_meeting(settings: Settings, node: Node, *, create: bool) -> None:
+    while True:
+        await asyncio.sleep(node.pace.poll)
+        try:
+            return await _connect(settings, node, create=create)
+        except GatewayError as error:
+            log.warning("the broker does not answer yet", code=error.code)
 
 
 @dataclass(frozen=True, slots=True)
