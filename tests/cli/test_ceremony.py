@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.output import Exit
-from keys_example import PASSPHRASE, install
-
-LIFE = "14"
+from gateway.clock import SystemClock
+from gateway.core.ceremony import Bundle, pack
+from gateway.core.encoding import b64, decode_object, encode, unb64
+from gateway.core.entitlements import ENTITLEMENTS
+from keys_example import PASSPHRASE, demo_network, install
 
 
 def signer(gateway, folder: str, name: str, purpose: str, environment: str = "demo") -> dict:
@@ -91,7 +93,8 @@ def test_it_takes_every_threshold_to_publish(gateway) -> None:
     assert sign(gateway, "bob", name="bob_r").json["signatures"]["root"]["by"] == ["alice_r", "bob_r"]
     done = gateway("directory", "publish", "--json")
     assert (done.code, done.json["fingerprint"]) == (0, network)
-    assert not Path("network.bundle").read_bytes() == b""
+    shown = gateway("directory", "show", "--network", "network.bundle", "--json").json
+    assert list(shown["areas"]) == ["E09000012"]
 
 
 def test_nobody_signs_twice_or_from_outside(gateway) -> None:
@@ -142,8 +145,6 @@ def test_a_draft_that_is_being_signed_is_not_changed(gateway) -> None:
 
 
 def test_a_directory_whose_signature_was_forged_is_not_built_upon(gateway, joined: str) -> None:
-    from gateway.core.encoding import b64, decode_object, encode, unb64
-
     body = decode_object(Path("network.bundle").read_bytes())
     note = unb64(str(body["directory"])).replace(b'"Hackney"', b'"Hockney"')
     Path("network.json").write_bytes(encode({**body, "directory": b64(note)}))
@@ -213,11 +214,6 @@ def test_production_refuses_the_keys_that_everybody_has(gateway) -> None:
 
 
 def test_production_refuses_the_network_that_everybody_has(gateway) -> None:
-    from gateway.clock import SystemClock
-    from gateway.core.ceremony import Bundle, pack
-    from gateway.core.entitlements import ENTITLEMENTS
-    from keys_example import demo_network
-
     made = gateway(
         "init", "--area", "hackney", "--broker", "amqp://127.0.0.1:1/none", "--generate-passphrase", "pass"
     )

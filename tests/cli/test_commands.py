@@ -9,10 +9,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import typer
 import typer.main
 
 from gateway.cli.app import app
-from gateway.cli.output import Exit, exit_code
+from gateway.cli.output import Exit, errors, exit_code
 from gateway.cli.passphrase import SHORTEST
 from gateway.clock import SystemClock
 from gateway.core.ceremony import Bundle, pack
@@ -76,6 +77,13 @@ def test_no_option_takes_a_secret() -> None:
 )
 def test_errors_have_their_exit_codes(error: GatewayError, code: int) -> None:
     assert exit_code(error) == code
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, EOFError])
+def test_an_interrupted_question_has_its_own_exit_code(stop: type[BaseException]) -> None:
+    with pytest.raises(typer.Exit) as left, errors(as_json=False):
+        raise stop
+    assert left.value.exit_code == Exit.INTERRUPTED
 
 
 # --- init -------------------------------------------------------------------------------------------
@@ -355,7 +363,8 @@ def process(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
-    code = "import sys, gateway.cli.app; print(sorted({'aiohttp', 'sqlalchemy', 'pydantic', 'nacl', 'rich.live'} & set(sys.modules)))"
+    heavy = "{'aiohttp', 'sqlalchemy', 'pydantic', 'nacl', 'rich.live'}"
+    code = f"import sys, gateway.cli.app; print(sorted({heavy} & set(sys.modules)))"
     checkout = Path(__file__).parents[2]
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=checkout, capture_output=True, text=True, check=True
