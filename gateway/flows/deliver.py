@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -32,36 +32,51 @@ from gateway.ports import (
     View,
 )
 
-BATCH = 16
+BATCH = 64
+"""Parcels claimed at once: many share the commit that puts their accesses on record. Bounds the memory too:
+each is an envelope of at most 1 MiB."""
+
+AT_ONCE = 16
 """Parcels with one agency's adapter at a time: its system decides the pace, not our backlog."""
 
 LEASE = 300
-"""Seconds before another worker may take a claimed parcel up; longer than any adapter's time-out."""
+"""Seconds before another worker may take a claimed parcel up: longer than the adapter's time-outs of
+BATCH / AT_ONCE turns."""
 
 log = structlog.get_logger("deliver")
+
+
+@dataclass(frozen=True, slots=True)
+class _Claimed:
+    """One parcel of ours alone for the time of the lease, with what it is made of (None: gone)."""
+
+    task: TaskRow
+    leg: LegRow | None
+    envelope: EnvelopeRow | None
 
 
 async def deliver(node: Node, binding: AgencyBinding) -> int:
     """Deliver what is due for one agency. Returns how many parcels were taken up."""
     now = node.clock.now()
 
-    def claim(tx: Transaction) -> Sequence[TaskRow]:
+    def claim(tx: Transaction) -> Sequence[_Claimed]:
         tasks = tx.claim_tasks(binding.principal, now, BATCH, LEASE)
         if binding.adapter.pulls:  # due since before the agency changed to fetching: it finds them parked
             for task in tasks:
                 tx.advance_task(task.id, Task.WAITING, Task.PARKED)
             return ()
-        for task in tasks:
-            _account(tx, task, binding, now)
-        return tasks
+        claimed = [_Claimed(task, tx.leg(task.leg), tx.envelope(task.mid)) for task in tasks]
+        for parcel in claimed:
+            _account(tx, parcel.task, parcel.leg, binding, now)
+        return claimed
 
-    tasks = await node.store.write(claim)
-    await asyncio.gather(*(_hand_over(node, binding, task) for task in tasks))
-    return len(tasks)
+    claimed = await node.store.write(claim)
+    room = asyncio.Semaphore(AT_ONCE)
+    await asyncio.gather(*(_hand_over(node, binding, parcel, room) for parcel in claimed))
+    return len(claimed)
 
 
-def _account(tx: Transaction, task: TaskRow, binding: AgencyBinding, now: int) -> None:
-    leg = tx.leg(task.leg)
+def _account(tx: Transaction, task: TaskRow, leg: LegRow | None, binding: AgencyBinding, now: int) -> None:
     if leg is None or task.kind is Parcel.STATUS:
         return  # news about a leg holds no personal data
     caller = Caller(binding.principal, leg.agency, actor="adapter", role="standing justification")
@@ -94,12 +109,14 @@ def access(
     )
 
 
-async def _hand_over(node: Node, binding: AgencyBinding, task: TaskRow) -> None:
+async def _hand_over(node: Node, binding: AgencyBinding, parcel: _Claimed, room: asyncio.Semaphore) -> None:
     """Whatever happens to one parcel stays with it: it is done, due again, or held for a person."""
+    task = parcel.task
     try:
-        view = await _view(node, binding, task)
-        async with asyncio.timeout(node.pace.adapter_timeout):
-            await binding.adapter.deliver(view, key=task.id)
+        async with room:  # first, so that no more than AT_ONCE are in plaintext
+            view = _view(node, binding, parcel)
+            async with asyncio.timeout(node.pace.adapter_timeout):
+                await binding.adapter.deliver(view, key=task.id)
     except TimeoutError:
         await _postpone(node, task, Unavailable("the adapter took too long", code="adapter_timeout"))
     except Unavailable as error:
@@ -116,11 +133,10 @@ async def _hand_over(node: Node, binding: AgencyBinding, task: TaskRow) -> None:
         node.wake.receipts.set()
 
 
-async def _view(node: Node, binding: AgencyBinding, task: TaskRow) -> View:
-    leg, envelope = await node.store.read(lambda tx: (tx.leg(task.leg), tx.envelope(task.mid)))
-    if leg is None:
+def _view(node: Node, binding: AgencyBinding, parcel: _Claimed) -> View:
+    if parcel.leg is None:
         raise NotFound("the leg of this parcel is gone", code="no_leg")
-    return present(node, binding, task, leg, envelope)
+    return present(node, binding, parcel.task, parcel.leg, parcel.envelope)
 
 
 def present(

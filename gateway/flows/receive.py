@@ -7,6 +7,7 @@ not send is answered with a signed refusal and held for a person. A duplicate ge
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 
 import structlog
@@ -34,14 +35,25 @@ async def receive(node: Node, delivery: Delivery) -> None:
     if len(envelopes) == 1:
         await _alone(node, delivery, envelopes[0])
         return
-    for envelope in envelopes:
-        try:
-            refused = await accept(node, envelope, via=delivery.sender)
-        except Refused as error:
-            refused = error
-        if refused is not None:
-            await _hold(node, delivery, envelope, refused)
+    # Side by side, so that the envelopes of a bundle share commits. What fails (the store) waits for the
+    # others: the whole message comes again then, and whoever was stored is a duplicate.
+    outcomes = await asyncio.gather(
+        *(_bundled(node, delivery, envelope) for envelope in envelopes), return_exceptions=True
+    )
+    for outcome in outcomes:
+        if outcome is not None:
+            raise outcome
     await delivery.ack()
+
+
+async def _bundled(node: Node, delivery: Delivery, envelope: bytes) -> None:
+    """One of several: what is wrong with it is its own affair."""
+    try:
+        refused = await accept(node, envelope, via=delivery.sender)
+    except Refused as error:
+        refused = error
+    if refused is not None:
+        await _hold(node, delivery, envelope, refused)
 
 
 async def _alone(node: Node, delivery: Delivery, envelope: bytes) -> None:
