@@ -256,3 +256,9 @@ def test_one_derivation_depends_on_all_three():
     }
     assert len(keys) == 4
     assert derive(b"a passphrase", DERIVATION) == KEY
+
+
+def test_the_costs_by_the_number():
+    assert Cost(3, 256 * 1024**2) == MODERATE, "libsodium's MODERATE (protocol 7)"
+    assert Cost(1, 8 * 1024**2) == CHEAP
+    assert KeyFile("a", "root", "demo", SECRET) == KeyFile("a", "root", "demo", SECRET, 0, 0)

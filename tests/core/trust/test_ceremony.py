@@ -279,3 +279,8 @@ def test_a_broken_card_is_not_signed(trust):
 def test_what_is_no_bundle(data):
     with pytest.raises(Malformed):
         unpack(data)
+
+
+def test_a_request_carries_the_first_cards(trust, members):
+    card = make_card(members[1].signer, [KemKey.generate(1, 2)], net=trust.net, version=1)
+    assert list(open_request(make_request(HACKNEY, "Hackney", members, [card])).cards) == [card]

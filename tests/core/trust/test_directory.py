@@ -209,3 +209,16 @@ def test_messages_repeat_no_value(trust):
 
 def test_a_note_signed_by_hand_over_the_same_body_is_the_same(trust):
     assert trust.build(sign_note("bx/1/directory", trust.directory_body(), trust.keepers)).version == 7
+
+
+@pytest.mark.parametrize("name", ["B", "B" * 80])
+def test_the_shortest_and_the_longest_name(trust, name):
+    assert trust.build(trust.directory(trust.put(f"members/{BEXLEY}/name", name))).areas[BEXLEY] == name
+
+
+def test_a_network_may_still_allow_an_older_suite(trust):
+    assert trust.build(trust.directory(trust.put("min_suite", 1))).min_suite == 1
+
+
+def test_a_directory_lives_thirty_days_at_most():
+    assert DIRECTORY_LIFE == 30 * 86_400

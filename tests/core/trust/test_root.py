@@ -216,3 +216,7 @@ def test_a_bad_signature_of_a_known_key_refuses_the_note(trust):
 
 def test_parsing_alone_gives_no_digest_it_was_not_told(trust):
     assert parse_root(trust.root_body(), trust.net, b"told").hash == b"told"
+
+
+def test_a_root_lives_a_year_and_a_demo_root_ten():
+    assert ROOT_LIFE == {"prod": 366 * 86_400, "demo": 3660 * 86_400}
