@@ -64,7 +64,7 @@ async def compose(
     clock: Clock | None = None,
     keys: KeyStore | None = None,
 ) -> Node:
-    """Put a node together out of an opened store and a transport. Raises Misconfigured, each with its remedy."""
+    """A node out of an opened store and a transport. Raises Misconfigured, each with its remedy."""
     ticking = clock or SystemClock()
     held = keys or open_keys(settings)
     trust = await load_trust(settings, store, ticking.now())
@@ -176,7 +176,7 @@ async def started(
 
 
 async def _meet(settings: Settings, node: Node, *, create: bool) -> asyncio.Task[None]:
-    """Connect to the broker, once here so that a mistake is told at once; the task goes on until it is done."""
+    """Connect to the broker, once here so that a mistake is told at once; the task goes on until done."""
     try:
         await _connect(settings, node, create=create)
     except Unavailable as error:
@@ -228,7 +228,7 @@ async def serving(settings: Settings, *, transport: Transport | None = None) -> 
             context,
         )
         watched = ""
-        if metrics.port:
+        if metrics.port is not None:
             seen = await _listen(stack, build_metrics(node, counters), metrics.host, metrics.port, None)
             watched = f"http://{metrics.host}:{seen}/metrics"
         scheme = "https" if context else "http"

@@ -51,7 +51,7 @@ class _Section(BaseModel):
 
 
 class Database(_Section):
-    """``url`` "": a SQLite file in ``data``. ``url_file``: a file that holds the URL, for one with a password."""
+    """``url`` "": a SQLite file in ``data``. ``url_file``: a file with the URL, where it holds a password."""
 
     url: str = ""
     url_file: Path | None = None
@@ -81,14 +81,15 @@ class Api(_Section):
 
 
 class Metrics(_Section):
-    """``port`` 0: no metrics listener. Its own bind, so that it is never exposed with the API by accident."""
+    """No ``port``: no metrics listener; 0: any free one. Its own bind, so that it never shows with the API
+    by accident."""
 
     host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65535)] = 0
+    port: Annotated[int, Field(ge=0, le=65535)] | None = None
 
 
 class KeyFiles(_Section):
-    """``folder`` "": ``keys`` under ``data``. ``passphrase_file``: see protocol 7 for where else it may come from."""
+    """No ``folder``: ``keys`` under ``data``. ``passphrase_file``: protocol 7 says where else it may come from."""
 
     folder: Path | None = None
     passphrase_file: Path | None = None

@@ -1,7 +1,7 @@
 """Every seam of the gateway: what the flows need of the world, as Protocols with their contracts.
 
 Each Protocol has one in-memory implementation and at least one real one; both pass the same behavioural
-suite in ``gateway.testing.conformance``. Records that cross a seam are frozen dataclasses. Nothing here
+suite in ``gateway.testing``. Records that cross a seam are frozen dataclasses. Nothing here
 does anything: no IO, no clock, no default implementation.
 
 Times are whole unix seconds (UTC) unless a name says otherwise. Ids of rows are time-ordered (UUIDv7, RFC
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar, Protocol, TypeVar
 
-from gateway.core.encoding import Json as Json
+from gateway.core.encoding import Json as Json  # noqa: PLC0414 - adapters take it from here, not from the core
 from gateway.core.envelope import Opener
 from gateway.core.notes import Signer
 from gateway.errors import GatewayError
@@ -542,8 +542,8 @@ class Transaction(Protocol):
         self, task: str, before: Task, after: Task, *, due: int = 0, error: str = ""
     ) -> bool: ...
     def release_tasks(self, now: int) -> int:
-        """:meth:`release_outbox` for WAITING tasks. A worker that still holds one hands it over a second time,
-        with the same key."""
+        """:meth:`release_outbox` for WAITING tasks. A worker that still holds one hands it over once more, with
+        the same key."""
         ...
 
     def parked_tasks(self, principal: str, limit: int) -> Sequence[TaskRow]: ...
@@ -720,7 +720,8 @@ class Profile(Protocol):
     agency: str
 
     def present(self, view: Mapping[str, Json], leg: LegRow) -> dict[str, Json]:
-        """``view``: the merged sections that this agency could open. Adds headings and what it is asked to do; never adds data, may only leave out."""
+        """``view``: the merged sections that this agency could open. Adds headings and what is asked of it; of
+        the data it may only leave out."""
         ...
 
 

@@ -7,6 +7,7 @@ they prove nothing, and a production configuration refuses them.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from gateway.core.entitlements import ENTITLEMENTS
 from gateway.flows.tokens import issue
 from gateway.flows.trust import join
 from gateway.stores import open_store
+from gateway.stores.migrations import upgrade
 from keys_example import PASSPHRASE, demo_network, install
 
 HACKNEY, BEXLEY = "E09000012", "E09000004"
@@ -115,6 +117,7 @@ async def _borough(
         "data": str(folder),
         "broker": {"urls": list(broker_urls), "create": bool(broker_urls)},
         "api": {"host": "127.0.0.1", "port": 0},
+        "metrics": {"port": 0},
         "keys": {"passphrase_file": str(passphrase)},
         "timing": {"poll": 0.25, "sweep": 1.0},
         "agencies": dict(agencies),
@@ -129,6 +132,7 @@ async def _borough(
 async def _join(settings: Settings, now: int) -> str:
     """Put the network's documents into the database, and a token for the agency that sends."""
     network = demo_network(now, ENTITLEMENTS)
+    await asyncio.to_thread(upgrade, settings.database_url)
     store = open_store(settings.database_url)
     await store.start()
     try:

@@ -12,11 +12,13 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.clock import SystemClock
 from gateway.core.states import LEG, LegState
 from gateway.demo import boroughs
 from gateway.demo.story import Sender, session
@@ -35,6 +37,7 @@ class Process:
     borough: boroughs.Borough
     process: asyncio.subprocess.Process | None = None
     url: str = ""
+    metrics: str = ""
     starts: int = 0
 
     async def start(self, *crash: str) -> None:
@@ -59,7 +62,8 @@ class Process:
         assert self.process.stdout is not None
         line = await asyncio.wait_for(self.process.stdout.readline(), READY)
         if line:
-            self.url = json.loads(line)["api"]
+            ready = json.loads(line)
+            self.url, self.metrics = ready["api"], ready["metrics"]
         return bool(line)
 
     async def kill(self) -> None:
@@ -124,17 +128,14 @@ class Pair:
 @pytest.fixture
 def document() -> dict[str, Any]:
     """Example 1, issued a moment ago."""
-    return restamp(json.loads(minimal_example()), int(time.time()) - 5)  # type: ignore[return-value]  # noqa: TID251 - real nodes run on real time
+    return restamp(json.loads(minimal_example()), SystemClock().now() - 5)
 
 
 @asynccontextmanager
 async def pair(folder: Path, broker_url: str, **databases: str) -> AsyncIterator[Pair]:
     """Prepared, not started."""
     hackney, bexley = await boroughs.prepare(
-        folder,
-        int(time.time()),
-        broker_urls=[broker_url],
-        database=databases,  # noqa: TID251 - as above
+        folder, SystemClock().now(), broker_urls=[broker_url], database=databases
     )
     both = Pair(folder, Process(hackney), Process(bexley))
     try:
@@ -173,7 +174,7 @@ def check_legal(database: Path) -> None:
                 assert before == after
                 continue
             assert LEG[LegState(before), event] == after, (event, before, after)
-        for (_, _, ended), (_, begins, _) in zip(steps, steps[1:], strict=False):
+        for (_, _, ended), (_, begins, _) in pairwise(steps):
             assert ended == begins
 
 
