@@ -35,4 +35,4 @@ lint: setup ## style, types, and who may import whom
 
 bench: setup ## exchanges a second beside a raw echo of the same bytes
 	@scripts/install-system-packages
-	$(BIN)/python bench/exchange.py
+	$(BIN)/python bench/exchange.py --keep bench/results

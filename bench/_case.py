@@ -56,7 +56,9 @@ def document() -> dict[str, Any]:
     slim["routing"] = {**whole["routing"], "recipients": [recipient]}
     slim["lawful_basis"] = [basis for basis in whole["lawful_basis"] if basis["id"] == "LB2"]
     slim["roles"] = [role for role in whole["roles"] if role["role"] == "AT_RISK"]
-    slim["history"] = [fact for fact in whole["history"] if fact["assertion_id"] == slim["roles"][0]["assertion"]]
+    slim["history"] = [
+        fact for fact in whole["history"] if fact["assertion_id"] == slim["roles"][0]["assertion"]
+    ]
     slim["contacts"] = whole["contacts"][:1]
     return _padded(slim)
 
@@ -126,7 +128,9 @@ class Exchange:
 
     async def envelope(self) -> bytes:
         """The newest envelope sent: the bytes that the raw echo carries too."""
-        rows = await self.origin.store.read(lambda tx: tx.handovers(side=None, principal=None, before="", limit=1))
+        rows = await self.origin.store.read(
+            lambda tx: tx.handovers(side=None, principal=None, before="", limit=1)
+        )
         legs = await self.origin.store.read(lambda tx: tx.legs(rows[0].ref, rows[0].version))
         row = await self.origin.store.read(lambda tx: tx.envelope(legs[0].mid))
         assert row is not None

@@ -42,9 +42,7 @@ def machine() -> dict[str, Any]:
 
 def _output(*command: str) -> str:
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, cwd=Path(__file__).parent
-        )
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parent)
     except FileNotFoundError:
         return ""
     return done.stdout.strip()

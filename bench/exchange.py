@@ -13,12 +13,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import logging
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+import structlog
 from _case import exchange
 from _echo import echo
 from _report import RESULTS, machine, publish, ratios, spread, table
@@ -128,7 +130,9 @@ def report(rates: dict[str, list[float]], options: argparse.Namespace) -> None:
         "options": {name: value for name, value in vars(options).items() if name != "keep"},
         "rates": {name: {"rounds": values, **spread(values)} for name, values in rates.items()},
         "ratios": {
-            name: ratios(values, rates[ECHO]) for name, values in rates.items() if name != ECHO and ECHO in rates
+            name: ratios(values, rates[ECHO])
+            for name, values in rates.items()
+            if name != ECHO and ECHO in rates
         },
     }
     rows = []
@@ -140,19 +144,26 @@ def report(rates: dict[str, list[float]], options: argparse.Namespace) -> None:
             + ([of_echo["median"], of_echo["min"], of_echo["max"]] if of_echo else ["", "", ""])
         )
     heads = ["", "per second", "min", "max", "of the echo", "min", "max"]
-    title = f"{options.rounds} rounds of {options.seconds:g} s, {options.in_flight} in flight, {options.store}"
+    title = (
+        f"{options.rounds} rounds of {options.seconds:g} s, {options.in_flight} in flight, {options.store}"
+    )
     publish(f"exchange_{options.store}", table(title, heads, rows), figures, options.keep)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seconds", type=float, default=3.0, help="counted in each round of each contender")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--in-flight", type=int, default=256)
     parser.add_argument("--store", choices=("sqlite", "postgres"), default="sqlite")
-    parser.add_argument("--only", nargs="+", choices=("echo", "single", "bundled"), default=("echo", "single", "bundled"))
+    parser.add_argument(
+        "--only", nargs="+", choices=("echo", "single", "bundled"), default=("echo", "single", "bundled")
+    )
     parser.add_argument("--keep", type=Path, help=f"folder for the figures, such as {RESULTS}")
     options = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gateway-bench-")))
         broker = PrivateBroker()
