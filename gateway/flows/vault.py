@@ -26,7 +26,11 @@ ROUTING = 1
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """Part keys of one message: by part number, and which parts each reader may open."""
+    """Part keys of one message: by part number, and which parts each reader may open.
+
+    The order of ``readers`` is that of their slots, which the routing table refers to; so they are kept as a
+    list, for an object of canonical JSON is sorted and a message sealed again would have other slots.
+    """
 
     keys: Mapping[int, bytes] = field(repr=False)
     readers: Mapping[str, tuple[int, ...]]
@@ -35,7 +39,7 @@ class Secrets:
         return encode(
             {
                 "keys": {str(number): b64(key) for number, key in self.keys.items()},
-                "readers": {name: list(parts) for name, parts in self.readers.items()},
+                "readers": [[name, list(parts)] for name, parts in self.readers.items()],
             }
         )
 
@@ -43,11 +47,11 @@ class Secrets:
     def decode(cls, data: bytes) -> Secrets:
         body = decode_object(data)
         keys, readers = body["keys"], body["readers"]
-        if not isinstance(keys, dict) or not isinstance(readers, dict):
+        if not isinstance(keys, dict) or not isinstance(readers, list):
             raise Malformed("stored part keys have another shape", code="secrets")
         return cls(
             {int(number): unb64(str(key), 32) for number, key in keys.items()},
-            {name: tuple(_numbers(parts)) for name, parts in readers.items()},
+            dict(_reader(line) for line in readers),
         )
 
 
@@ -128,10 +132,11 @@ def _sections(node: Node, parsed: Parsed, secrets: Secrets, number: int) -> Json
     return read_sections(open_part(parsed, number, secrets.keys[number], net=node.network.net))
 
 
-def _numbers(value: Json) -> Sequence[int]:
-    if not isinstance(value, list):
-        raise Malformed("stored part numbers have another shape", code="secrets")
-    return [number for number in value if isinstance(number, int)]
+def _reader(line: Json) -> tuple[str, tuple[int, ...]]:
+    match line:
+        case [str(name), list(parts)]:
+            return name, tuple(number for number in parts if isinstance(number, int))
+    raise Malformed("a stored reader has another shape", code="secrets")
 
 
 def _record(mid: str) -> str:

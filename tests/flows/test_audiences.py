@@ -206,7 +206,7 @@ async def test_no_key_of_the_origin_opens_a_slot(world: World, sealed: bytes) ->
 
 
 async def test_a_stolen_part_key_is_worth_its_own_part(world: World, sealed: bytes) -> None:
-    """Seven agencies pooling everything they hold still cannot read the node's part, nor one more part each."""
+    """Seven agencies pooling everything they hold still cannot read the node's part, nor one part more."""
     parsed, net = split(sealed), world.bexley.node.network.net
     pooled = {
         key

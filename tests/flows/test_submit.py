@@ -1,4 +1,4 @@
-"""Handing in: what is accepted once, what is refused with field and remedy, and that a refusal leaves nothing."""
+"""Handing in: what is accepted once, what is refused with field and remedy and leaves nothing."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def test_the_same_key_with_another_body_contradicts(world: World, document
 
 
 async def test_one_agencys_key_is_not_anothers(world: World, document: Any) -> None:
-    """The key is the caller's: another agency that happens to use it is not shown the first one's handover."""
+    """The key is the caller's: another agency that uses it is not shown the first one's handover."""
     await world.hackney.submit(document, key="same")
     document["message"]["authorised_by"]["agency"] = "POLICE"
     with pytest.raises(Conflict) as refused:
@@ -196,7 +196,7 @@ async def test_cards_that_ran_out_are_no_keys(document: Any, dump: Dump) -> None
 
 
 async def test_an_expired_directory_stops_sending_and_is_nobodys_fault(document: Any, dump: Dump) -> None:
-    """Retryable: an adapter keeps the document and hands it in again, instead of refusing it to its agency."""
+    """Retryable: an adapter keeps the document and hands it in again, and is not told off."""
     clock = ManualClock()
     async with two_boroughs(clock=clock) as world:
         clock.advance(31 * DAY)

@@ -32,7 +32,7 @@ from schemas.samples import minimal_example
 
 T = TypeVar("T")
 LEASES = 301
-"""Seconds after which everything that a dead worker had claimed is due again (deliver.LEASE is the longest)."""
+"""Seconds after which all that a dead worker had claimed is due again (deliver.LEASE is the longest)."""
 
 
 class Crash(BaseException):
@@ -214,7 +214,7 @@ async def bury() -> None:
 
 
 async def check(world: World, ref: str, roles: set[str], *, calls: int) -> None:
-    """Accepted everywhere, every history legal, nobody without responsibility, nothing done under two keys."""
+    """Accepted everywhere, every history legal, responsibility somebody's, nothing done under two keys."""
     for borough in world.boroughs:
         legs = await borough.legs(ref)
         assert {role: leg.state for role, leg in legs.items()} == dict.fromkeys(roles, "ACCEPTED")
@@ -230,9 +230,10 @@ async def check(world: World, ref: str, roles: set[str], *, calls: int) -> None:
         assert {key for key, v in given if v.kind is Parcel.NOTIFICATION} == {f"notification-{leg.id}"}
         assert len({key for key, v in told if v.kind is Parcel.REPLY}) == 1
         news = {key: v.content["event"] for key, v in told if v.kind is Parcel.STATUS}
-        assert sorted(map(str, news.values())) == ["accepted", "acknowledged", "opened", "received"], role
-        keys = [key for key, _ in (*given, *told)]
-        assert max(keys.count(key) for key in keys) <= calls
+        told_of = sorted(str(event) for event in news.values() if "overdue" not in str(event))
+        assert told_of == ["accepted", "acknowledged", "opened", "received"], role
+        for keys in ([key for key, _ in given], [key for key, _ in told]):
+            assert max(keys.count(key) for key in keys) <= calls
         own = {f"{BEXLEY}/{role}"}
         assert {v.content.get("principal") for _, v in told if v.kind is Parcel.STATUS} == own
 
@@ -271,18 +272,11 @@ def narrowed(document: dict[str, Any], *agencies: str) -> dict[str, Any]:
     return narrow_document
 
 
-@dataclass(frozen=True)
 class Kit:
     """The helpers above, for tests that cannot import a conftest."""
 
-    machines: Callable[..., Machines] = Machines
-    moment: Callable[..., Moment] = Moment
-    crash: type[BaseException] = Crash
-    story: Any = staticmethod(story)
-    bury: Any = staticmethod(bury)
-    check: Any = staticmethod(check)
-    narrowed: Any = staticmethod(narrowed)
-    leases: int = LEASES
+    machines, moment, crash, leases = Machines, Moment, Crash, LEASES
+    story, bury, check, narrowed = map(staticmethod, (story, bury, check, narrowed))
 
 
 @pytest.fixture

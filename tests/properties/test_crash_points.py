@@ -26,9 +26,7 @@ async def _run(kit: Any, document: Any, *, at: int | None, folder: Path | None =
             machines.clock.advance(kit.leases)
             world = await machines.world(kit.moment())
             ref = await kit.story(world, document)
-        roles = (
-            {role for role in TWO} if len(document["routing"]["recipients"]) == 2 else set(world.bexley.desks)
-        )
+        roles = set(TWO) if len(document["routing"]["recipients"]) == 2 else set(world.bexley.desks)
         await kit.check(world, ref, roles, calls=2 if moment.dead else 1)
     finally:
         await machines.down()
