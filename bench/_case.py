@@ -9,7 +9,6 @@ An exchange ends when the origin has COMMITTED the agency's signed receipt "open
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -86,7 +85,7 @@ class Documents:
 
 
 class Watched:
-    """The origin's store, which also says when an exchange has ended: the commit that made the news "opened"."""
+    """The origin's store, which also tells the end of an exchange: the commit that made the news "opened"."""
 
     def __init__(self, store: Store, ended: Callable[[int], None]) -> None:
         self._store = store
@@ -128,13 +127,14 @@ class Exchange:
 
     async def envelope(self) -> bytes:
         """The newest envelope sent: the bytes that the raw echo carries too."""
-        rows = await self.origin.store.read(
-            lambda tx: tx.handovers(side=None, principal=None, before="", limit=1)
-        )
-        legs = await self.origin.store.read(lambda tx: tx.legs(rows[0].ref, rows[0].version))
-        row = await self.origin.store.read(lambda tx: tx.envelope(legs[0].mid))
-        assert row is not None
-        return row.body
+
+        def newest(tx: Transaction) -> bytes:
+            (handover,) = tx.handovers(side=None, principal=None, before="", limit=1)
+            row = tx.envelope(tx.legs(handover.ref, handover.version)[0].mid)
+            assert row is not None
+            return row.body
+
+        return await self.origin.store.read(newest)
 
 
 @asynccontextmanager
@@ -158,5 +158,3 @@ async def exchange(
             await stack.enter_async_context(running(borough.node, accept=lambda _: None))
         origin, destination = opened
         yield Exchange(origin.node, origin.caller(SENDER), Documents(), destination)
-        # What is on its way at the end is let go: the queues and files are this run's own.
-        await asyncio.sleep(0)
