@@ -23,7 +23,7 @@ from gateway.api.app import build
 from gateway.api.ops import build_metrics
 from gateway.api.routes import Options
 from gateway.clock import SystemClock
-from gateway.config import Agency, Api, Settings
+from gateway.config import Agency, Api, Settings, credentials
 from gateway.core.trust import Network
 from gateway.errors import GatewayError, Misconfigured, Unavailable
 from gateway.flows.metrics import Metrics
@@ -40,7 +40,7 @@ log = structlog.get_logger("bootstrap")
 
 def open_keys(settings: Settings) -> KeyStore:
     """Raises Misconfigured when the passphrase or a key file is not usable in this environment."""
-    passphrase = read_passphrase(file=settings.keys.passphrase_file)
+    passphrase = read_passphrase(file=settings.keys.passphrase_file, credentials=credentials())
     return KeyStore.open(settings.key_folder, passphrase, settings.environment)
 
 

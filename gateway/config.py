@@ -89,7 +89,7 @@ class Metrics(_Section):
 
 
 class KeyFiles(_Section):
-    """No ``folder``: ``keys`` under ``data``. ``passphrase_file``: protocol 7 says where else it may come from."""
+    """No ``folder``: ``keys`` under ``data``. ``passphrase_file``: protocol 7 has the other sources."""
 
     folder: Path | None = None
     passphrase_file: Path | None = None
@@ -167,6 +167,12 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         # Environment over file: what is passed to the constructor is what the TOML file says.
         return env_settings, init_settings
+
+
+def credentials() -> Path | None:
+    """Where systemd puts the credentials of this service (LoadCredential=): a place, not a secret."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    return Path(folder) if folder else None
 
 
 def find(explicit: Path | None = None) -> Path:

@@ -5,13 +5,14 @@ What is stored has been verified, and is verified again whenever it is read: the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import structlog
 
 from gateway.core.ceremony import Bundle
-from gateway.core.directory import open_card
+from gateway.core.directory import Card, open_card
 from gateway.core.trust import Network
+from gateway.errors import Unsupported, Untrusted
 from gateway.flows.node import Node, Trust
 from gateway.ports import Transaction, TrustRow
 
@@ -46,10 +47,18 @@ def join(tx: Transaction, bundle: Bundle, now: int, expect: str | None = None) -
     for version, note in enumerate(bundle.roots, start=1):
         tx.put_trust(TrustRow("root", "", version, note))
     tx.put_trust(TrustRow("directory", "", network.version, bundle.directory))
-    for note in bundle.cards:
-        card = open_card(note, net=network.net, min_suite=network.min_suite, keyring=network.keyring)
+    for card, note in _current(network, bundle.cards):
         tx.put_trust(TrustRow("keycard", card.principal, card.version, note))
     return network
+
+
+def _current(network: Network, notes: Sequence[bytes]) -> Iterator[tuple[Card, bytes]]:
+    """The cards that this directory vouches for; one that it has left behind does not spoil the rest."""
+    for note in notes:
+        try:
+            yield open_card(note, net=network.net, min_suite=network.min_suite, keyring=network.keyring), note
+        except (Untrusted, Unsupported) as error:
+            log.info("a key card of the bundle is not for this directory", code=error.code)
 
 
 async def refresh_trust(node: Node, check: Callable[[Network], None]) -> bool:
