@@ -7,6 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 UV := uv>=0.13,<0.14
+# The second try is for machines whose own certificate authority stands before the package index.
+SYNC = UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --frozen --quiet --python $(BIN)/python
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,7 +19,7 @@ setup: $(STAMP) ## the Python environment in .venv, exactly as locked
 $(STAMP): uv.lock pyproject.toml
 	@test -x $(BIN)/python || python3 -m venv --without-pip $(VENV)
 	@test -x $(BIN)/uv || python3 -m pip --python $(BIN)/python install --quiet --disable-pip-version-check '$(UV)'
-	UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --frozen --quiet --python $(BIN)/python
+	$(SYNC) || $(SYNC) --system-certs
 	@touch $@
 
 demo: setup ## two boroughs, one handover there and back, as a live timeline
