@@ -542,8 +542,8 @@ class Transaction(Protocol):
         self, task: str, before: Task, after: Task, *, due: int = 0, error: str = ""
     ) -> bool: ...
     def release_tasks(self, now: int) -> int:
-        """:meth:`release_outbox` for WAITING tasks. A worker that still holds one hands it over once more, with
-        the same key."""
+        """:meth:`release_outbox` for WAITING tasks. A worker that still holds one hands it over once more,
+        with the same key."""
         ...
 
     def parked_tasks(self, principal: str, limit: int) -> Sequence[TaskRow]: ...
@@ -720,8 +720,8 @@ class Profile(Protocol):
     agency: str
 
     def present(self, view: Mapping[str, Json], leg: LegRow) -> dict[str, Json]:
-        """``view``: the merged sections that this agency could open. Adds headings and what is asked of it; of
-        the data it may only leave out."""
+        """``view``: the merged sections that this agency could open. Adds headings and what is asked of it;
+        of the data it may only leave out."""
         ...
 
 
