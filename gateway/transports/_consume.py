@@ -17,7 +17,8 @@ from gateway.errors import GatewayError
 from gateway.ports import Delivery, Lane
 from gateway.transports import topology
 from gateway.transports._errors import translated
-from gateway.transports._link import MakeLink, Session
+from gateway.transports._link import MakeLink
+from gateway.transports._session import Session
 
 _log = logging.getLogger(__name__)
 
@@ -112,6 +113,7 @@ class Intake:
         async def arrive(message: DeliveredMessage) -> None:
             self._buffer.append(_Delivery(message, self._lane, session, self._timeout))
             self._arrived.set()
+            session.heard = asyncio.get_running_loop().time()
 
         await self.probe(session)
         await session.channel.basic_qos(prefetch_count=self._prefetch)

@@ -12,7 +12,7 @@ from aiormq.abc import ArgumentsType
 
 from gateway.transports import topology
 from gateway.transports._errors import translated
-from gateway.transports._link import Session, Timeouts, open_session
+from gateway.transports._session import Session, Timeouts, open_session
 
 
 async def declare(url: str, areas: Iterable[str], *, patience: float = 60.0) -> None:

@@ -4,12 +4,12 @@ Duty: connect (with a time-out, through a list of addresses, with growing pauses
 it out while it is good, and at the first doubt throw channel AND connection away and begin again. Nothing
 is repaired: a fresh pair lost nothing in any fault run, a mended one did (aio-pika's robust connection).
 
-Left out: what is published or consumed (``rabbit``), what foreign errors mean (``_errors``).
+Left out: one session from open to close (``_session``), what is published or consumed (``rabbit``), what
+foreign errors mean (``_errors``).
 
 Rules:
 
-- Every wait has an end. A socket that is doubted is aborted, not closed: a frozen broker never answers a
-  close, and what it has not read is sent again anyway.
+- Every wait has an end.
 - A session that died young counts as a failed attempt, so a broker that accepts and then hangs up is not
   hammered.
 """
@@ -20,24 +20,15 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from itertools import cycle
 from random import SystemRandom
-from typing import Any
-
-from aio_pika.connection import Connection
-from aiormq.abc import AbstractChannel
-from aiormq.connection import TCPTransportFactory, TLSTransportFactory, TransportFactory
-from yarl import URL
 
 from gateway.errors import GatewayError, Misconfigured, Unavailable
 from gateway.transports._errors import LOST, translated, unavailable
+from gateway.transports._session import Session, Timeouts, open_session
 
 _log = logging.getLogger(__name__)
 _jitter = SystemRandom()
-
-HEARTBEAT = 10
-"""Seconds. A dead peer is noticed after about three; RabbitMQ advises against less than five."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """Seconds between attempts: doubled each time, each drawn from its upper half (33 nodes must not come
@@ -47,109 +38,11 @@ STEADY = 5.0
 """Seconds a session must last for the next pause to be short again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Seconds for each wait on the broker. ``confirm`` covers writing the message and its confirm."""
-
-    connect: float = 5.0
-    confirm: float = 10.0
-    settle: float = 5.0
-    close: float = 3.0
-
-
-class _Wire(TransportFactory):
-    """Remembers the socket that aiormq opens, because aiormq itself has no way to abort it."""
-
-    def __init__(self) -> None:
-        self._writer: asyncio.StreamWriter | None = None
-
-    # Any: the signature is aiormq's.
-    async def create(self, url: URL, **kwargs: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        factory = TLSTransportFactory() if url.scheme == "amqps" else TCPTransportFactory()
-        reader, self._writer = await factory.create(url, **kwargs)
-        return reader, self._writer
-
-    def cut(self) -> None:
-        if self._writer is not None:
-            self._writer.transport.abort()
-
-
-class Session:
-    """One connection and its channel, good until ``lost`` is set, and never again after."""
-
-    def __init__(self, connection: Connection, wire: _Wire, channel: AbstractChannel) -> None:
-        self.channel = channel
-        self.lost = asyncio.Event()
-        self.heard = 0.0
-        self._connection = connection
-        self._wire = wire
-        for end in (channel.closing, channel.connection.closing):
-            end.add_done_callback(lambda _: self.doubt())
-        # The queue was deleted or its leader moved: the broker stops sending and says so only here.
-        channel.on_consumer_cancel_callbacks.add(lambda _: self.doubt())
-
-    def doubt(self) -> None:
-        """Have it thrown away. May be called at any time, any number of times."""
-        self.lost.set()
-
-    async def close(self, patience: float) -> None:
-        """Close in order when it is good, else abort the socket. Never raises, never outlasts
-        twice ``patience`` seconds."""
-        if self.lost.is_set():
-            self._wire.cut()
-        self.lost.set()
-        await _finish(self._connection, self._wire, patience)
-
-
-async def open_session(
-    url: str,
-    *,
-    name: str,
-    timeouts: Timeouts,
-    ssl_context: ssl.SSLContext | None = None,
-) -> Session:
-    """Connect and open a channel with confirms. Raises Unavailable or Misconfigured, leaving nothing open.
-
-    ``url``: amqp(s)://user:password@host:port/vhost. ``name`` is what the broker's operator sees.
-    """
-    wire = _Wire()
-    connection = Connection(
-        URL(url) if "heartbeat" in URL(url).query else URL(url).update_query(heartbeat=HEARTBEAT),
-        ssl_context=ssl_context,
-        client_properties={"connection_name": name},
-    )
-    connection.kwargs["transport_factory"] = wire
-    opened = False
-    try:
-        with translated("connect to the broker"):
-            async with asyncio.timeout(timeouts.connect):
-                await connection.connect()
-                channel = connection.channel(publisher_confirms=True, on_return_raises=True)
-                await channel.initialize()
-                session = Session(connection, wire, await channel.get_underlay_channel())
-        opened = True
-        return session
-    finally:
-        if not opened:
-            wire.cut()
-            await _finish(connection, wire, timeouts.close)
-
-
-async def _finish(connection: Connection, wire: _Wire, patience: float) -> None:
-    # A task of its own: aiormq may cancel what awaits a close, and that must not end the supervisor.
-    closing = asyncio.ensure_future(connection.close())
-    done, _ = await asyncio.wait({closing}, timeout=patience)
-    if not done:
-        wire.cut()
-        done, _ = await asyncio.wait({closing}, timeout=patience)
-    if not done:
-        closing.cancel()
-    elif not closing.cancelled():
-        closing.exception()  # retrieved, so that asyncio does not report it: it is closed either way
-
-
 class Link:
-    """A session that is always there or on its way. ``prepare`` makes a fresh channel ready for its work."""
+    """A session that is always there or on its way. ``prepare`` makes a fresh channel ready for its work.
+
+    ``quiet``: seconds after which a session that has heard nothing is made anew; None: never.
+    """
 
     def __init__(
         self,
@@ -158,8 +51,10 @@ class Link:
         name: str,
         timeouts: Timeouts,
         prepare: Callable[[Session], Awaitable[None]],
+        quiet: float | None = None,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
+        self._quiet = quiet
         self._addresses = tuple(addresses)
         self._name = name
         self._timeouts = timeouts
@@ -273,12 +168,24 @@ class Link:
         self._up.set()
         self._tried.set()
         try:
-            await session.lost.wait()
-            _log.warning("%s: connection lost, connecting again", self._name)
+            await self._while_good(session)
         finally:
             self._session = None
             self._up.clear()
             await session.close(self._timeouts.close)
+
+    async def _while_good(self, session: Session) -> None:
+        loop = asyncio.get_running_loop()
+        session.heard = loop.time()
+        while not session.lost.is_set():
+            try:
+                async with asyncio.timeout_at(session.heard + self._quiet if self._quiet else None):
+                    await session.lost.wait()
+            except TimeoutError:
+                if self._quiet and loop.time() >= session.heard + self._quiet:
+                    _log.info("%s: quiet for long, connecting again to be sure", self._name)
+                    return
+        _log.warning("%s: connection lost, connecting again", self._name)
 
     def _failed(self, error: GatewayError) -> None:
         # One line when the trouble begins or changes, not one an attempt.

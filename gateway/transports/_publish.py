@@ -15,7 +15,8 @@ from gateway.errors import Misconfigured, Unavailable, UnknownRecipient
 from gateway.ports import Outgoing
 from gateway.transports import topology
 from gateway.transports._errors import REFUSED, TIMEOUT, translated, unavailable
-from gateway.transports._link import MakeLink, Session
+from gateway.transports._link import MakeLink
+from gateway.transports._session import Session
 
 PERSISTENT = 2
 """AMQP delivery mode: on disk before it is confirmed. The default of aio-pika is not."""

@@ -3,8 +3,8 @@
 Duty: ``gateway.ports.Transport`` on aio-pika. Durable quorum queues, persistent messages, publisher confirms,
 mandatory routing, acknowledgement by hand, a time-out on every wait.
 
-Left out: reconnecting (``_link``), names (``topology``), translating errors (``_errors``), when to publish
-again (the outbox is the truth, not this object).
+Left out: reconnecting (``_link``, ``_session``), names (``topology``), translating errors (``_errors``), and
+when to publish again (the outbox is the truth, not this object).
 
 Rules:
 
@@ -36,8 +36,9 @@ from gateway.transports import topology
 from gateway.transports._consume import Intake
 from gateway.transports._declare import declare
 from gateway.transports._errors import LOST
-from gateway.transports._link import Link, Session, Timeouts
+from gateway.transports._link import Link
 from gateway.transports._publish import Publisher
+from gateway.transports._session import Session, Timeouts
 
 __all__ = ["RabbitTransport", "Timeouts", "declare"]
 
@@ -134,16 +135,19 @@ class RabbitTransport:
         return Intake(
             topology.intake(self._area, lane),
             lane,
-            lambda prepare: self._link(f"consume {lane.name.lower()}", prepare),
+            lambda prepare: self._link(f"consume {lane.name.lower()}", prepare, self._timeouts.quiet),
             prefetch=self._prefetch,
             timeout=self._timeouts.settle,
         )
 
-    def _link(self, name: str, prepare: Callable[[Session], Awaitable[None]]) -> Link:
+    def _link(
+        self, name: str, prepare: Callable[[Session], Awaitable[None]], quiet: float | None = None
+    ) -> Link:
         return Link(
             self._addresses,
             name=f"gateway {self._area} {name}",
             timeouts=self._timeouts,
             prepare=prepare,
+            quiet=quiet,
             ssl_context=self._ssl_context,
         )

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import aio_pika
 import pytest
@@ -14,7 +15,7 @@ from yarl import URL
 from gateway.errors import Misconfigured, Unavailable, UnknownRecipient
 from gateway.ports import Delivery, Lane, Outgoing, Transport
 from gateway.testing.broker import PrivateBroker
-from gateway.testing.transport_suite import HERE, THERE, message, take, take_all
+from gateway.testing.transport_suite import HERE, MIB, THERE, message, take, take_all
 from gateway.transports import topology
 from gateway.transports.rabbit import RabbitTransport, Timeouts, declare
 
@@ -143,14 +144,20 @@ async def test_a_frozen_broker(broker: PrivateBroker, url: str) -> None:
 
 
 async def test_a_frozen_broker_does_not_hold_up_a_close(broker: PrivateBroker, url: str) -> None:
+    before = asyncio.all_tasks()
     here = RabbitTransport(url, HERE, timeouts=QUICK)
     async with running(here):
         deliveries = here.deliveries(Lane.URGENT)
         await here.check()
         broker.pause()
         try:
+            # More than the sockets hold: an orderly close would wait until the broker has read it all.
+            publishing = [asyncio.create_task(here.publish(message(bytes(4 * MIB)))) for _ in range(10)]
+            outcomes = await asyncio.gather(*publishing, return_exceptions=True)
+            assert {type(outcome) for outcome in outcomes} == {Unavailable}
             async with asyncio.timeout(2 * QUICK.close + 2):
                 await here.close()
+            assert asyncio.all_tasks() == before
         finally:
             broker.resume()
         assert await anext(deliveries, None) is None
@@ -190,6 +197,20 @@ async def test_a_deleted_queue(broker: PrivateBroker, url: str) -> None:
         await here.publish(message(b"back"))
         assert await take_all(deliveries, 1) == [b"back"]
         await there.check()
+
+
+async def test_a_queue_that_is_deleted_and_made_anew_is_read_again(broker: PrivateBroker, url: str) -> None:
+    here = RabbitTransport(url, HERE, timeouts=QUICK)
+    there = RabbitTransport(url, THERE, timeouts=replace(QUICK, quiet=2))
+    async with running(here, there):
+        deliveries = there.deliveries(Lane.STANDARD)
+        await here.publish(message(b"old"))
+        assert await take_all(deliveries, 1) == [b"old"]
+        await ctl(broker, "delete_queue", "--vhost", vhost(url), INTAKE)
+        await declare(url, [HERE, THERE])
+        await here.publish(message(b"new"))
+        # RabbitMQ 3.10 mostly leaves the subscription deaf and says nothing: only quiet tells.
+        assert await take_all(deliveries, 1) == [b"new"]
 
 
 async def test_no_topology_yet(broker_url: str) -> None:

@@ -18,8 +18,8 @@ from gateway.testing.transport_suite import HERE, THERE, expect_silence, message
 from gateway.transports import _link, topology
 from gateway.transports._consume import _Delivery
 from gateway.transports._errors import LOST, REFUSED, TIMEOUT
-from gateway.transports._link import Session, Timeouts, open_session
 from gateway.transports._publish import NACKS, Publisher
+from gateway.transports._session import Session, Timeouts, open_session
 from gateway.transports.rabbit import RabbitTransport, declare
 
 
@@ -178,6 +178,40 @@ async def test_a_session_that_is_closed_by_the_broker_is_lost(broker: PrivateBro
             await session.lost.wait()
     finally:
         await session.close(1)
+
+
+async def test_a_subscription_that_the_broker_cancels_is_made_anew(broker: PrivateBroker, url: str) -> None:
+    there = RabbitTransport(url, THERE)
+    try:
+        there.deliveries(Lane.STANDARD)
+        session = await there._intakes[Lane.STANDARD].link.session()
+        queue, name = topology.intake(THERE, Lane.STANDARD), URL(url).path[1:]
+        await asyncio.to_thread(broker.ctl, "delete_queue", "--vhost", name, queue)
+        async with asyncio.timeout(10):
+            await session.lost.wait()
+    finally:
+        await there.close()
+
+
+async def test_a_quiet_subscription_is_made_anew_and_a_busy_one_is_not(url: str) -> None:
+    here, there = RabbitTransport(url, HERE), RabbitTransport(url, THERE, timeouts=Timeouts(quiet=0.5))
+    try:
+        await here.start()
+        deliveries = there.deliveries(Lane.STANDARD)
+        session = await there._intakes[Lane.STANDARD].link.session()
+        loop = asyncio.get_running_loop()
+        busy_until = loop.time() + 1.5
+        while loop.time() < busy_until:
+            await here.publish(message(b"busy"))
+            await take_all(deliveries, 1)
+        assert not session.lost.is_set()
+        async with asyncio.timeout(10):
+            await session.lost.wait()
+        await here.publish(message(b"after"))
+        assert await take_all(deliveries, 1) == [b"after"]
+    finally:
+        await here.close()
+        await there.close()
 
 
 class _Judged:

@@ -1,0 +1,132 @@
+"""One connection with one channel: opened under a time-out, used until the first doubt, thrown away whole.
+
+Duty: open, notice that it is lost, close or abort. Left out: opening the next one (``_link``), and what is
+published or consumed on it.
+
+Rules: every wait has an end. A socket that is doubted is aborted, not closed: a frozen broker never answers
+a close, and what it has not read is sent again anyway.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from dataclasses import dataclass
+from typing import Any
+
+from aio_pika.connection import Connection
+from aiormq.abc import AbstractChannel
+from aiormq.connection import TCPTransportFactory, TLSTransportFactory, TransportFactory
+from yarl import URL
+
+from gateway.transports._errors import translated
+
+HEARTBEAT = 10
+"""Seconds. A dead peer is noticed after about three; RabbitMQ advises against less than five."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds for each wait on the broker. ``confirm`` covers writing the message and its confirm.
+
+    ``quiet``: a subscription that has heard nothing for so long is made anew. RabbitMQ 3.10 can leave one
+    deaf without a word: after its queue is deleted and made again at once, messages are handed to a consumer
+    that is never told of them. Nothing but a new connection brings them back.
+    """
+
+    connect: float = 5.0
+    confirm: float = 10.0
+    settle: float = 5.0
+    close: float = 3.0
+    quiet: float = 300.0
+
+
+class _Wire(TransportFactory):
+    """Remembers the socket that aiormq opens, because aiormq itself has no way to abort it."""
+
+    def __init__(self) -> None:
+        self._writer: asyncio.StreamWriter | None = None
+
+    # Any: the signature is aiormq's.
+    async def create(self, url: URL, **kwargs: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        factory = TLSTransportFactory() if url.scheme == "amqps" else TCPTransportFactory()
+        reader, self._writer = await factory.create(url, **kwargs)
+        return reader, self._writer
+
+    def cut(self) -> None:
+        if self._writer is not None:
+            self._writer.transport.abort()
+
+
+class Session:
+    """One connection and its channel, good until ``lost`` is set, and never again after."""
+
+    def __init__(self, connection: Connection, wire: _Wire, channel: AbstractChannel) -> None:
+        self.channel = channel
+        self.lost = asyncio.Event()
+        self.heard = 0.0  # loop time of the broker's last word on our work
+        self._connection = connection
+        self._wire = wire
+        for end in (channel.closing, channel.connection.closing):
+            end.add_done_callback(lambda _: self.doubt())
+        # The queue was deleted or its leader moved: the broker stops sending and says so only here.
+        channel.on_consumer_cancel_callbacks.add(lambda _: self.doubt())
+
+    def doubt(self) -> None:
+        """Have it thrown away. May be called at any time, any number of times."""
+        self.lost.set()
+
+    async def close(self, patience: float) -> None:
+        """Close in order when it is good, else abort the socket. Never raises, never outlasts
+        twice ``patience`` seconds."""
+        if self.lost.is_set():
+            self._wire.cut()
+        self.lost.set()
+        await _finish(self._connection, self._wire, patience)
+
+
+async def open_session(
+    url: str,
+    *,
+    name: str,
+    timeouts: Timeouts,
+    ssl_context: ssl.SSLContext | None = None,
+) -> Session:
+    """Connect and open a channel with confirms. Raises Unavailable or Misconfigured, leaving nothing open.
+
+    ``url``: amqp(s)://user:password@host:port/vhost. ``name`` is what the broker's operator sees.
+    """
+    wire = _Wire()
+    connection = Connection(
+        URL(url) if "heartbeat" in URL(url).query else URL(url).update_query(heartbeat=HEARTBEAT),
+        ssl_context=ssl_context,
+        client_properties={"connection_name": name},
+    )
+    connection.kwargs["transport_factory"] = wire
+    opened = False
+    try:
+        with translated("connect to the broker"):
+            async with asyncio.timeout(timeouts.connect):
+                await connection.connect()
+                channel = connection.channel(publisher_confirms=True, on_return_raises=True)
+                await channel.initialize()
+                session = Session(connection, wire, await channel.get_underlay_channel())
+        opened = True
+        return session
+    finally:
+        if not opened:
+            wire.cut()
+            await _finish(connection, wire, timeouts.close)
+
+
+async def _finish(connection: Connection, wire: _Wire, patience: float) -> None:
+    # A task of its own: aiormq may cancel what awaits a close, and that must not end the supervisor.
+    closing = asyncio.ensure_future(connection.close())
+    done, _ = await asyncio.wait({closing}, timeout=patience)
+    if not done:
+        wire.cut()
+        done, _ = await asyncio.wait({closing}, timeout=patience)
+    if not done:
+        closing.cancel()
+    elif not closing.cancelled():
+        closing.exception()  # retrieved, so that asyncio does not report it: it is closed either way
