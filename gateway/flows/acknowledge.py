@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from gateway.core import shred
 from gateway.core.encoding import JsonObject
 from gateway.core.envelope import Kind
+from gateway.core.receipts import Receipt
 from gateway.core.states import RECEIPT_OF, LegState, advance_leg, path
 from gateway.errors import Conflict, InvalidDocument, NotFound, Problem, UnknownRecipient
 from gateway.flows import outgoing, receipts
@@ -21,7 +23,7 @@ from gateway.flows.deliver import access
 from gateway.flows.node import PRIORITY, Caller, Node, area_of, lane_for
 from gateway.flows.submit import routing_part
 from gateway.flows.vault import ROUTING, write_sections
-from gateway.ports import EnvelopeRow, LegEvent, LegRow, Parcel, Side, Task, Transaction
+from gateway.ports import EnvelopeRow, IdempotencyRow, LegEvent, LegRow, Parcel, Side, Task, Transaction
 from schemas.acknowledgement import Acknowledgement, parse_acknowledgement
 from schemas.base import ShapeError
 
@@ -33,7 +35,7 @@ NEEDS_OPENING = frozenset({"acknowledged", "accepted"})
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """``repeated``: the leg had already been answered so; nothing was signed again."""
+    """``repeated``: this very answer was on record already; nothing was signed again."""
 
     leg: str
     state: str
@@ -57,7 +59,7 @@ async def acknowledge(node: Node, caller: Caller, leg_id: str, answer: Acknowled
     """Record what ``caller``'s agency answers about one of its legs.
 
     Raises NotFound when the leg is not this agency's, Conflict when the table allows no such step from
-    where the leg stands.
+    where the leg stands, or when the step was taken before with other words.
     """
     now = node.clock.now()
     leg = await node.store.read(lambda tx: _leg(tx, caller, leg_id))
@@ -120,8 +122,9 @@ def _record(
     receipts.chain_lock(tx, area_of(leg.counterpart))
     leg = _leg(tx, caller, leg_id)  # as it stands under the lock
     target = RECEIPT_OF[answer.state]
-    given = [row.state for row in tx.receipts(mid=leg.mid, by=leg.principal) if row.state != "opened"]
-    if given and given[-1] == target:  # "opened" may follow an answer given while the adapter was still at it
+    given = [row for row in tx.receipts(mid=leg.mid, by=leg.principal) if row.state != "opened"]
+    if given and given[-1].state == target:  # "opened" may follow: the adapter was still at it
+        _check_same(tx, node, given[-1].hash, answer)
         return Recorded(leg.id, leg.state, (), repeated=True)
     steps = path(LegState(leg.state), target)
     _check_opened(tx, leg, target)
@@ -130,12 +133,35 @@ def _record(
         raise NotFound("the message of this leg is gone", code="no_message")
     reply = outgoing.store(tx, node, sending, now).statement if sending else None
     tx.put_access(access(caller, leg, "ALTERATION", f"ANSWER_{answer.state}", now))
-    states = [
+    signed = [
         _step(tx, node, leg, envelope, step, answer, reply if step == target else None, now) for step in steps
     ]
+    key, words = _fingerprints(node, signed[-1].hash, answer)
+    tx.put_idempotency(IdempotencyRow(key, words, leg.ref, leg.version, now))
     receipts.settle_handover(tx, leg.ref, leg.version, now)
     moved = tx.leg(leg.id)
-    return Recorded(leg.id, moved.state if moved else leg.state, tuple(states))
+    return Recorded(leg.id, moved.state if moved else leg.state, tuple(steps))
+
+
+def _check_same(tx: Transaction, node: Node, receipt: bytes, answer: Acknowledgement) -> None:
+    """Raises Conflict when the answer on record had other words: called a repetition, these would be lost."""
+    key, words = _fingerprints(node, receipt, answer)
+    on_record = tx.idempotency(key)
+    if on_record and on_record.request != words:
+        raise Conflict(
+            "this leg was answered so before, with other words",
+            code="answered_otherwise",
+            remedy="the first answer stands; what is new needs a step of its own, or a telephone",
+        )
+
+
+def _fingerprints(node: Node, receipt: bytes, answer: Acknowledgement) -> tuple[bytes, bytes]:
+    """Keyed, as those of submit: a plain hash of what a person wrote would be personal data (protocol 7)."""
+    secret = node.keys.secret("idempotency")
+    words = answer.model_dump_json().encode()
+    return shred.keyed_hash(secret, receipt, purpose="answer"), shred.keyed_hash(
+        secret, words, purpose="body"
+    )
 
 
 def _check_opened(tx: Transaction, leg: LegRow, target: str) -> None:
@@ -159,14 +185,13 @@ def _step(
     answer: Acknowledgement,
     reply: bytes | None,
     now: int,
-) -> str:
+) -> Receipt:
     """One signed receipt and the move it stands for."""
     before = tx.leg(leg.id) or leg
     after = advance_leg(LegState(before.state), step)
     code = answer.reason_code.value if answer.reason_code and step == RECEIPT_OF[answer.state] else ""
     event = LegEvent(leg.id, now, step, before.state, after, leg.principal, code)
     tx.advance_leg(leg.id, before.state, after, event)
-    receipts.sign(
+    return receipts.sign(
         tx, node, by=leg.principal, envelope=envelope, state=step, now=now, leg=leg, code=code, reply=reply
     )
-    return step

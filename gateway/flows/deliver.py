@@ -40,7 +40,7 @@ AT_ONCE = 16
 """Parcels with one agency's adapter at a time: its system decides the pace, not our backlog."""
 
 LEASE = 300
-"""Seconds before another worker may take a claimed parcel up: longer than the adapter's time-outs of
+"""Seconds before another worker may take a claimed parcel up, beyond the adapter's time-outs of
 BATCH / AT_ONCE turns."""
 
 log = structlog.get_logger("deliver")
@@ -60,7 +60,8 @@ async def deliver(node: Node, binding: AgencyBinding) -> int:
     now = node.clock.now()
 
     def claim(tx: Transaction) -> Sequence[_Claimed]:
-        tasks = tx.claim_tasks(binding.principal, now, BATCH, LEASE)
+        lease = LEASE + node.pace.adapter_timeout * (BATCH // AT_ONCE)
+        tasks = tx.claim_tasks(binding.principal, now, BATCH, lease)
         if binding.adapter.pulls:  # due since before the agency changed to fetching: it finds them parked
             for task in tasks:
                 tx.advance_task(task.id, Task.WAITING, Task.PARKED)

@@ -294,6 +294,22 @@ async def test_an_answer_given_while_the_adapter_is_still_at_it_stays_an_answer(
         await check_histories(borough, ref)
 
 
+async def test_the_same_answer_with_other_words_is_not_called_a_repetition(
+    world: World, document: Any, dump: Any
+) -> None:
+    """The words of the second would be lost, and the caller told that all is well."""
+    ref = (await world.hackney.submit(document)).ref
+    await world.settle()
+    leg = (await world.bexley.legs(ref))["dwp"]
+    await world.bexley.answer("dwp", leg.id, reason_text="first")
+    before = dump(world.bexley)
+    assert (await world.bexley.answer("dwp", leg.id, reason_text="first")).repeated
+    with pytest.raises(Conflict) as refused:
+        await world.bexley.answer("dwp", leg.id, reason_text="second")
+    assert refused.value.code == "answered_otherwise"
+    assert dump(world.bexley) == before
+
+
 @pytest.mark.parametrize("who", ["police", "housing"])
 async def test_nobody_answers_for_another_agency(world: World, document: Any, who: str) -> None:
     ref = (await world.hackney.submit(document)).ref

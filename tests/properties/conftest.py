@@ -31,8 +31,8 @@ from keys_example import AGENCIES
 from schemas.samples import minimal_example
 
 T = TypeVar("T")
-LEASES = 301
-"""Seconds after which all that a dead worker had claimed is due again (deliver.LEASE is the longest)."""
+LEASES = 421
+"""Seconds after which all that a dead worker had claimed is due again (those of deliver are the longest)."""
 
 
 class Crash(BaseException):
