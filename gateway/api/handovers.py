@@ -25,7 +25,7 @@ from gateway.api.routes import Call, reply
 from gateway.core.encoding import Json, JsonObject
 from gateway.flows import show, submit
 from gateway.flows.show import Standing
-from gateway.ports import HandoverRow, Transaction
+from gateway.ports import Transaction
 
 PAGE = 50
 """Rows of a list when nothing is asked for."""
@@ -70,14 +70,14 @@ async def listed(call: Call) -> web.Response:
     rows = await call.node.store.read(
         lambda tx: tx.handovers(side=None, principal=principal, before=before, limit=limit + 1)
     )
-    page: list[Json] = [_line(row) for row in rows[:limit]]
+    page: list[Json] = [show.line(row) for row in rows[:limit]]
     more = len(rows) > limit
     link = {"Link": f'</v1/handovers?limit={limit}&cursor={rows[limit - 1].id}>; rel="next"'} if more else {}
     return reply({"handovers": page}, headers=link)
 
 
 async def one(call: Call) -> web.Response:
-    return reply(await _look(call, lambda tx, standing: show.summary(tx, call.node, standing)))
+    return reply(await _look(call, lambda _, standing: show.summary(call.node, standing)))
 
 
 async def events(call: Call) -> web.Response:
@@ -93,9 +93,7 @@ async def receipts(call: Call) -> web.Response:
 
 
 async def why(call: Call) -> web.Response:
-    return reply(
-        await _look(call, lambda tx, standing: _about(standing, "legs", show.why(tx, call.node, standing)))
-    )
+    return reply(await _look(call, lambda tx, standing: _about(standing, "legs", show.why(tx, standing))))
 
 
 async def _look(call: Call, view: Callable[[Transaction, Standing], JsonObject]) -> JsonObject:
@@ -111,17 +109,3 @@ async def _look(call: Call, view: Callable[[Transaction, Standing], JsonObject])
 
 def _about(standing: Standing, name: str, found: list[Json]) -> JsonObject:
     return {"handover": standing.handover.ref, "version": standing.handover.version, name: found}
-
-
-def _line(row: HandoverRow) -> JsonObject:
-    return {
-        "handover": row.ref,
-        "version": row.version,
-        "side": row.side.value,
-        "origin": row.origin,
-        "destination": row.destination,
-        "urgency": row.urgency,
-        "state": row.state,
-        "created": show.when(row.created),
-        "updated": show.when(row.updated),
-    }

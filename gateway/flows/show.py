@@ -45,8 +45,8 @@ def _concerns(row: HandoverRow, legs: Sequence[LegRow], principal: str) -> bool:
     return principal in mine or principal == row.submitted_by
 
 
-def summary(tx: Transaction, node: Node, standing: Standing) -> JsonObject:
-    row = standing.handover
+def line(row: HandoverRow) -> JsonObject:
+    """One handover in a list: references, codes and times."""
     return {
         "handover": row.ref,
         "version": row.version,
@@ -55,10 +55,18 @@ def summary(tx: Transaction, node: Node, standing: Standing) -> JsonObject:
         "destination": row.destination,
         "urgency": row.urgency,
         "state": row.state,
+        "created": when(row.created),
+        "updated": when(row.updated),
+    }
+
+
+def summary(node: Node, standing: Standing) -> JsonObject:
+    row = standing.handover
+    return {
+        **line(row),
         "summary": sentence(node, standing),
         "responsible": responsibilities(standing.legs),
         "legs": [leg_facts(leg) for leg in standing.legs],
-        "created": when(row.created),
         "updated": when(max([row.updated, *(leg.updated for leg in standing.legs)])),
     }
 
@@ -155,7 +163,7 @@ def receipt_facts(row: ReceiptRow) -> JsonObject:
     }
 
 
-def why(tx: Transaction, node: Node, standing: Standing) -> list[Json]:
+def why(tx: Transaction, standing: Standing) -> list[Json]:
     """Leg by leg: where it is, whose turn it is, what went wrong last, when it is tried again, what to do."""
     return [_why(tx, leg) for leg in standing.legs]
 

@@ -83,9 +83,7 @@ async def test_a_refusal_is_held_for_a_person_and_blocks_nobody(world: World, do
     world.clock.advance(86_400)
     await world.bexley.turn()
     assert world.bexley.desks["dwp"].keys == []  # never called again by itself for the held parcel
-    standing = await world.bexley.node.store.read(
-        lambda tx: show.why(tx, world.bexley.node, show.find(tx, ref, None))
-    )
+    standing = await world.bexley.node.store.read(lambda tx: show.why(tx, show.find(tx, ref, None)))
     assert [line["where"] for line in standing if line["agency"] == "DWP"] == ["held here"]
 
 
