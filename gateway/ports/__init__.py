@@ -1,0 +1,79 @@
+"""Every seam of the gateway: what the flows need of the world, as Protocols with their contracts.
+
+Each Protocol has one in-memory implementation and at least one real one; both pass the same behavioural
+suite in ``gateway.testing``. Records that cross a seam are frozen dataclasses. Nothing here does anything:
+no IO, no clock, no default implementation.
+"""
+
+from __future__ import annotations
+
+from gateway.core.encoding import Json
+from gateway.ports.agencies import (
+    Adapter,
+    AdapterFactory,
+    AgencyBinding,
+    Answer,
+    Delivered,
+    Profile,
+    Submission,
+    View,
+)
+from gateway.ports.machine import Clock, Keys
+from gateway.ports.rows import (
+    AccessRow,
+    EnvelopeRow,
+    HandoverRow,
+    HeldRow,
+    IdempotencyRow,
+    LegEvent,
+    LegRow,
+    Outbound,
+    OutboxRow,
+    Parcel,
+    ReceiptRow,
+    Side,
+    StreamRow,
+    Task,
+    TaskRow,
+    TokenRow,
+    TrustRow,
+)
+from gateway.ports.store import Store, Transaction
+from gateway.ports.transport import Delivery, Lane, Outgoing, Transport
+
+__all__ = [
+    "AccessRow",
+    "Adapter",
+    "AdapterFactory",
+    "AgencyBinding",
+    "Answer",
+    "Clock",
+    "Delivered",
+    "Delivery",
+    "EnvelopeRow",
+    "HandoverRow",
+    "HeldRow",
+    "IdempotencyRow",
+    "Json",
+    "Keys",
+    "Lane",
+    "LegEvent",
+    "LegRow",
+    "Outbound",
+    "OutboxRow",
+    "Outgoing",
+    "Parcel",
+    "Profile",
+    "ReceiptRow",
+    "Side",
+    "Store",
+    "StreamRow",
+    "Submission",
+    "Task",
+    "TaskRow",
+    "TokenRow",
+    "Transaction",
+    "Transport",
+    "TrustRow",
+    "View",
+]

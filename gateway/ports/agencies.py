@@ -1,0 +1,122 @@
+"""How an agency is spoken to, and what crosses between it and the node."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Protocol
+
+from gateway.core.encoding import Json
+from gateway.errors import GatewayError
+from gateway.ports.rows import LegRow, Parcel
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What one agency is given. ``content`` is PLAINTEXT, in the words of its profile: it exists between
+    unsealing and the agency's adapter and nowhere else, so it is kept out of every repr."""
+
+    kind: Parcel
+    handover: str
+    version: int
+    leg: str
+    principal: str
+    urgency: str
+    content: Mapping[str, Json] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The agency's system has it. ``reference`` is that system's own opaque id, or ""."""
+
+    reference: str = ""
+
+
+class Answer(Protocol):
+    """One acknowledgement that an agency gave through its adapter, not yet recorded."""
+
+    @property
+    def leg(self) -> str: ...
+
+    @property
+    def body(self) -> bytes:
+        """JSON of ``schemas.acknowledgement.Acknowledgement``."""
+        ...
+
+    async def done(self) -> None:
+        """It is committed. May be called again after a crash."""
+        ...
+
+    async def refuse(self, error: GatewayError) -> None:
+        """It cannot be recorded as it stands; the agency is told why."""
+        ...
+
+
+class Submission(Protocol):
+    """One handover document that an agency handed in through its adapter, not yet accepted."""
+
+    @property
+    def body(self) -> bytes: ...
+
+    @property
+    def key(self) -> str:
+        """Idempotency key: the same for the same hand-in, whatever crashes."""
+        ...
+
+    async def done(self, ref: str) -> None: ...
+
+    async def refuse(self, error: GatewayError) -> None: ...
+
+
+class Adapter(Protocol):
+    """How one agency's system is spoken to.
+
+    Contract: ``deliver`` is idempotent by ``key``: the same key again is the same parcel, and the agency can
+    tell. It returns only when the agency's side owns the content durably. It raises Unavailable to be
+    called again later, Rejected to stop and have a person look. ``pulls`` True: the agency fetches its
+    parcels itself, with a justification, and ``deliver`` is never called for a notification.
+    """
+
+    pulls: ClassVar[bool]
+
+    async def start(self) -> None: ...
+
+    async def deliver(self, view: View, *, key: str) -> Delivered: ...
+
+    def acknowledgements(self) -> AsyncIterator[Answer]:
+        """Ends only when the adapter is closed; an adapter that brings none ends at once."""
+        ...
+
+    def submissions(self) -> AsyncIterator[Submission]: ...
+
+    async def check(self) -> None:
+        """Raises Unavailable or Misconfigured when it could not deliver now."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Profile(Protocol):
+    """What an agency is shown, in its own words, and what it may answer."""
+
+    agency: str
+
+    def present(self, view: Mapping[str, Json], leg: LegRow) -> dict[str, Json]:
+        """``view``: the merged sections that this agency could open. Adds headings and what is asked of it;
+        of the data it may only leave out."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AgencyBinding:
+    """One agency of this area: who it is, how it is reached, how it is spoken to."""
+
+    principal: str
+    adapter: Adapter
+    profile: Profile
+    justification: str
+
+
+AdapterFactory = Callable[[str, Mapping[str, object]], Adapter]
+"""``(principal, options) -> Adapter``: what a name in the configuration resolves to. Raises Misconfigured
+naming the option that is missing or wrong."""

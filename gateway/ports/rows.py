@@ -1,0 +1,274 @@
+"""What is stored: one frozen record a table, and the states a row can be in.
+
+No record holds personal data: references, codes, hashes, times, and sealed bytes. Times are whole unix
+seconds (UTC). Ids are time-ordered (UUIDv7, RFC 9562) so that an index stays flat at a million rows; the
+message id on the wire stays random.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from gateway.ports.transport import Lane
+
+
+class Side(StrEnum):
+    ORIGIN = "origin"
+    DESTINATION = "destination"
+
+
+class Outbound(StrEnum):
+    """Where an outbox row stands. WAITING: to be published when due. PUBLISHED: the broker has it, the
+    peer has not answered; published again when due. SETTLED: the peer has it, or it is obsolete."""
+
+    WAITING = "waiting"
+    PUBLISHED = "published"
+    SETTLED = "settled"
+
+
+class Task(StrEnum):
+    """Where a delivery to an agency stands. WAITING: due. PARKED: the agency fetches it itself. DONE: the
+    agency's adapter has it. HELD: the adapter refused it for good; a person must look."""
+
+    WAITING = "waiting"
+    PARKED = "parked"
+    DONE = "done"
+    HELD = "held"
+
+
+class Parcel(StrEnum):
+    """What is delivered to an agency: its view of a handover, the news about a leg, or a sealed reply."""
+
+    NOTIFICATION = "notification"
+    STATUS = "status"
+    REPLY = "reply"
+
+
+@dataclass(frozen=True, slots=True)
+class HandoverRow:
+    """One version of one handover as one side keeps it. No personal data: references, codes and times."""
+
+    ref: str
+    version: int
+    side: Side
+    origin: str
+    destination: str
+    urgency: str
+    state: str
+    submitted_by: str
+    created: int
+    updated: int
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LegRow:
+    """One agency's part of a handover. ``id`` is minted at the origin and the same on both sides.
+
+    ``acknowledge_by`` and ``decide_by`` are 0 until the clock starts with the receiving node's signed
+    receipt. ``mid`` is the newest message that carries the leg. ``overdue`` names the deadlines that have
+    fired: "", "acknowledge", "decide" or "acknowledge,decide".
+    """
+
+    id: str
+    ref: str
+    version: int
+    side: Side
+    principal: str
+    agency: str
+    counterpart: str
+    state: str
+    urgency: str
+    mid: str
+    delivered: int = 0
+    opened: int = 0
+    acknowledge_by: int = 0
+    decide_by: int = 0
+    overdue: str = ""
+    updated: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LegEvent:
+    """One line of a leg's history. ``code`` is a reason code of the catalogue or "". Never free text."""
+
+    leg: str
+    at: int
+    event: str
+    before: str
+    after: str
+    by: str
+    code: str = ""
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EnvelopeRow:
+    """The sealed bytes of one message, sent or received, and the keys to its parts, wrapped.
+
+    ``side`` ORIGIN: we sent it; DESTINATION: we received it. ``secrets`` is ``core.shred.wrap`` of the part
+    keys (and who may read which part) under the record key; ``record_key`` is that key wrapped under the
+    epoch key ``epoch``, which lives outside the database. Both empty when there is nothing to open later.
+    """
+
+    mid: str
+    side: Side
+    kind: int
+    peer: str
+    stream: str
+    seq: int
+    statement: bytes
+    digest: bytes
+    expires: int
+    body: bytes = field(repr=False)
+    secrets: bytes = field(repr=False, default=b"")
+    record_key: bytes = field(repr=False, default=b"")
+    epoch: str = ""
+    ref: str = ""
+    version: int = 0
+    created: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRow:
+    """Our end of a stream with one peer (protocol 4.3, 4.5), in one direction.
+
+    Outgoing: ``seq`` is the last number used, ``head`` its statement hash. Incoming: ``seq`` is the highest
+    number up to which nothing is missing, ``head`` the statement hash of that message.
+    """
+
+    peer: str
+    outgoing: bool
+    stream: str
+    seq: int
+    head: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    id: str
+    peer: str
+    lane: Lane
+    mid: str
+    state: Outbound
+    due: int
+    attempts: int = 0
+    created: int = 0
+    expires: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptRow:
+    """A signed receipt (protocol 5), received or our own. ``sent_in`` is the mid of the envelope that
+    carries our own to the peer, "" while it waits to be packed; for a received one it is the mid it came in.
+    """
+
+    hash: bytes
+    mid: str
+    by: str
+    state: str
+    code: str
+    at: int
+    prev: bytes
+    note: bytes
+    peer: str
+    ours: bool
+    leg: str = ""
+    ref: str = ""
+    version: int = 0
+    sent_in: str = ""
+    applied: bool = False
+    urgent: bool = False
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """One thing to hand to an agency's adapter. ``id`` is the idempotency key the adapter is given, the
+    same on every repeat. ``mid`` is the message that holds the content ("" for STATUS)."""
+
+    id: str
+    kind: Parcel
+    principal: str
+    leg: str
+    mid: str
+    state: Task
+    due: int
+    attempts: int = 0
+    error: str = ""
+    created: int = 0
+    subject: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRow:
+    """One line of the s.62 DPA 2018 log: who did what to whose part of which handover, when and why.
+
+    ``operation`` is one of COLLECTION, ALTERATION, CONSULTATION, DISCLOSURE, COMBINATION, ERASURE. ``actor``
+    is a pseudonymous reference, never a name; ``justification`` a short code; ``note`` the optional text of
+    the person who acted, kept here and nowhere else. Written BEFORE plaintext is returned.
+    """
+
+    at: int
+    operation: str
+    principal: str
+    actor: str
+    role: str
+    ref: str
+    version: int
+    leg: str
+    sections: tuple[str, ...]
+    recipients: tuple[str, ...]
+    justification: str
+    note: str = ""
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRow:
+    """An agency's API token: only its SHA-256 is stored (32 random bytes need no slow hash)."""
+
+    id: str
+    digest: bytes
+    principal: str
+    label: str
+    created: int
+    expires: int = 0
+    revoked: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyRow:
+    """``key`` and ``request`` are keyed hashes: a plain hash of personal data is personal data."""
+
+    key: bytes
+    request: bytes
+    ref: str
+    version: int
+    created: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRow:
+    """Bytes that could not be accepted, kept for a person. ``digest`` is SHA-256 of ``body``."""
+
+    id: str
+    at: int
+    code: str
+    lane: Lane
+    peer: str
+    digest: bytes
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TrustRow:
+    """One signed trust document: ``kind`` is root, directory or keycard; ``subject`` the principal of a
+    card, else ""."""
+
+    kind: str
+    subject: str
+    version: int
+    note: bytes

@@ -1,0 +1,253 @@
+"""The database, as the flows see it: one unit of work, and who runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol, TypeVar
+
+from gateway.ports.rows import (
+    AccessRow,
+    EnvelopeRow,
+    HandoverRow,
+    HeldRow,
+    IdempotencyRow,
+    LegEvent,
+    LegRow,
+    Outbound,
+    OutboxRow,
+    ReceiptRow,
+    Side,
+    StreamRow,
+    Task,
+    TaskRow,
+    TokenRow,
+    TrustRow,
+)
+from gateway.ports.transport import Lane
+
+T = TypeVar("T")
+
+
+class Transaction(Protocol):
+    """One unit of work. All of it is committed or none of it; see :class:`Store`. In a read every method
+    that would change something raises RuntimeError, and none takes a lock.
+
+    ``put_*`` returns False when a row of that identity is already there, and then changes nothing.
+    ``advance_*`` moves a row only from the state named, and returns False when it is not in it.
+    ``claim_*`` hands a due row to one worker only: the row's ``due`` becomes ``now + lease``, its
+    ``attempts`` grows by one, and the row is returned as it is after that. A worker that dies lets the
+    lease run out.
+    Ids left "" are filled with a fresh UUIDv7 (hex).
+    """
+
+    # handovers and legs
+    def put_handover(self, row: HandoverRow) -> bool:
+        """Identity: (ref, version) and id."""
+        ...
+
+    def handover(self, ref: str, version: int | None = None) -> HandoverRow | None:
+        """``version`` None: the newest."""
+        ...
+
+    def handovers(
+        self, *, side: Side | None, principal: str | None, before: str, limit: int
+    ) -> Sequence[HandoverRow]:
+        """Newest first, ids smaller than ``before`` ("" = from the top). ``principal``: only those it
+        submitted or is the counterpart or recipient of a leg of."""
+        ...
+
+    def advance_handover(self, ref: str, version: int, before: str, after: str, at: int) -> bool: ...
+    def put_leg(self, row: LegRow) -> bool:
+        """Identity: (ref, version, principal) and id."""
+        ...
+
+    def leg(self, leg: str) -> LegRow | None: ...
+    def legs(self, ref: str, version: int) -> Sequence[LegRow]:
+        """In the order they were put."""
+        ...
+
+    def legs_of_message(self, mid: str) -> Sequence[LegRow]: ...
+    def inbox(self, principal: str, *, before: str, limit: int) -> Sequence[LegRow]:
+        """Destination legs of one principal, newest first, ids smaller than ``before``."""
+        ...
+
+    def advance_leg(self, leg: str, before: str, after: str, event: LegEvent, **changes: object) -> bool:
+        """Conditional on ``before``; also appends ``event`` to the history. ``changes`` are further columns
+        of LegRow (``delivered``, ``opened``, ``acknowledge_by``, ``decide_by``, ``overdue``, ``mid``)."""
+        ...
+
+    def history(self, leg: str) -> Sequence[LegEvent]:
+        """Oldest first, in commit order."""
+        ...
+
+    def overdue_legs(self, now: int, limit: int) -> Sequence[LegRow]:
+        """Legs not settled with an unfired deadline <= now: state DELIVERED with acknowledge_by due and
+        "acknowledge" not in overdue, or state in (DELIVERED, RECEIVED, INFO_REQUESTED) with decide_by due
+        and "decide" not in it. A deadline of 0 is none."""
+        ...
+
+    # messages, streams, outbox
+    def put_envelope(self, row: EnvelopeRow) -> bool:
+        """Identity: mid and side; and for received ones (peer, stream, seq)."""
+        ...
+
+    def envelope(self, mid: str) -> EnvelopeRow | None:
+        """Should there be one of each side: the one we sent."""
+        ...
+
+    def envelope_at(self, peer: str, stream: str, seq: int) -> EnvelopeRow | None:
+        """A received one, by its place in the peer's stream."""
+        ...
+
+    def stream(self, peer: str, *, outgoing: bool) -> StreamRow | None:
+        """Takes the row's lock until the transaction ends."""
+        ...
+
+    def put_stream(self, row: StreamRow) -> None:
+        """Insert or replace."""
+        ...
+
+    def received_after(self, peer: str, stream: str, seq: int, limit: int) -> Sequence[tuple[int, bytes]]:
+        """(seq, statement hash) of received envelopes of a stream with a greater seq, ascending."""
+        ...
+
+    def put_outbox(self, row: OutboxRow) -> bool:
+        """Identity: id and mid."""
+        ...
+
+    def claim_outbox(self, now: int, limit: int, lease: int, lanes: Sequence[Lane]) -> Sequence[OutboxRow]:
+        """Due rows that are not settled, oldest due first."""
+        ...
+
+    def advance_outbox(
+        self, row: str, before: Iterable[Outbound], after: Outbound, *, due: int = 0, error: str = ""
+    ) -> bool:
+        """``due`` and ``error`` replace what the row had; ``due`` 0 is due at once unless it is settled."""
+        ...
+
+    def release_outbox(self, now: int) -> int:
+        """Make every WAITING row due now; returns how many were not. For a node that starts: the claims of a
+        process that was killed are nobody's, and a lease is too long to wait for."""
+        ...
+
+    def outbox_of(self, mid: str) -> OutboxRow | None: ...
+    def settle_seen(self, peer: str, stream: str, seq: int) -> int:
+        """Settle the outbox rows of receipts and control envelopes (kinds 2 and 3) sent to ``peer`` in
+        ``stream`` up to ``seq``. Returns how many."""
+        ...
+
+    # receipts
+    def put_receipt(self, row: ReceiptRow) -> bool:
+        """Identity: hash."""
+        ...
+
+    def receipts(
+        self, *, mid: str = "", ref: str = "", by: str = "", sent_in: str = ""
+    ) -> Sequence[ReceiptRow]:
+        """Those that match every filter given, oldest first (in the order they were put)."""
+        ...
+
+    def unsent_receipts(self, limit: int) -> Sequence[ReceiptRow]:
+        """Our own with ``sent_in`` "", oldest first, locked so that one worker packs each."""
+        ...
+
+    def mark_sent(self, hashes: Sequence[bytes], sent_in: str) -> None:
+        """``sent_in`` "" makes them wait again (a duplicate asked for its receipt)."""
+        ...
+
+    def mark_applied(self, receipt: bytes) -> None: ...
+
+    # agencies
+    def put_task(self, row: TaskRow) -> bool: ...
+    def task(self, task: str) -> TaskRow | None: ...
+    def tasks_of(self, leg: str) -> Sequence[TaskRow]: ...
+    def claim_tasks(self, principal: str, now: int, limit: int, lease: int) -> Sequence[TaskRow]:
+        """WAITING rows of one agency that are due, oldest due first: a slow agency holds up no other."""
+        ...
+
+    def advance_task(
+        self, task: str, before: Task, after: Task, *, due: int = 0, error: str = ""
+    ) -> bool: ...
+    def release_tasks(self, now: int) -> int:
+        """:meth:`release_outbox` for WAITING tasks. A worker that still holds one hands it over once more,
+        with the same key."""
+        ...
+
+    def parked_tasks(self, principal: str, limit: int) -> Sequence[TaskRow]: ...
+
+    # accountability
+    def append_log(self, leaf: bytes) -> None:
+        """One leaf of the node's log (protocol 8): canonical JSON of hashes and codes only. Its index is
+        final when the work is committed, not before."""
+        ...
+
+    def log(self, start: int, limit: int) -> Sequence[tuple[int, bytes]]:
+        """(index, leaf) from index ``start``, counting from 0 with no holes."""
+        ...
+
+    def put_access(self, row: AccessRow) -> None: ...
+    def accesses(self, *, ref: str = "", limit: int = 100) -> Sequence[AccessRow]:
+        """Newest first."""
+        ...
+
+    # callers
+    def put_token(self, row: TokenRow) -> bool: ...
+    def token(self, digest: bytes) -> TokenRow | None: ...
+    def tokens(self) -> Sequence[TokenRow]: ...
+    def revoke_token(self, token: str, at: int) -> bool: ...
+    def put_idempotency(self, row: IdempotencyRow) -> bool: ...
+    def idempotency(self, key: bytes) -> IdempotencyRow | None: ...
+
+    # held, trust, settings
+    def put_held(self, row: HeldRow) -> bool:
+        """Identity: digest and id. The same bytes, delivered again, are held once."""
+        ...
+
+    def held(self, limit: int) -> Sequence[HeldRow]:
+        """Newest first."""
+        ...
+
+    def put_trust(self, row: TrustRow) -> bool:
+        """Identity: (kind, subject, version). Older versions stay."""
+        ...
+
+    def trust(self, kind: str, subject: str = "") -> Sequence[TrustRow]:
+        """Every version, ascending. For ``keycard`` with subject "": the newest of every principal."""
+        ...
+
+    def setting(self, name: str) -> bytes | None: ...
+    def put_setting(self, name: str, value: bytes) -> bool:
+        """Insert only; False when it is already set."""
+        ...
+
+    def counts(self) -> Mapping[str, int]:
+        """Rows by table and state, for metrics: ``outbox.waiting``, ``outbox.published``, ``task.waiting``,
+        ``task.parked``, ``task.held``, ``held``, ``leg.<STATE>``, ``log``."""
+        ...
+
+
+class Store(Protocol):
+    """Contract: ``write`` commits before it returns, or raises and leaves no trace.
+
+    The work is a plain function so that it cannot wait for anything but the database. It may be run more
+    than once (a group of writers shares one commit; a deadlock or a lost connection starts it again), so it
+    must not touch anything outside the transaction; what it raises aborts it alone and reaches the caller.
+    Cancelling the task that waits does not take back a work that was handed over: it may be committed.
+    """
+
+    async def start(self) -> None:
+        """Open; raises Misconfigured when the schema is not at this release's head."""
+        ...
+
+    async def write(self, work: Callable[[Transaction], T]) -> T:
+        """Raises Unavailable when the database does not answer, is full or is read-only. Its code
+        ``store_in_doubt`` alone leaves open whether the work was committed: the connection went in COMMIT."""
+        ...
+
+    async def read(self, work: Callable[[Transaction], T]) -> T:
+        """A consistent snapshot; never waits for a writer. Writing in it is a programming error."""
+        ...
+
+    async def check(self) -> None: ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,81 @@
+"""The broker, as the flows see it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+
+class Lane(StrEnum):
+    """One queue of an area's intake. Urgent traffic has its own, on its own connection (broker.md)."""
+
+    STANDARD = "n"
+    URGENT = "u"
+    RECEIPTS = "r"
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One AMQP message: an envelope or a bundle (protocol 4.6) for one area and one lane.
+
+    ``message_id`` is unique per ATTEMPT: two messages in flight with one id get each other's returns.
+    """
+
+    to: str
+    lane: Lane
+    body: bytes = field(repr=False)
+    message_id: str
+    urgent: bool = False
+
+
+class Delivery(Protocol):
+    """One message taken from a queue and not yet settled. Exactly one of the three calls settles it."""
+
+    @property
+    def body(self) -> bytes: ...
+
+    @property
+    def lane(self) -> Lane: ...
+
+    @property
+    def sender(self) -> str | None:
+        """The area whose exchange the broker says it came through. A second line, never proof."""
+        ...
+
+    async def ack(self) -> None:
+        """The row is committed; the broker may forget the message."""
+        ...
+
+    async def quarantine(self, code: str) -> None:
+        """Put it aside for a person; it is never delivered again by itself."""
+        ...
+
+    async def release(self) -> None:
+        """Give it back untouched: we are shutting down, or cannot store now."""
+        ...
+
+
+class Transport(Protocol):
+    """Contract: ``publish`` returns only when the broker owns the message durably, and every wait on the
+    broker has a time-out. Messages may be duplicated and reordered; none is lost once ``publish``
+    returned. A lost connection is rebuilt without the caller's help; unsettled deliveries come again."""
+
+    async def start(self) -> None:
+        """Connect. Raises Unavailable when no broker answers within the time-out."""
+        ...
+
+    async def publish(self, message: Outgoing) -> None:
+        """Raises Unavailable (not confirmed: it may or may not be there) or UnknownRecipient (unroutable)."""
+        ...
+
+    def deliveries(self, lane: Lane) -> AsyncIterator[Delivery]:
+        """Every message of one lane of our own intake, for as long as the transport is open."""
+        ...
+
+    async def check(self) -> None:
+        """Raises Unavailable when it could not publish or consume now."""
+        ...
+
+    async def close(self) -> None: ...
