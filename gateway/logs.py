@@ -44,8 +44,10 @@ def configure(*, level: str = "INFO", colours: bool = False) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    for library in ("aio_pika", "aiormq", "aiohttp", "asyncio", "sqlalchemy", "alembic"):
+    for library in ("aio_pika", "aiohttp", "asyncio", "sqlalchemy", "alembic"):
         logging.getLogger(library).setLevel(logging.WARNING)
+    # Every lost connection is an error with a traceback to it; our own link says once what is the matter.
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)
 
 
 def _contain(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

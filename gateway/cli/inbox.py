@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from gateway.cli.client import HOME, ActorOption, Agency, ApiOption, RoleOption, TokenOption
+from gateway.cli.files import read_input
 from gateway.cli.output import JsonFlag, emit, errors, next_step
 
 app = typer.Typer(help="What waits for this agency; open it, answer it.", no_args_is_help=True)
 
 LegArgument = Annotated[str, typer.Argument(metavar="LEG", help="As `gateway inbox list` shows it.")]
+
+TextOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--text-file",
+        help="Words to go with it: a file, or - for standard input. Never an argument: those show in ps.",
+        show_default=False,
+    ),
+]
 
 
 @app.command("list")
@@ -40,16 +51,14 @@ def open_leg(
     justification: Annotated[str, typer.Option(help="Why it is opened: a code, e.g. ALLOCATED_CASE.")],
     actor: ActorOption,
     role: RoleOption,
-    text: Annotated[
-        str, typer.Option(help="The reason in words; required for OTHER.", show_default=False)
-    ] = "",
+    text: TextOption = None,
     api: ApiOption = HOME,
     token: TokenOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Show one handover to this agency. Who opened it, when and why is on record before it is shown."""
     with errors(as_json=as_json):
-        opening = {"justification": justification, **({"text": text} if text else {})}
+        opening = {"justification": justification, **_words("text", text)}
         body = json.dumps(opening).encode()
         found = Agency(api, token, actor, role).post(f"/v1/inbox/{leg}/open", body)
         emit(found, as_json=as_json)
@@ -61,16 +70,14 @@ def acknowledge(
     leg: LegArgument,
     state: Annotated[
         str,
-        typer.Option(help="ACKNOWLEDGED, ACCEPTED, RETURNED, ... (`gateway schema show acknowledgement`)"),
+        typer.Option(help="RECEIVED, ACCEPTED, RETURNED, ... (`gateway schema show acknowledgement`)"),
     ],
     actor: ActorOption,
     role: RoleOption,
     reason: Annotated[
         str, typer.Option(help="A reason code, where the answer needs one.", show_default=False)
     ] = "",
-    text: Annotated[
-        str, typer.Option(help="Words, sealed to the agency that sent it.", show_default=False)
-    ] = "",
+    text: TextOption = None,
     suggested_area: Annotated[
         str, typer.Option(help="Where it should have gone: an ONS code.", show_default=False)
     ] = "",
@@ -80,12 +87,17 @@ def acknowledge(
 ) -> None:
     """Answer for this agency, signed with its key. Responsibility moves with ACCEPTED and not before."""
     with errors(as_json=as_json):
-        optional = {"reason_code": reason, "reason_text": text, "suggested_area": suggested_area}
+        optional = {"reason_code": reason, "suggested_area": suggested_area}
         answer = {"state": state, "role": role, **{name: value for name, value in optional.items() if value}}
+        answer |= _words("reason_text", text)
         body = json.dumps(answer).encode()
         made = Agency(api, token, actor, role).post(f"/v1/inbox/{leg}/acknowledgements", body)
         emit(made, as_json=as_json, text=_answered(made))
         next_step("gateway inbox list")
+
+
+def _words(name: str, file: Path | None) -> dict[str, str]:
+    return {name: read_input(file).decode("utf-8", "replace").strip()} if file is not None else {}
 
 
 def _line(entry: Mapping[str, Any]) -> str:
