@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Annotated
 
 import typer
@@ -50,6 +51,8 @@ def gateway(
 
     Data goes to stdout and talk to stderr; every command takes --json. New here: gateway demo.
     """
+    # A command says itself what is the matter; `run` sets up real logging.
+    logging.getLogger().setLevel(logging.CRITICAL)
 
 
 app.command("init")(init.init)
