@@ -21,6 +21,7 @@ from gateway.core.envelope import (
     Parsed,
     Slot,
     Statement,
+    check_key,
     check_slot,
     open_part,
     open_slot,
@@ -179,7 +180,7 @@ def _secrets(node: Node, parsed: Parsed, statement: Statement, slot: Slot, routi
             raise NotForUs("a leg for another area's agency", code="leg_area")
         theirs = _agency_slot(node, parsed, statement, entry)
         numbers = tuple(n for n, key in enumerate(theirs.keys) if key is not None and n > ROUTING)
-        keys |= _held_keys(theirs, numbers)
+        keys |= _content_keys(node, parsed, theirs, numbers)
         readers[entry.principal] = numbers
     return Secrets(keys, readers)
 
@@ -202,6 +203,15 @@ def _hosted(node: Node, principal: str) -> Opener:
     except (UnknownRecipient, Misconfigured) as error:
         log.error("a leg for an agency that this node cannot open for", code=error.code)
         raise NotForUs("no such agency is hosted here", code="not_hosted") from None
+
+
+def _content_keys(node: Node, parsed: Parsed, slot: Slot, numbers: Sequence[int]) -> dict[int, bytes]:
+    """Held against the parts before anything is signed: another key in one agency's bag would take the place
+    of the true one, and "received" would be said of what nobody can open."""
+    keys = _held_keys(slot, numbers)
+    for number, key in keys.items():
+        check_key(parsed, number, key, net=node.network.net)
+    return keys
 
 
 def _held_keys(slot: Slot, numbers: Sequence[int]) -> dict[int, bytes]:

@@ -294,8 +294,9 @@ async def test_one_bad_receipt_leaves_the_others_of_its_envelope_standing(
     good = _receipt(world, told, by="dwp", prev=chain[-1].hash)
     forged = good.replace(b'"acknowledged"', b'"accepted"')
     stranger = good.replace(b"/dwp", b"/ghosts")
-    early = _receipt(world, told, by="police", at=now - 100_000)
-    late = _receipt(world, told, by="police", at=now + 100_000)
+    theirs = await world.bexley.node.store.read(lambda tx: tx.receipts(mid=row.mid, by=f"{BEXLEY}/police"))
+    early = _receipt(world, told, by="police", at=now - 100_000, prev=theirs[-1].hash)
+    late = _receipt(world, told, by="police", at=now + 100_000, prev=theirs[-1].hash)
     await _send_receipts(world, forged, stranger, early, late, good)
     legs = {leg.principal: leg for leg in (await world.hackney.legs(row.ref)).values()}
     assert legs[f"{BEXLEY}/dwp"].state == "RECEIVED"

@@ -11,7 +11,7 @@ from gateway.core.deadlines import deadlines
 from gateway.core.envelope import Kind
 from gateway.core.receipts import make_receipt
 from gateway.errors import Unavailable, UnknownRecipient
-from gateway.flows import dispatch, outgoing
+from gateway.flows import deliver, dispatch, outgoing, receive
 from gateway.flows.receipts import about
 from gateway.flows.vault import write_sections
 from gateway.ports import Lane, Outbound, Parcel
@@ -94,17 +94,20 @@ async def test_deadlines_run_from_the_receiving_nodes_receipt_whatever_overtook_
     await world.hackney.turn()
     await world.deliver_mail(world.bexley)
     await dispatch.pack(world.bexley.node)  # "received", in an envelope of its own
-    await world.bexley.turn()
+    await dispatch.dispatch(world.bexley.node, dispatch.BULK)
     first = await world.next_delivery(world.hackney, Lane.RECEIPTS)
     assert first is not None
-    world.clock.advance(5 * HOUR + 1800)  # past five in the afternoon in London: another working day
-    world.clock.advance(2 * HOUR)
-    for _ in range(2):
-        await world.bexley.turn()
-    await world.deliver_mail(world.hackney)
-    await world.hackney.turn()
+    world.clock.advance(15 * HOUR)  # the next day in London: another working day to count from
+    for binding in world.bexley.node.agencies.values():
+        await deliver.deliver(world.bexley.node, binding)
+    await dispatch.pack(world.bexley.node)
+    store, police = world.bexley.node.store, f"{BEXLEY}/police"
+    (opened,) = await store.read(lambda tx: tx.receipts(by=police))
+    carrier = await store.read(lambda tx: tx.envelope(opened.sent_in))
+    assert carrier is not None
+    await receive.accept(world.hackney.node, carrier.body)  # it alone: what waits in the queue comes later
     early = (await world.hackney.legs(ref))["police"]
-    assert early.opened
+    assert early.delivered == early.opened == START + 15 * HOUR
     await first.release()
     await world.settle()
     await answer_all(world, ref)
@@ -165,6 +168,19 @@ async def test_what_both_lives_brought_is_one_task_and_all_receipts_count(
         await answer_all(world, ref)
         await world.settle()
         await check_all_accepted(world, ref)
+
+
+async def test_receipts_are_settled_by_what_the_peer_says_it_has_seen(
+    world: World, document: Any, answer_all: Any
+) -> None:
+    """Receipts are never receipted: Hackney's next words say how far it has read, and Bexley falls silent."""
+    ref = (await world.hackney.submit(document)).ref
+    await world.settle()
+    assert (await world.bexley.node.store.read(lambda tx: tx.counts()))["outbox.published"] > 0
+    await answer_all(world, ref)
+    await world.settle()
+    counts = await world.bexley.node.store.read(lambda tx: tx.counts())
+    assert (counts["outbox.waiting"], counts["outbox.published"]) == (0, 0)
 
 
 async def test_receipts_whose_envelope_died_are_packed_again(
