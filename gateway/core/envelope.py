@@ -90,6 +90,7 @@ __all__ = [
     "Slot",
     "Statement",
     "bundle",
+    "check_key",
     "check_slot",
     "check_time",
     "open_part",
@@ -284,17 +285,26 @@ def open_part(parsed: Parsed, number: int, key: bytes, *, net: bytes) -> bytes:
     Raises Forged when the part does not commit to this key (a sender could otherwise show two readers
     two contents of one ciphertext) or does not open; Malformed for no such part, or bad padding.
     """
-    if not 0 <= number < len(parsed.parts):
-        raise Malformed("no such part", code="part_number")
-    part = parsed.parts[number]
-    encryption, commitment = part_keys(key, scope_of(net, parsed.head), number)
-    if not compare_digest(commitment, part[:KEY]):
-        raise Forged("a part under another key", code="commitment")
+    encryption = check_key(parsed, number, key, net=net)
     try:
-        padded = _decrypt(encryption, part[KEY:])
+        padded = _decrypt(encryption, parsed.parts[number][KEY:])
     except CryptoError:
         raise Forged("a part that was changed", code="part") from None
     return unpad(padded)
+
+
+def check_key(parsed: Parsed, number: int, key: bytes, *, net: bytes) -> bytes:
+    """The encryption key of part ``number`` under its part key, which the part commits to. Opens nothing.
+
+    For a node that keeps an agency's keys to open with later. Raises Forged for another key than the
+    part's, Malformed for no such part.
+    """
+    if not 0 <= number < len(parsed.parts):
+        raise Malformed("no such part", code="part_number")
+    encryption, commitment = part_keys(key, scope_of(net, parsed.head), number)
+    if not compare_digest(commitment, parsed.parts[number][:KEY]):
+        raise Forged("a part under another key", code="commitment")
+    return encryption
 
 
 def open_statement(
