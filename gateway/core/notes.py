@@ -1,7 +1,8 @@
 """The signed note: the one way to sign (protocol 3, C2SP signed-note).
 
 Duty: sign a canonical JSON body under a context, and give back only what a known key has signed. What it
-leaves out: who is known (the caller's keyring), thresholds, and the meaning of a body.
+leaves out: who is known (the caller's keyring), thresholds, and the meaning of a body. A checkpoint of a log
+is the one note whose text is plain lines (C2SP tlog-checkpoint): `sign_lines` and `open_lines`.
 
 ::
 
@@ -49,6 +50,7 @@ _KEY_ID: Final = 4  # bytes
 _ED25519: Final = b"\x01"  # C2SP signature type
 _DASH: Final = "— "  # U+2014 and a space open every signature line
 _CONTEXT: Final = re.compile(r"[!-~]{1,128}\Z")
+_LINES: Final = re.compile(rb"(?:[!-~]{1,128}\n){1,16}\Z")  # no blanks: none can hide at the end of a line
 _NAME: Final = re.compile(r"[!-*,-~]{1,128}\Z")  # C2SP forbids space and "+"; ASCII leaves no look-alikes
 
 Keyring = Callable[[str], Collection[bytes]]
@@ -105,6 +107,15 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class SignedLines:
+    """A verified note of plain lines: the lines without their newlines, and the known keys that signed."""
+
+    lines: tuple[str, ...]
+    keys: frozenset[VerifiedKey]
+    raw: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class _Line:
     name: str
     key_id: bytes
@@ -119,7 +130,17 @@ def sign_note(context: str, body: JsonObject, signers: Sequence[Signer]) -> byte
     """
     if not _CONTEXT.match(context):
         raise Malformed("a context is printable ASCII without spaces", code="note_context_form")
-    text = context.encode() + b"\n" + encode(body) + b"\n"
+    return _sign(context.encode() + b"\n" + encode(body) + b"\n", signers)
+
+
+def sign_lines(lines: Sequence[str], signers: Sequence[Signer]) -> bytes:
+    """The note of 1..16 plain lines of visible ASCII. Raises Malformed, as `sign_note` does."""
+    text = "".join(f"{line}\n" for line in lines).encode()
+    _check_text(text)
+    return _sign(text, signers)
+
+
+def _sign(text: bytes, signers: Sequence[Signer]) -> bytes:
     lines = "".join(_signature_line(text, signer) for signer in signers)
     _parse_lines(lines)
     return text + b"\n" + lines.encode()
@@ -149,10 +170,32 @@ def open_note(note: bytes, context: str, keyring: Keyring, *, single: bool = Fal
     start = context.encode() + b"\n"
     if not text.startswith(start):
         raise Forged("a note of another context", code="note_context")
+    keys = _verified(text, lines, keyring)
+    return Note(context, text, decode_object(text[len(start) : -1]), keys, note)
+
+
+def open_lines(note: bytes, keyring: Keyring) -> SignedLines:
+    """A note of plain lines, verified as `open_note` does. Raises Malformed, Forged, Untrusted.
+
+    What the lines say is for the caller to judge, the first line above all: it stands where other notes have
+    their context, and a caller that does not compare it takes one kind of note for another.
+    """
+    text, tail = _split(note)
+    _check_text(text)
+    keys = _verified(text, _parse_lines(tail), keyring)
+    return SignedLines(tuple(text.decode("ascii").splitlines()), keys, note)
+
+
+def _check_text(text: bytes) -> None:
+    if not _LINES.match(text):
+        raise Malformed("a note's plain lines are visible ASCII, 1 to 16 of them", code="note_text")
+
+
+def _verified(text: bytes, lines: Sequence[_Line], keyring: Keyring) -> frozenset[VerifiedKey]:
     keys = frozenset(key for line in lines for key in _verify(text, line, keyring))
     if not keys:
         raise Untrusted("no signature by a known key", code="unknown_key")
-    return Note(context, text, decode_object(text[len(start) : -1]), keys, note)
+    return keys
 
 
 def peek_body(note: bytes) -> JsonObject:
