@@ -228,7 +228,7 @@ class Attack:
         await self.publish(envelope)
         assert await self.answers(split(envelope).mid) == [("refused", code)]
         after = self.dump()
-        held = [row for id, row in after["held"].items() if id not in before["held"]]
+        held = [row for key, row in after["held"].items() if key not in before["held"]]
         assert [(row.code, row.body) for row in held] == [(code, envelope)]
         for table in ("handovers", "legs", "events", "tasks", "accesses"):
             assert after[table] == before[table], table
@@ -239,7 +239,7 @@ class Attack:
         before = self.dump()
         await self.publish(envelope)
         after = self.dump()
-        held = [row for id, row in after["held"].items() if id not in before["held"]]
+        held = [row for key, row in after["held"].items() if key not in before["held"]]
         assert [(row.code, row.body) for row in held] == [(code, envelope)]
         assert {**after, "held": None} == {**before, "held": None}
 

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.core.envelope import open_part, open_slot, open_statement, split
 from gateway.core.keys import KemKey, SubkeyOpener
-from gateway.errors import Forged, Malformed, NotAllowed, NotFound, NotForUs
+from gateway.errors import Forged, Malformed, NotAllowed, NotForUs, NotFound
 from gateway.flows import receive
 from gateway.flows.vault import open_for, secrets_of
 
