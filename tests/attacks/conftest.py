@@ -175,6 +175,7 @@ class Attack:
     """Bytes at the real door, and what must hold after them."""
 
     world: World
+    sent: int = 0
     NODE, POLICE, HOUSING, LEG = NODE, POLICE, HOUSING, LEG
     routing, leg, section = staticmethod(routing), staticmethod(leg), staticmethod(section)
     line, glue, refused = staticmethod(line), staticmethod(glue), staticmethod(refused)
@@ -274,8 +275,9 @@ class Attack:
             **more,
         ).note
 
-    async def send_receipts(self, *found: bytes, seq: int = 0) -> None:
-        """A receipts envelope from Bexley's node to Hackney's, in Bexley's own stream."""
+    async def send_receipts(self, *found: bytes) -> None:
+        """A receipts envelope from Bexley's node to Hackney's, in a fresh place of its stream."""
+        self.sent += 1
         stream = await self.node.store.read(lambda tx: tx.stream(HACKNEY, outgoing=True))
         now = self.world.clock.now()
         bexley = Insider(
@@ -289,7 +291,7 @@ class Attack:
             kind=2,
             to=HACKNEY.encode(),
             stream=stream.stream,
-            seq=seq or stream.seq + 1000,
+            seq=stream.seq + 1000 + self.sent,
         )
         body = Outgoing(HACKNEY, Lane.RECEIPTS, bexley.seal(), secrets.token_hex(8))
         await self.node.transport.publish(body)
