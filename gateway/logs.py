@@ -32,7 +32,7 @@ def configure(*, level: str = "INFO", colours: bool = False) -> None:
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=False,  # a logger used before this call must obey it all the same
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from gateway.errors import GatewayError
 from gateway.testing.broker import PrivateBroker
@@ -21,6 +23,16 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateBroker]:
         pytest.fail(f"{error.message}. {error.remedy}", pytrace=False)
     yield private
     private.close()
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """A command run in this process sets up logging for the whole of it; the next test must not notice."""
+    root, settings = logging.getLogger(), structlog.get_config()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.configure(**settings)
+    root.handlers[:], root.level = handlers, level
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
+from gateway.api.problems import BadRequest
 from gateway.api.reading import (
     MAX_PAGE,
     body,
@@ -23,9 +24,14 @@ from gateway.api.reading import (
 )
 from gateway.api.routes import Call, reply
 from gateway.core.encoding import Json, JsonObject
+from gateway.flows import evidence as gathering
 from gateway.flows import show, submit
 from gateway.flows.show import Standing
 from gateway.ports import Transaction
+from schemas.acknowledgement import Justification
+
+CODES = tuple(sorted(set(Justification) - {Justification.OTHER}))
+"""Justifications that say enough by themselves: a query has no place for words."""
 
 PAGE = 50
 """Rows of a list when nothing is asked for."""
@@ -90,6 +96,35 @@ async def receipts(call: Call) -> web.Response:
     return reply(
         await _look(call, lambda tx, standing: _about(standing, "receipts", show.receipts(tx, standing)))
     )
+
+
+async def evidence(call: Call) -> web.Response:
+    """Who sent what to whom, and every answer. Content only of sections asked for, with a justification; the
+    disclosure is on record before the keys leave."""
+    known_query(call.request, "version", "disclose", "justification")
+    wanted = [name for name in call.request.query.get("disclose", "").split(",") if name]
+    found = await gathering.gather(
+        call.node,
+        call.caller,
+        handover(call.request),
+        version(call.request),
+        wanted,
+        _justification(call.request.query.get("justification", ""), needed=bool(wanted)),
+    )
+    bundle = found.evidence.pack().decode()
+    return reply(
+        {"handover": handover(call.request), "evidence": bundle, "withheld": list[Json](found.withheld)}
+    )
+
+
+def _justification(code: str, *, needed: bool) -> str:
+    if needed and code not in CODES:
+        raise BadRequest(
+            "disclosing content needs a justification",
+            code="justification",
+            remedy=f"justification=CODE, one of {', '.join(CODES)}",
+        )
+    return code
 
 
 async def why(call: Call) -> web.Response:

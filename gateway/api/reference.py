@@ -12,10 +12,10 @@ from aiohttp import web
 from gateway.api.reading import body, known_query
 from gateway.api.routes import Call, reply
 from gateway.core.encoding import Json, JsonObject, b64
+from gateway.core.judgement import judge
 from gateway.core.receipts import Receipt
 from gateway.errors import NotFound
 from gateway.flows import show
-from gateway.flows.verify import judge
 from schemas import catalogue
 
 SCHEMA_MEDIA = "application/schema+json"

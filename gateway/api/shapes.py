@@ -53,6 +53,15 @@ class Line(Shape):
     updated: When
 
 
+class Evidence(Shape):
+    handover: str
+    evidence: str
+    """The bundle: save it as it is. `gateway receipt verify` judges it by the network's fingerprint."""
+
+    withheld: list[str]
+    """Sections asked for of which something stands only in parts together with other sections."""
+
+
 class Page(Shape):
     """The next page is in the ``Link`` header."""
 

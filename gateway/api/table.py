@@ -27,6 +27,12 @@ NAME: Final = Parameter("name", "path", "Name of a document or section.", {"type
 VERSION: Final = Parameter(
     "version", "query", "A version; the newest if not given.", {"type": "integer", "minimum": 1}
 )
+DISCLOSE: Final = Parameter(
+    "disclose", "query", "Sections to disclose, with commas between; none if not given.", {"type": "string"}
+)
+JUSTIFICATION: Final = Parameter(
+    "justification", "query", "Why content is disclosed: a code.", {"type": "string"}
+)
 LIMIT: Final = Parameter(
     "limit", "query", "Rows in the answer.", {"type": "integer", "minimum": 1, "maximum": MAX_PAGE}
 )
@@ -79,6 +85,11 @@ TABLE: Final[tuple[Route, ...]] = (
     Route(
         "GET", "/v1/handovers/{ref}/receipts", handovers.receipts, "Its signed receipts",
         Access.AGENCY, shapes.Receipts, parameters=(REF, VERSION), problems=(400, 404),
+    ),
+    Route(
+        "GET", "/v1/handovers/{ref}/evidence", handovers.evidence, "One file that proves it offline",
+        Access.STAFF, shapes.Evidence, parameters=(REF, VERSION, DISCLOSE, JUSTIFICATION),
+        problems=(400, 403, 404, 422),
     ),
     Route(
         "GET", "/v1/handovers/{ref}/why", handovers.why, "What it waits for, and what to do",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from gateway.cli.client import HOME, ActorOption, Agency, ApiOption, RoleOption, TokenOption
-from gateway.cli.files import read_input
+from gateway.cli.files import read_input, write_output
 from gateway.cli.output import ConfigOption, JsonFlag, emit, errors, next_step
 
 app = typer.Typer(help="Send a handover, and see who has taken it on.", no_args_is_help=True)
@@ -65,6 +65,33 @@ def show(
 
 
 @app.command()
+def evidence(
+    ref: RefArgument,
+    out: Annotated[Path, typer.Option(help="File to write the bundle to.")],
+    actor: ActorOption,
+    role: RoleOption,
+    disclose: Annotated[
+        str, typer.Option(help="Sections to disclose, with commas between.", show_default=False)
+    ] = "",
+    justification: Annotated[
+        str, typer.Option(help="Why content is disclosed: a code, e.g. AUDIT.", show_default=False)
+    ] = "",
+    api: ApiOption = HOME,
+    token: TokenOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write one file that proves offline who sent what to whom and who answered what."""
+    with errors(as_json=as_json):
+        asked = {"disclose": disclose, "justification": justification}
+        params = {name: value for name, value in asked.items() if value}
+        found = Agency(api, token, actor, role).get(f"/v1/handovers/{ref}/evidence", params)
+        write_output(out, found["evidence"].encode(), mode=0o600)
+        told = {"handover": found["handover"], "file": str(out), "withheld": found["withheld"]}
+        emit(told, as_json=as_json, text=f"{out}" + _withheld(found["withheld"]))
+        next_step(f"gateway receipt verify {out} --network FINGERPRINT")
+
+
+@app.command()
 def why(
     ref: RefArgument, api: ApiOption = HOME, token: TokenOption = None, as_json: JsonFlag = False
 ) -> None:
@@ -91,6 +118,12 @@ def _verdict(verdict: Mapping[str, Any]) -> str:
     ]
     lines += [f"  {leg['agency']:<22} {', '.join(leg['sections'])}" for leg in verdict["legs"]]
     return "\n".join(lines)
+
+
+def _withheld(sections: Sequence[str]) -> str:
+    if not sections:
+        return ""
+    return f"\n  withheld, because it stands together with other sections: {', '.join(sections)}"
 
 
 def _standing(standing: Mapping[str, Any]) -> str:

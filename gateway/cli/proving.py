@@ -16,10 +16,13 @@ from gateway.cli.files import read_input
 from gateway.clock import SystemClock
 from gateway.config import load
 from gateway.core.ceremony import unpack
+from gateway.core.evidence import judge_evidence
+from gateway.core.judgement import Judgement, Verdict, judge
+from gateway.core.receipts import Receipt
+from gateway.core.statement import Statement
 from gateway.core.trust import Network
 from gateway.errors import Misconfigured, Refused
 from gateway.flows.show import when
-from gateway.flows.verify import Judgement, Verdict, judge
 
 WORST = (Verdict.INVALID, Verdict.CANNOT_TELL, Verdict.VALID)
 
@@ -39,6 +42,50 @@ def verdicts(content: bytes, bundle: Path | None, expect: str, config: Path | No
         "reasons": [] if judged else ["the file holds no receipt"],
         "receipts": [_facts(one) for one in judged],
     }
+
+
+def is_evidence(content: bytes) -> bool:
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and "envelope" in found
+
+
+def evidence(content: bytes, network: str, config: Path | None) -> dict[str, Any]:
+    """Judged by the network's fingerprint and nothing else; without one, by that of the configured node."""
+    fingerprint = network or _network(None, "", config).fingerprint
+    found = judge_evidence(content, fingerprint)
+    return {
+        "verdict": found.verdict.value,
+        "network": fingerprint,
+        "sent": _sent(found.statement),
+        "answers": {signer: [_answer(receipt) for receipt in chain] for signer, chain in found.legs.items()},
+        "disclosed": sorted({name for part in found.sections for name in part}),
+        "checks": [{"what": c.what, "verdict": c.verdict.value, "reason": c.reason} for c in found.checks],
+    }
+
+
+def _sent(statement: Statement | None) -> dict[str, Any] | None:
+    if statement is None:
+        return None
+    return {"by": statement.sender, "at": when(statement.created), "mid": statement.mid}
+
+
+def _answer(receipt: Receipt) -> dict[str, Any]:
+    return {"state": receipt.state, "code": receipt.code, "at": when(receipt.at)}
+
+
+def evidence_told(found: Mapping[str, Any]) -> str:
+    lines = [str(found["verdict"]).replace("_", " ")]
+    if found["sent"]:
+        lines.append(f"  {found['sent']['by']} sent {found['sent']['mid']} at {found['sent']['at']}")
+    for signer, answers in sorted(found["answers"].items()):
+        lines.append(f"  {signer}: " + ", ".join(f"{one['state']} {one['at']}" for one in answers))
+    lines.append(f"  disclosed: {', '.join(found['disclosed']) or 'no content'}")
+    faults = [check for check in found["checks"] if check["reason"]]
+    lines += [f"  {c['verdict'].replace('_', ' ')}: {c['what']}: {c['reason']}" for c in faults]
+    return "\n".join(lines)
 
 
 def _network(bundle: Path | None, expect: str, config: Path | None) -> Network:

@@ -21,14 +21,19 @@ def receipt() -> None:
 @app.command()
 def verify(
     file: Annotated[
-        Path, typer.Argument(help="A note, or JSON with a `note` or with `receipts`; - for stdin.")
+        Path,
+        typer.Argument(
+            help="An evidence bundle; or a note, or JSON with a `note` or with `receipts`; - for stdin."
+        ),
     ],
     network: Annotated[
-        Path | None,
+        str,
         typer.Option(
-            help="The network's bundle. Default: what the configured node has joined.", show_default=False
+            help="The network's fingerprint (enough for an evidence bundle), or the file of its bundle. "
+            "Default: what the configured node has joined.",
+            show_default=False,
         ),
-    ] = None,
+    ] = "",
     expect: Annotated[str, typer.Option(help="The network's fingerprint, to be sure of the bundle.")] = "",
     config: ConfigOption = None,
     as_json: JsonFlag = False,
@@ -37,8 +42,13 @@ def verify(
     with errors(as_json=as_json):
         from gateway.cli import proving
 
-        found = proving.verdicts(read_input(file), network, expect, config)
-        emit(found, as_json=as_json, text=proving.told(found))
+        content = read_input(file)
+        if proving.is_evidence(content):
+            found = proving.evidence(content, network or expect, config)
+            emit(found, as_json=as_json, text=proving.evidence_told(found))
+        else:
+            found = proving.verdicts(content, Path(network) if network else None, expect, config)
+            emit(found, as_json=as_json, text=proving.told(found))
         outcome = {"VALID": Exit.OK, "INVALID": Exit.VERIFICATION_FAILED}.get(
             found["verdict"], Exit.CANNOT_TELL
         )

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 from gateway.api import shapes
+from gateway.core.evidence import judge_evidence
+from gateway.core.judgement import Verdict
 from gateway.flows import submit
 from gateway.ports import Side
 from gateway.testing.boroughs import ManualClock
 from keys_example import AGENCIES
-from tests.api.conftest import BEXLEY, CANARY, HACKNEY, NOW, Desk, Pair
+from tests.api.conftest import ACTOR, BEXLEY, CANARY, HACKNEY, NOW, Desk, Pair
 
 REF = "HO-E09000012-2026-000417"
 Document = dict[str, Any]
@@ -272,3 +274,23 @@ async def test_a_receiving_agency_sees_its_own_leg_alone(pair: Pair, document: D
         lambda tx: tx.handovers(side=Side.DESTINATION, principal=None, before="", limit=9)
     )
     assert [row.origin for row in rows] == [HACKNEY]
+
+
+async def test_evidence_proves_the_handover_and_discloses_only_with_a_justification(
+    desk: Desk, document: Document
+) -> None:
+    await desk.submit(document)
+    status, body, _ = await desk.call("GET", f"/v1/handovers/{REF}/evidence", headers=ACTOR)
+    assert status == 200
+    shapes.Evidence.model_validate(body)
+    finding = judge_evidence(body["evidence"].encode(), desk.node.network.fingerprint)
+    assert finding.verdict is Verdict.VALID
+    assert {name for part in finding.sections for name in part} == {"routing"}
+    status, body, _ = await desk.call("GET", f"/v1/handovers/{REF}/evidence?disclose=core", headers=ACTOR)
+    assert (status, body["code"]) == (400, "justification")
+    status, body, _ = await desk.call(
+        "GET", f"/v1/handovers/{REF}/evidence?disclose=support&justification=AUDIT", headers=ACTOR
+    )
+    assert status == 200
+    (row,) = [row for row in await desk.read(lambda tx: tx.accesses(ref=REF)) if row.justification == "AUDIT"]
+    assert row.operation == "DISCLOSURE"

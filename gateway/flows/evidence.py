@@ -1,0 +1,109 @@
+"""Gather the evidence for one handover out of the store: the message as sent, and every answer to it.
+
+Disclosing content is a disclosure in law: it is on record, with its sections, before the keys to them leave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from gateway.core.envelope import open_part, read_statement, split
+from gateway.core.evidence import ROUTING, STATEMENT, Evidence, disclosable
+from gateway.errors import NotAllowed, NotFound
+from gateway.flows import show
+from gateway.flows.deliver import access
+from gateway.flows.node import Caller, Node
+from gateway.flows.vault import Secrets, read_sections, secrets_of
+from gateway.ports import EnvelopeRow, ReceiptRow, Side, Transaction, TrustRow
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """``withheld``: sections that were asked for and stand only in parts together with others."""
+
+    evidence: Evidence
+    withheld: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    envelope: EnvelopeRow
+    receipts: Sequence[ReceiptRow]
+    roots: Sequence[TrustRow]
+    directories: Sequence[TrustRow]
+
+
+async def gather(
+    node: Node, caller: Caller, ref: str, version: int | None, sections: Collection[str], justification: str
+) -> Gathered:
+    """The bundle of one handover that this agency's area sent. ``sections`` may be empty: then nobody's
+    data is disclosed, only who sent what to whom and who answered.
+
+    Raises NotFound when it is not the caller's, NotAllowed when it came from another area: evidence of a
+    disclosure is its discloser's to give.
+    """
+    found = await node.store.read(lambda tx: _find(tx, caller, ref, version))
+    secrets = secrets_of(node, found.envelope)
+    holding = _holding(node, found.envelope, secrets)
+    shown = disclosable(holding, sections)
+    if shown:
+        now = node.clock.now()
+        named = sorted({name for number in shown for name in holding[number]})
+        await node.store.write(lambda tx: _account(tx, caller, ref, version, named, justification, now))
+    keys = {number: secrets.keys[number] for number in (STATEMENT, ROUTING, *shown)}
+    kept_back = {name for number, names in holding.items() if number not in shown for name in names}
+    evidence = Evidence(
+        [row.note for row in found.roots],
+        _directory(node, found, keys[STATEMENT]),
+        found.envelope.body,
+        keys,
+        [row.note for row in found.receipts],
+    )
+    return Gathered(evidence, sorted(kept_back.intersection(sections)))
+
+
+def _find(tx: Transaction, caller: Caller, ref: str, version: int | None) -> _Found:
+    standing = show.find(tx, ref, caller.principal, version)
+    if standing.handover.side is not Side.ORIGIN:
+        raise NotAllowed(
+            "evidence is given by the area that sent the handover",
+            code="not_origin",
+            remedy=f"ask {standing.handover.origin}; your own receipts are at /receipts",
+        )
+    envelope = tx.envelope(standing.legs[0].mid)
+    if envelope is None:
+        raise NotFound("the message of this handover is gone", code="no_message")
+    return _Found(envelope, tx.receipts(mid=envelope.mid), tx.trust("root"), tx.trust("directory"))
+
+
+def _holding(node: Node, envelope: EnvelopeRow, secrets: Secrets) -> Mapping[int, Sequence[str]]:
+    """Which sections each part holds fields of. PLAINTEXT is looked at and let go."""
+    parsed, net = split(envelope.body), node.network.net
+    return {
+        number: sorted(read_sections(open_part(parsed, number, key, net=net)))
+        for number, key in secrets.keys.items()
+        if number > ROUTING
+    }
+
+
+def _account(
+    tx: Transaction,
+    caller: Caller,
+    ref: str,
+    version: int | None,
+    sections: Sequence[str],
+    justification: str,
+    now: int,
+) -> None:
+    for leg in show.find(tx, ref, caller.principal, version).legs[:1]:
+        tx.put_access(access(caller, leg, "DISCLOSURE", justification, now, sections=sections))
+
+
+def _directory(node: Node, found: _Found, key: bytes) -> bytes:
+    """The version that the statement names: the one whose keys its receipts were verified with."""
+    statement = read_statement(
+        split(found.envelope.body), key, net=node.network.net, keyring=node.network.keyring
+    )
+    named = [row.note for row in found.directories if row.version == statement.directory]
+    return named[0] if named else found.directories[-1].note
