@@ -25,7 +25,6 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -60,7 +59,8 @@ def read(model: type[M], body: bytes, *, name: str, limit: int = MAX_DOCUMENT) -
     tree = _parse(body, limit)
     if isinstance(tree, Flaw):
         raise ShapeError(report([tree]))
-    flaws = list(_inspect(tree))
+    flaws: list[Flaw] = []
+    _inspect(tree, (), flaws)
     found = [] if any(flaw.hostile for flaw in flaws) else _validate(model, body)
     if isinstance(found, list):
         flaws = _join(flaws, describe(found, name))
@@ -133,43 +133,47 @@ def _too_deep(path: Path) -> Flaw:
     return Flaw(path, message, "remove what is nested here", hostile=True)
 
 
-def _inspect(tree: Any, path: Path = ()) -> Iterator[Flaw]:
-    """What is wrong whatever the model: see the module's rules."""
-    if isinstance(tree, _Unfit):
-        yield Flaw(path, tree.message, tree.remedy)
-    elif isinstance(tree, str):
-        yield from _inspect_text(tree, path)
-    elif isinstance(tree, (dict, list)) and len(path) >= MAX_NESTING:
-        yield _too_deep(path)
-    elif isinstance(tree, (dict, list)) and len(tree) > MAX_MEMBERS:
-        message = f"this has more than {MAX_MEMBERS} members"
-        yield Flaw(path, message, "leave out what is not needed", hostile=True)
-    elif isinstance(tree, _Object):
-        yield from _inspect_names(tree, path)
-        for name, value in tree.items():
-            yield from _inspect(value, (*path, name))
-    elif isinstance(tree, list):
+def _inspect(tree: Any, path: Path, flaws: list[Flaw]) -> None:
+    """Add to ``flaws`` what is wrong whatever the model: see the module's rules."""
+    if isinstance(tree, str):
+        _inspect_text(tree, path, flaws)
+    elif isinstance(tree, _Unfit):
+        flaws.append(Flaw(path, tree.message, tree.remedy))
+    elif isinstance(tree, (_Object, list)):
+        if len(path) >= MAX_NESTING:
+            flaws.append(_too_deep(path))
+        elif len(tree) > MAX_MEMBERS:
+            message = f"this has more than {MAX_MEMBERS} members"
+            flaws.append(Flaw(path, message, "leave out what is not needed", hostile=True))
+        else:
+            _inspect_members(tree, path, flaws)
+
+
+def _inspect_members(tree: _Object | list[Any], path: Path, flaws: list[Flaw]) -> None:
+    if isinstance(tree, list):
         for index, value in enumerate(tree):
-            yield from _inspect(value, (*path, index))
-
-
-def _inspect_text(text: str, path: Path) -> Iterator[Flaw]:
-    if _SURROGATE.search(text):
-        yield Flaw(
-            path, "half of a surrogate pair is no character", "escape the whole character, or none of it"
-        )
-    elif found := prohibited_text(path, text):
-        yield Flaw(path, found.message, found.remedy)
-
-
-def _inspect_names(tree: _Object, path: Path) -> Iterator[Flaw]:
-    for name in tree.repeated:
-        yield Flaw((*path, name), "this field is given more than once", "give it once")
-    for name in tree:
-        if _SURROGATE.search(name):
-            yield Flaw((*path, name), "half of a surrogate pair is no character", "remove this field")
+            _inspect(value, (*path, index), flaws)
+        return
+    twice = "this field is given more than once"
+    flaws += [Flaw((*path, name), twice, "give it once") for name in tree.repeated]
+    for name, value in tree.items():
+        if _has_surrogate(name):
+            flaws.append(Flaw((*path, name), "half of a surrogate pair is no character", "remove this field"))
         elif found := prohibited_name(name):
-            yield Flaw((*path, name), found.message, found.remedy)
+            flaws.append(Flaw((*path, name), found.message, found.remedy))
+        _inspect(value, (*path, name), flaws)
+
+
+def _inspect_text(text: str, path: Path, flaws: list[Flaw]) -> None:
+    if _has_surrogate(text):
+        message = "half of a surrogate pair is no character"
+        flaws.append(Flaw(path, message, "escape the whole character, or none of it"))
+    elif found := prohibited_text(path, text):
+        flaws.append(Flaw(path, found.message, found.remedy))
+
+
+def _has_surrogate(text: str) -> bool:
+    return not text.isascii() and _SURROGATE.search(text) is not None
 
 
 # --- Against the model ----------------------------------------------------------------------------------

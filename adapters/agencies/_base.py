@@ -27,6 +27,11 @@ from schemas.acknowledgement import REASONS_FOR, AcknowledgementState
 MARKING = "OFFICIAL-SENSITIVE"
 """Of a handover that names none: the default and the most that is carried (domain 4.4, R19)."""
 
+_ANSWERS = tuple(
+    (state.value, tuple(str(code) for code in sorted(REASONS_FOR.get(state, ()))))
+    for state in AcknowledgementState
+)
+
 Line = Callable[[Table], Iterable[str]]
 """Sentences that one matter of a view gives; none when the view does not hold it."""
 
@@ -76,10 +81,7 @@ class AgencyProfile:
 
 def may_answer() -> list[Json]:
     """Every state an agency may answer, with the reason codes that a state asks for (domain 6.7)."""
-    return [
-        {"state": state.value, "reasons": [str(code) for code in sorted(REASONS_FOR.get(state, ()))]}
-        for state in AcknowledgementState
-    ]
+    return [{"state": state, "reasons": list(reasons)} for state, reasons in _ANSWERS]
 
 
 def _closed(sentence: str) -> str:

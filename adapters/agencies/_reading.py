@@ -21,11 +21,11 @@ Table: TypeAlias = Mapping[str, Json]
 
 def at(table: Table, *path: str) -> Json:
     """The value at ``path``; None where a step is missing or no table."""
-    value: Json = dict(table)
+    value: Json = None
+    within: Table = table
     for step in path:
-        if not isinstance(value, dict):
-            return None
-        value = value.get(step)
+        value = within.get(step)
+        within = value if isinstance(value, dict) else {}
     return value
 
 
@@ -33,7 +33,9 @@ def text(table: Table, *path: str) -> str:
     """A string or whole number on one line, without control characters; else ""."""
     value = at(table, *path)
     if isinstance(value, str):
-        return " ".join("".join(c if c.isprintable() else " " for c in value).split())
+        if not value.isprintable():
+            value = "".join(c if c.isprintable() else " " for c in value)
+        return " ".join(value.split())
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
 
 

@@ -27,7 +27,7 @@ Rules
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -131,13 +131,17 @@ class _Cutter:
     entitlements: Mapping[str, AbstractSet[str]]
     facts: Circumstances
     groups: Mapping[str, _Readers]
+    entries: tuple[JsonObject, ...]
+    """Each reader's own entry in ``routing.recipients``."""
 
     @classmethod
     def of(
         cls, document: JsonObject, readers: tuple[Reader, ...], entitlements: Mapping[str, AbstractSet[str]]
     ) -> _Cutter:
         groups = {group: _those(readers, told) for group, told in entitlements.items()}
-        return cls(document, readers, entitlements, circumstances(document), groups)
+        told = _entries(document)
+        entries = tuple(told[reader.index] for reader in readers)
+        return cls(document, readers, entitlements, circumstances(document), groups, entries)
 
     def cut(self) -> dict[_Readers, JsonObject]:
         fragments: dict[_Readers, JsonObject] = {}
@@ -163,6 +167,9 @@ class _Cutter:
         for key, child in value.items():
             if key != "visible_to":
                 below = path if path == _SETTLED else f"{path}.{key}"
+                if isinstance(child, str):  # most are, and nothing in the document narrows a word
+                    fragments.setdefault(self.entitled(below, readers, child), {})[key] = child
+                    continue
                 for audience, fragment in self.split(child, below, readers):
                     fragments.setdefault(audience, {})[key] = fragment
         return fragments.items()
@@ -184,10 +191,9 @@ class _Cutter:
         """What of an item is shown to whom: ``(fields, path, readers)``, once or twice for one item."""
         match path:
             case "routing.recipients":
-                yield item, path, readers & self.where(lambda reader: reader.index == index)
+                yield item, path, readers & _bits(reader.index == index for reader in self.readers)
             case "lawful_basis":
-                named_there = self.where(lambda reader: item["id"] in self.entry(reader, "lawful_basis"))
-                yield item, path, readers & named_there
+                yield item, path, readers & self.listing("lawful_basis", item["id"])
             case "roles":
                 group = "roles.victim" if item["role"] == "VICTIM" else "roles"
                 yield item, _SETTLED, self.within(group, readers)
@@ -200,7 +206,7 @@ class _Cutter:
 
     def action(self, item: JsonObject, readers: _Readers) -> Iterator[_Shown]:
         agency = item.get("agency")
-        own = self.within("actions", readers & self.where(lambda reader: reader.agency == agency))
+        own = self.within("actions", readers & _those(self.readers, (agency,)))
         title = {name: item[name] for name in ACTION_TITLE if name in item}
         yield title, _SETTLED, own | self.within("actions.titles", readers)
         yield {name: item[name] for name in item if name not in title}, _SETTLED, own
@@ -242,19 +248,23 @@ class _Cutter:
 
     def naming(self, name: str) -> _Readers:
         """The readers whose entry names the section that this top-level name goes with; all for a block."""
-        return self.where(lambda reader: name not in GATED or GATED[name] in self.entry(reader, "sections"))
+        if name not in GATED:
+            return _bits(True for _ in self.readers)
+        return self.listing("sections", GATED[name])
 
-    def where(self, holds: Callable[[Reader], bool]) -> _Readers:
-        return sum(1 << bit for bit, reader in enumerate(self.readers) if holds(reader))
+    def listing(self, name: str, value: Json) -> _Readers:
+        """The readers who have ``value`` in the list ``name`` of their own entry."""
+        lists = (entry.get(name) for entry in self.entries)
+        return _bits(isinstance(given, list) and value in given for given in lists)
 
-    def entry(self, reader: Reader, name: str) -> Sequence[Json]:
-        """A list out of the reader's own entry in ``routing.recipients``; empty when it has none."""
-        value = _entries(self.document)[reader.index].get(name)
-        return value if isinstance(value, list) else ()
+
+def _bits(holds: Iterable[bool]) -> _Readers:
+    """The readers for whom it holds, told in their order."""
+    return sum(1 << bit for bit, one in enumerate(holds) if one)
 
 
 def _those(readers: Sequence[Reader], agencies: Container[Json]) -> _Readers:
-    return sum(1 << bit for bit, reader in enumerate(readers) if reader.agency in agencies)
+    return _bits(reader.agency in agencies for reader in readers)
 
 
 def _entries(document: JsonObject) -> list[JsonObject]:

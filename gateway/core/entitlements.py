@@ -29,6 +29,7 @@ Rules
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -219,6 +220,7 @@ SECTIONS = frozenset(GATED.values())
 """What a leg's ``sections`` may name."""
 
 
+@lru_cache(maxsize=1024)  # paths of the shape, of which there are some 300; list indices are left out
 def group_of(path: str) -> str | None:
     """The group of a field path (``"core.safe_contact.phone"``, no list indices); None if it has none."""
     while path:
@@ -230,9 +232,9 @@ def group_of(path: str) -> str | None:
 
 def reach(place: str, entitlements: Mapping[str, Iterable[str]]) -> frozenset[str]:
     """Agency types that may read anything of a section or group (``"orders"``, ``"move.new_address"``)."""
-    return frozenset(
-        agency
-        for group, readers in entitlements.items()
-        if group == place or group.startswith(place + ".")
-        for agency in readers
-    )
+    return frozenset().union(*(entitlements[group] for group in _groups_of(place, tuple(entitlements))))
+
+
+@lru_cache(maxsize=1024)  # places of the shape; a directory names the same groups for months
+def _groups_of(place: str, groups: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(group for group in groups if group == place or group.startswith(place + "."))

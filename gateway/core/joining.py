@@ -38,6 +38,9 @@ ITEM_IDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Lists whose items are joined by id -> the fields that make the id. An absent field counts as null."""
 
+_ON_THE_WAY = frozenset({""} | {place for path in ITEM_IDS for place in (path.partition(".")[0], path)})
+"""Places at or below which a list is joined by id. Elsewhere what one part alone has stands as it is."""
+
 
 Identity = tuple[str | int | None, ...]
 """The values of the fields that make an item's id."""
@@ -76,6 +79,8 @@ def _natural(key: Identity) -> list[tuple[int, str]]:
 
 def _join(values: list[Json], path: str, pointer: str) -> Json:
     """What stands at one place, from all parts that have something there."""
+    if len(values) == 1 and path not in _ON_THE_WAY:
+        return values[0]
     objects = [value for value in values if isinstance(value, dict)]
     lists = [value for value in values if isinstance(value, list)]
     if len(objects) == len(values):

@@ -96,7 +96,7 @@ def widenings(document: JsonObject, entitlements: Mapping[str, Iterable[str]]) -
     named for an agency, that may never read what stands there (R4, domain 6.4)."""
     yield from _section_problems(document, entitlements)
     facts = circumstances(document)
-    for pointer, place, names in _instructions(document, "", ""):
+    for pointer, place, names in _instructions(document):
         allowed = may_read(place, facts, entitlements)
         for index, name in enumerate(names):
             if not isinstance(name, str) or name not in allowed:
@@ -134,20 +134,31 @@ def _section_problems(document: JsonObject, entitlements: Mapping[str, Iterable[
                 )
 
 
-def _instructions(value: Json, place: str, pointer: str) -> Iterator[tuple[str, str, list[Json]]]:
+def _instructions(document: JsonObject) -> list[tuple[str, str, list[Json]]]:
     """``(pointer to the list, place it governs, names)`` of every instruction in a document."""
+    found: list[tuple[str, str, list[Json]]] = []
+    _look_for_instructions(document, "", "", found)
+    return found
+
+
+def _look_for_instructions(
+    value: Json, place: str, pointer: str, found: list[tuple[str, str, list[Json]]]
+) -> None:
     if isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _instructions(item, place, f"{pointer}/{index}")
+            if isinstance(item, dict | list):
+                _look_for_instructions(item, place, f"{pointer}/{index}", found)
     elif isinstance(value, dict):
         for key, child in value.items():
-            below, at = f"{place}.{key}".lstrip("."), f"{pointer}/{key}"
+            if not isinstance(child, dict | list) and key != "minimal_view":
+                continue  # most are leaves, which instruct nobody
+            below, at = f"{place}.{key}" if place else key, f"{pointer}/{key}"
             if key == "visible_to" and isinstance(child, list):
-                yield at, place, child
+                found.append((at, place, child))
             elif below == "orders.conditions.minimal_view":
-                yield f"{at}/agencies", "orders.minimal_view", _list(child, "agencies")
+                found.append((f"{at}/agencies", "orders.minimal_view", _list(child, "agencies")))
             else:
-                yield from _instructions(child, below, at)
+                _look_for_instructions(child, below, at, found)
 
 
 def _age_at(born: str, issued: str) -> int:
