@@ -48,6 +48,9 @@ LONGEST: Final = 64 * 1024
 CREDENTIAL: Final = "gateway-passphrase"
 """What the passphrase is called as a systemd credential (``LoadCredential=``)."""
 
+MOUNTED: Final = Path("/run/secrets")
+"""Where Docker and Podman mount the secrets of a container."""
+
 _MONTH: Final = re.compile(r"[0-9]{4}-[0-9]{2}\Z")
 
 # A name becomes part of a file name. No pattern lets a dot in, and the one slash of a principal is replaced,
@@ -334,6 +337,8 @@ def read_passphrase(
     if credential is not None and credential.is_file():
         # systemd guards it with an access list, which shows as a group bit: its mode says nothing.
         return _line(credential.read_bytes())
+    if file is not None and file.is_relative_to(MOUNTED):
+        return _line(_mounted(file))
     if file is not None:
         return _line(read_private(file, follow=True))  # Kubernetes mounts every secret through links
     if prompt is not None or sys.stdin.isatty():
@@ -344,6 +349,20 @@ def read_passphrase(
         field="/keys/passphrase_file",
         remedy="set passphrase_file in [keys], or LoadCredential=gateway-passphrase in the systemd unit",
     )
+
+
+def _mounted(file: Path) -> bytes:
+    """A secret that a container's runtime mounts: it exists for this container alone, and the modes are the
+    runtime's (0444 in Docker, of another owner), so they say nothing about who can read it."""
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise Misconfigured(
+            f"{file} cannot be opened: {error.strerror}",
+            code="key_unreadable",
+            field="/keys/passphrase_file",
+            remedy="check that the secret is mounted and readable by the container's user",
+        ) from None
 
 
 def _line(data: bytes) -> bytes:

@@ -472,3 +472,18 @@ def test_no_passphrase_anywhere(monkeypatch, tmp_path):
     monkeypatch.setattr("sys.stdin", io.StringIO("typed by nobody"))
     error = raises(Misconfigured, "no_passphrase", read_passphrase)
     assert error.field == "/keys/passphrase_file"
+
+
+def test_a_mounted_secret_is_taken_with_the_modes_its_runtime_gave_it(monkeypatch, tmp_path):
+    monkeypatch.setattr("gateway.keystore.MOUNTED", tmp_path / "run")
+    (tmp_path / "run").mkdir()
+    for place in ("run/secret", "elsewhere"):
+        (tmp_path / place).write_bytes(b"a long enough passphrase\n")
+        (tmp_path / place).chmod(0o444)
+    assert read_passphrase(file=tmp_path / "run" / "secret") == b"a long enough passphrase"
+    with pytest.raises(Misconfigured) as refused:
+        read_passphrase(file=tmp_path / "elsewhere")
+    assert refused.value.code == "key_mode"
+    with pytest.raises(Misconfigured) as missing:
+        read_passphrase(file=tmp_path / "run" / "nothing")
+    assert missing.value.field == "/keys/passphrase_file"
