@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gateway.core.encoding import Json, encode
+from gateway.core.encoding import Json, JsonObject, encode
 from gateway.core.trust import Network
 from gateway.errors import Misconfigured
 from gateway.ports import AgencyBinding, Clock, Keys, Lane, Store, Transaction, Transport
@@ -106,9 +106,13 @@ def area_of(principal: str) -> str:
     return principal.partition("/")[0]
 
 
-def log_leaf(tx: Transaction, kind: str, at: int, **facts: Json) -> None:
-    """Append one leaf of hashes, codes and times (protocol 8). Never a name, never free text."""
-    tx.append_log(encode({"t": kind, "at": at, **facts}))
+def log_leaf(tx: Transaction, kind: str, at: int, *, mid: str = "", **facts: Json) -> None:
+    """Append one leaf of hashes, codes and times (protocol 8). Never a name, never free text.
+
+    ``mid``: the message that it is about, by which it is found again; it stands in the leaf, too.
+    """
+    named: JsonObject = {"mid": mid} if mid else {}
+    tx.append_log(encode({"t": kind, "at": at, **named, **facts}), mid=mid)
 
 
 def lane_for(urgency: str) -> Lane:

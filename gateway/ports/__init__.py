@@ -21,6 +21,7 @@ from gateway.ports.agencies import (
 from gateway.ports.machine import Clock, Keys
 from gateway.ports.rows import (
     AccessRow,
+    CheckpointRow,
     EnvelopeRow,
     HandoverRow,
     HeldRow,
@@ -47,6 +48,7 @@ __all__ = [
     "AdapterFactory",
     "AgencyBinding",
     "Answer",
+    "CheckpointRow",
     "Clock",
     "Delivered",
     "Delivery",

@@ -272,3 +272,14 @@ class TrustRow:
     subject: str
     version: int
     note: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointRow:
+    """The newest checkpoint that was signed for one log: ``size`` leaves under ``root``, at ``at``."""
+
+    origin: str
+    size: int
+    root: bytes
+    at: int
+    note: bytes

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
+from gateway.core.merkle import Place
 from gateway.ports.rows import (
     AccessRow,
+    CheckpointRow,
     EnvelopeRow,
     HandoverRow,
     HeldRow,
@@ -141,6 +143,10 @@ class Transaction(Protocol):
         """Identity: hash."""
         ...
 
+    def receipt(self, receipt: bytes) -> ReceiptRow | None:
+        """By its hash."""
+        ...
+
     def receipts(
         self, *, mid: str = "", ref: str = "", by: str = "", sent_in: str = ""
     ) -> Sequence[ReceiptRow]:
@@ -176,13 +182,35 @@ class Transaction(Protocol):
     def parked_tasks(self, principal: str, limit: int) -> Sequence[TaskRow]: ...
 
     # accountability
-    def append_log(self, leaf: bytes) -> None:
+    def append_log(self, leaf: bytes, *, mid: str = "") -> None:
         """One leaf of the node's log (protocol 8): canonical JSON of hashes and codes only. Its index is
-        final when the work is committed, not before."""
+        final when the work is committed, not before. ``mid``: the message it is about, to find it by."""
         ...
 
     def log(self, start: int, limit: int) -> Sequence[tuple[int, bytes]]:
         """(index, leaf) from index ``start``, counting from 0 with no holes."""
+        ...
+
+    def log_of(self, mid: str) -> Sequence[tuple[int, bytes]]:
+        """(index, leaf) of the committed leaves about one message, ascending; none for ""."""
+        ...
+
+    def log_size(self) -> int:
+        """Leaves that are committed; those of transactions still open have no index to be counted by."""
+        ...
+
+    def log_nodes(self, places: Sequence[Place]) -> Sequence[bytes]:
+        """The hashes of complete subtrees of committed leaves (``gateway.core.merkle``), in the order asked
+        for, at a cost of one row each. Raises GatewayError ``log_broken`` for one that is not there."""
+        ...
+
+    def checkpoint(self, origin: str) -> CheckpointRow | None:
+        """The newest that was signed for this log."""
+        ...
+
+    def put_checkpoint(self, row: CheckpointRow, *, after: int | None) -> bool:
+        """Replace the checkpoint of ``row.origin`` whose size is ``after``; None: there is none yet. False,
+        and nothing is changed, when another stands there: of two who sign at once the later gives way."""
         ...
 
     def put_access(self, row: AccessRow) -> None: ...

@@ -10,6 +10,8 @@ from typing import Any, Final, TypeVar
 
 from uuid_utils.compat import uuid7
 
+from gateway.errors import GatewayError
+
 R = TypeVar("R")
 
 LEG_COLUMNS: Final = frozenset({"delivered", "opened", "acknowledge_by", "decide_by", "overdue", "mid"})
@@ -37,3 +39,12 @@ def check_leg_columns(names: frozenset[str]) -> None:
 def refuse_write() -> RuntimeError:
     """What a read gets that tries to change something."""
     return RuntimeError("a read must not change anything: use Store.write")
+
+
+def broken_log() -> GatewayError:
+    """For a subtree whose leaves or hashes are not all there. No log comes to that by itself."""
+    return GatewayError(
+        "the log of this node has a hole",
+        code="log_broken",
+        remedy="stop the node, keep the database as evidence, restore the newest backup; tell the peers",
+    )

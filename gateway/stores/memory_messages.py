@@ -95,6 +95,9 @@ class MemoryMessages(MemoryPart):
     def put_receipt(self, row: ReceiptRow) -> bool:
         return self._put(self._t.receipts, row.hash, numbered(row))
 
+    def receipt(self, receipt: bytes) -> ReceiptRow | None:
+        return self._t.receipts.get(receipt)
+
     def receipts(
         self, *, mid: str = "", ref: str = "", by: str = "", sent_in: str = ""
     ) -> Sequence[ReceiptRow]:

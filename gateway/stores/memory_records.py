@@ -7,19 +7,49 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from gateway.ports import AccessRow, HeldRow, Outbound, Task, TrustRow
-from gateway.stores.common import numbered
-from gateway.stores.memory_tables import MemoryPart
+from gateway.core.merkle import Place, leaf_hash, root_of
+from gateway.ports import AccessRow, CheckpointRow, HeldRow, Outbound, Task, TrustRow
+from gateway.stores.common import broken_log, numbered
+from gateway.stores.memory_tables import MemoryPart, Tables
 
 
 class MemoryRecords(MemoryPart):
     """See :class:`gateway.ports.Transaction`."""
 
-    def append_log(self, leaf: bytes) -> None:
-        self._change().log.append(leaf)
+    def __init__(self, tables: Tables, *, writable: bool) -> None:
+        super().__init__(tables, writable=writable)
+        self._committed = len(tables.log)
+
+    def append_log(self, leaf: bytes, *, mid: str = "") -> None:
+        self._change().log.append((leaf, mid))
 
     def log(self, start: int, limit: int) -> Sequence[tuple[int, bytes]]:
-        return list(enumerate(self._t.log))[start : start + limit]
+        return [(index, leaf) for index, (leaf, _) in enumerate(self._t.log)][start : start + limit]
+
+    def log_of(self, mid: str) -> Sequence[tuple[int, bytes]]:
+        rows = enumerate(self._t.log[: self._committed])
+        return [(index, leaf) for index, (leaf, about) in rows if mid and about == mid]
+
+    def log_size(self) -> int:
+        return self._committed
+
+    def log_nodes(self, places: Sequence[Place]) -> Sequence[bytes]:
+        return [self._node(level, index << level, (index + 1) << level) for level, index in places]
+
+    def _node(self, level: int, low: int, high: int) -> bytes:
+        if min(level, low) < 0 or high > self._committed:
+            raise broken_log()
+        return root_of(leaf_hash(leaf) for leaf, _ in self._t.log[low:high])
+
+    def checkpoint(self, origin: str) -> CheckpointRow | None:
+        return self._t.checkpoints.get(origin)
+
+    def put_checkpoint(self, row: CheckpointRow, *, after: int | None) -> bool:
+        before = self._change().checkpoints.get(row.origin)
+        if (before.size if before else None) != after:
+            return False
+        self._t.checkpoints[row.origin] = row
+        return True
 
     def put_access(self, row: AccessRow) -> None:
         self._change().accesses.append(numbered(row))

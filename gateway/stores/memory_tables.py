@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from gateway.ports import (
     AccessRow,
+    CheckpointRow,
     EnvelopeRow,
     HandoverRow,
     HeldRow,
@@ -44,7 +45,8 @@ class Tables:
     outbox: dict[str, OutboxRow] = field(default_factory=dict)
     receipts: dict[bytes, ReceiptRow] = field(default_factory=dict)
     tasks: dict[str, TaskRow] = field(default_factory=dict)
-    log: list[bytes] = field(default_factory=list)
+    log: list[tuple[bytes, str]] = field(default_factory=list)
+    checkpoints: dict[str, CheckpointRow] = field(default_factory=dict)
     accesses: list[AccessRow] = field(default_factory=list)
     tokens: dict[str, TokenRow] = field(default_factory=dict)
     idempotency: dict[bytes, IdempotencyRow] = field(default_factory=dict)

@@ -21,6 +21,7 @@ from gateway.stores.statements import Statement, put, select
 _r = tables.receipts.c
 
 _PUT: Final = put(RECEIPT)
+_FIND: Final = Statement(select(RECEIPT, _r.hash == bindparam("hash")))
 _WAITING = select(RECEIPT, tables.UNSENT).order_by(_r.n).limit(bindparam("limit"))
 _UNSENT: Final = Statement(_WAITING)
 _UNSENT_LOCKED: Final = Statement(_WAITING.with_for_update(skip_locked=True))
@@ -47,6 +48,10 @@ class ReceiptPart(Part):
 
     def put_receipt(self, row: ReceiptRow) -> bool:
         return self._session.change(_PUT, RECEIPT.dump(row)) == 1
+
+    def receipt(self, receipt: bytes) -> ReceiptRow | None:
+        found = self._session.one(_FIND, hash=receipt)
+        return RECEIPT.load(found) if found else None
 
     def receipts(
         self, *, mid: str = "", ref: str = "", by: str = "", sent_in: str = ""

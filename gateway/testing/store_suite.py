@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from gateway.testing.store_cases.agencies import AgencyCases
 from gateway.testing.store_cases.handovers import HandoverCases
+from gateway.testing.store_cases.log import LogCases
 from gateway.testing.store_cases.messages import MessageCases
 from gateway.testing.store_cases.receipts import ReceiptCases
 from gateway.testing.store_cases.records import RecordCases
@@ -34,5 +35,7 @@ from gateway.testing.store_cases.units import UnitCases
 from gateway.testing.store_cases.workers import WorkerCases
 
 
-class StoreSuite(UnitCases, WorkerCases, HandoverCases, MessageCases, ReceiptCases, AgencyCases, RecordCases):
+class StoreSuite(
+    UnitCases, WorkerCases, HandoverCases, MessageCases, ReceiptCases, AgencyCases, RecordCases, LogCases
+):
     """Inherit this, and give the fixtures ``store`` and ``peer``."""

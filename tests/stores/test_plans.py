@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from gateway.ports import Lane, Outbound, Side, Task, Transaction
+from gateway.ports import CheckpointRow, Lane, Outbound, Side, Task, Transaction
 from gateway.stores import migrations
 from gateway.stores.database import Database, Session
 from gateway.stores.sql import SqlTransaction
@@ -44,13 +44,16 @@ HOT: dict[str, Callable[[Transaction], object]] = {
     "settle_seen": lambda tx: tx.settle_seen(PEER, STREAM, 9),
     "put_envelope": lambda tx: tx.put_envelope(envelope("new", Side.ORIGIN, kind=2)),
     "put_outbox": lambda tx: tx.put_outbox(outbox("new")),
+    "receipt": lambda tx: tx.receipt(digest("r")),
     "receipts": lambda tx: (tx.receipts(mid="m"), tx.receipts(ref="r"), tx.receipts(sent_in="m", by=POLICE)),
     "unsent_receipts": lambda tx: tx.unsent_receipts(9),
     "mark": lambda tx: (tx.mark_sent([digest("r")], "m"), tx.mark_applied(digest("r"))),
     "task": lambda tx: (tx.task("t1"), tx.tasks_of("leg-1"), tx.parked_tasks(POLICE, 9)),
     "claim_tasks": lambda tx: tx.claim_tasks(POLICE, NOW, 9, 9),
     "advance_task": lambda tx: tx.advance_task("t1", Task.WAITING, Task.DONE),
-    "log": lambda tx: tx.log(5, 9),
+    "log": lambda tx: (tx.log(5, 9), tx.log_of("m"), tx.log_size(), tx.checkpoint("bx/1/log/x/y")),
+    "log_nodes": lambda tx: tx.log_nodes([(0, 0), (1, 0)]),
+    "put_checkpoint": lambda tx: tx.put_checkpoint(CheckpointRow("o", 2, digest("r"), NOW, b""), after=1),
     "accesses": lambda tx: tx.accesses(ref="HO-1"),
     "token": lambda tx: tx.token(digest("t")),
     "idempotency": lambda tx: tx.idempotency(digest("k")),
@@ -83,6 +86,10 @@ def test_it_is_found_by_an_index_and_comes_sorted(session: Session, name: str) -
     tx.put_outbox(outbox("m1", id="o1"))
     tx.put_receipt(receipt("r"))
     tx.put_task(task("t1"))
+    for leaf in (b"0", b"1"):
+        tx.append_log(leaf)
+    tx.keep()
+    tx.flush()
     session._driver.set_trace_callback(statements.append)
     HOT[name](tx)
     session._driver.set_trace_callback(None)
