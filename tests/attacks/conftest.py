@@ -20,7 +20,7 @@ import pytest
 from nacl.bindings import crypto_aead_xchacha20poly1305_ietf_encrypt as aead
 
 from gateway.core import kem, layout, notes, schedule
-from gateway.core.encoding import JsonObject, b64, encode
+from gateway.core.encoding import JsonObject, b64
 from gateway.core.envelope import split
 from gateway.core.receipts import About, make_receipt
 from gateway.errors import GatewayError
@@ -253,11 +253,16 @@ class Attack:
         """What any agency of Bexley has been given."""
         return [view for desk in self.world.bexley.desks.values() for _, view in desk.given]
 
+    def example(self) -> dict[str, Any]:
+        """A fresh copy of example 1."""
+        copy: dict[str, Any] = json.loads(minimal_example())
+        return copy
+
     # --- receipts, which come the other way: Bexley lies to Hackney
 
     async def delivered(self) -> EnvelopeRow:
         """Example 1 has arrived at all seven; Bexley's row of the message."""
-        ref = (await self.world.hackney.submit(json.loads(minimal_example()))).ref
+        ref = (await self.world.hackney.submit(self.example())).ref
         await self.world.settle()
         mid = (await self.world.hackney.legs(ref))["police"].mid
         row = await self.node.store.read(lambda tx: tx.envelope(mid))
@@ -307,15 +312,3 @@ async def world() -> AsyncIterator[World]:
 @pytest.fixture
 def attack(world: World) -> Attack:
     return Attack(world)
-
-
-@pytest.fixture
-def document() -> dict[str, Any]:
-    """A fresh copy of example 1."""
-    copy: dict[str, Any] = json.loads(minimal_example())
-    return copy
-
-
-@pytest.fixture
-def canonical() -> Callable[[Any], bytes]:
-    return encode

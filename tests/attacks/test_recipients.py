@@ -137,9 +137,10 @@ async def test_031_a_section_that_is_not_in_the_bag(attack):
     assert node.keys[2] is None
 
 
-async def test_032_sealing_against_the_entitlements_is_refused_at_the_sender(attack, document):
+async def test_032_sealing_against_the_entitlements_is_refused_at_the_sender(attack):
     """Housing may never read the licence conditions that the police do (entitlements, R4)."""
     before = attack.dump(attack.world.hackney)
+    document = attack.example()
     document["move"]["new_address"]["visible_to"].append("EDUCATION")
     with pytest.raises(NotAllowed) as caught:
         await attack.world.hackney.submit(document)
