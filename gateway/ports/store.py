@@ -192,7 +192,8 @@ class Transaction(Protocol):
         ...
 
     def log_of(self, mid: str) -> Sequence[tuple[int, bytes]]:
-        """(index, leaf) of the committed leaves about one message, ascending; none for ""."""
+        """(index, leaf) of the committed leaves about one message, ascending; none for "". A store may find
+        them by a short hash, so compare the ``mid`` that a leaf names."""
         ...
 
     def log_size(self) -> int:

@@ -46,5 +46,5 @@ def broken_log() -> GatewayError:
     return GatewayError(
         "the log of this node has a hole",
         code="log_broken",
-        remedy="stop the node, keep the database as evidence, restore the newest backup; tell the peers",
+        remedy="keep the database as evidence and tell the peers: docs/operations.md, under Log",
     )

@@ -7,11 +7,15 @@ A transaction that asks for the log sees its own leaves, with the index they wou
 The tree costs no row of its own: with each leaf stand the hashes of the subtrees that it completes, 32 bytes
 a leaf on average, written once. The subtree (level, index) is found with the last leaf under it, which is one
 look by primary key, so the root or a proof of a million leaves is some twenty rows.
+
+A leaf is found by a short hash of its message's id: this index is the one thing here that is not written at
+its end, so it is kept small.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Final
 
 import sqlalchemy as sa
@@ -39,13 +43,13 @@ _SIZE: Final = Statement(
     sa.select(sa.func.coalesce(sa.func.max(_g.n) + sa.literal_column("1"), sa.literal_column("0")))
 )
 _APPEND: Final = Statement(
-    sa.insert(tables.log).values({name: bindparam(name) for name in ("n", "leaf", "nodes", "mid")})
+    sa.insert(tables.log).values({name: bindparam(name) for name in ("n", "leaf", "nodes", "about")})
 )
 _LOG: Final = Statement(
     sa.select(_g.n, _g.leaf).where(_g.n >= bindparam("start")).order_by(_g.n).limit(bindparam("limit"))
 )
 _LOG_OF: Final = Statement(
-    sa.select(_g.n, _g.leaf).where(tables.ABOUT_MESSAGE, _g.mid == bindparam("mid")).order_by(_g.n)
+    sa.select(_g.n, _g.leaf).where(tables.ABOUT_MESSAGE, _g.about == bindparam("about")).order_by(_g.n)
 )
 _NAMES: Final = tuple(f"n{number}" for number in range(AT_ONCE))
 _ROWS: Final = Statement(
@@ -82,7 +86,9 @@ class LogPart(Part):
         return rows[:limit]
 
     def log_of(self, mid: str) -> Sequence[tuple[int, bytes]]:
-        return [(row[0], row[1]) for row in self._session.rows(_LOG_OF, mid=mid)] if mid else []
+        if not mid:
+            return []
+        return [(row[0], row[1]) for row in self._session.rows(_LOG_OF, about=_about(mid))]
 
     def log_size(self) -> int:
         return self._size(lock=False)
@@ -123,7 +129,12 @@ class LogPart(Part):
             size = self._size(lock=True)
             head = Head(size, self.log_nodes(peaks(size)))
             rows = [
-                {"n": index, "leaf": leaf, "nodes": b"".join(head.append(leaf_hash(leaf))), "mid": mid}
+                {
+                    "n": index,
+                    "leaf": leaf,
+                    "nodes": b"".join(head.append(leaf_hash(leaf))),
+                    "about": _about(mid),
+                }
                 for index, (leaf, mid) in enumerate(self._kept, size)
             ]
             self._session.change_many(_APPEND, rows)
@@ -138,6 +149,11 @@ class LogPart(Part):
             self._session.one(_LOCK_LOG)
         found = self._session.one(_SIZE)
         return int(found[0]) if found else 0
+
+
+def _about(mid: str) -> int:
+    """What a leaf is found by: 56 bits, so two messages share one about never, and its reader compares."""
+    return int.from_bytes(sha256(mid.encode()).digest()[:7], "big") if mid else 0
 
 
 def _last(place: Place) -> int:

@@ -9,8 +9,8 @@ Rules:
   ``accesses.note`` is the one free text, of the person who acted (s.62 DPA 2018). The closed list of columns
   stands in a test, so that a new one is added on purpose.
 * Columns are named as the fields of the records in :mod:`gateway.ports`. Columns that no record shows: ``n``
-  keeps the order of arrival; ``log.nodes`` holds hashes (see ``sql_log``); ``outbox.stream`` and
-  ``outbox.seq`` see below.
+  keeps the order of arrival; ``log.nodes`` and ``log.about`` see ``sql_log``; ``outbox.stream``
+  and ``outbox.seq`` see below.
 * Ids and references compare by byte (``COLLATE "C"``): a database made with another collation would page
   through ids in another order than the memory store and SQLite do.
 * A partial index is used only when the statement repeats its condition as literal text, not as a bound
@@ -43,7 +43,7 @@ HELD_TASK: Final = sa.text("state = 'held'")
 UNSENT: Final = sa.text("ours AND sent_in = ''")
 RECEIVED: Final = sa.text("side = 'destination'")
 UNACKNOWLEDGED: Final = sa.text("state = 'DELIVERED' AND acknowledge_by > 0")
-ABOUT_MESSAGE: Final = sa.text("mid <> ''")
+ABOUT_MESSAGE: Final = sa.text("about <> 0")
 UNDECIDED: Final = sa.text("state IN ('DELIVERED', 'RECEIVED', 'INFO_REQUESTED') AND decide_by > 0")
 
 
@@ -244,11 +244,18 @@ tasks: Final = sa.Table(
 log: Final = sa.Table(
     "log",
     metadata,
-    _int("n", key=True),
+    # An INTEGER key of SQLite is the row's place itself: an insert at the end touches one tree, not two.
+    sa.Column(
+        "n",
+        sa.BigInteger().with_variant(sa.Integer, "sqlite"),
+        nullable=False,
+        primary_key=True,
+        autoincrement=False,
+    ),
     _bytes("leaf"),
     _bytes("nodes"),
-    _text("mid"),
-    _partial("ix_log_mid", "mid", "n", where=ABOUT_MESSAGE),
+    _int("about"),
+    _partial("ix_log_about", "about", "n", where=ABOUT_MESSAGE),
 )
 
 checkpoints: Final = sa.Table(

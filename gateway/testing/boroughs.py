@@ -274,6 +274,9 @@ class _Memory:
     def opener(self, principal: str) -> Any:
         return self._store.opener(principal)
 
+    def log_signer(self, area: str) -> Any:
+        return self._store.log_signer(area)
+
     def epoch(self, month: str) -> bytes:
         return self.made.setdefault(f"epoch {month}", month.encode().ljust(32, b"."))
 

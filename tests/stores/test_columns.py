@@ -20,7 +20,7 @@ COLUMNS = {
     "leg_events": "n id leg at event before after by code",
     "legs": "n id ref version side principal agency counterpart state urgency mid delivered opened"
     " acknowledge_by decide_by overdue updated",
-    "log": "n leaf nodes mid",
+    "log": "n leaf nodes about",
     "outbox": "id peer lane mid state due attempts created expires error stream seq",
     "receipts": "n id hash mid by state code at prev note peer ours leg ref version sent_in applied urgent",
     "settings": "name value",

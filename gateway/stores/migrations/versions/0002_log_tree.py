@@ -1,8 +1,8 @@
 """The tree over the node's log, and the checkpoint that was signed last.
 
 Revision 0002. Frozen: it says what that release made, and does not look at the code that goes on changing.
-Leaves that are there already get the hashes of the subtrees they complete (RFC 6962) and the message id that
-they bear.
+Leaves that are there already get the hashes of the subtrees they complete (RFC 6962), and what they are found
+by.
 """
 
 from __future__ import annotations
@@ -21,7 +21,11 @@ depends_on = None
 BATCH = 1_000  # leaves in memory at once
 
 _log = sa.table(
-    "log", sa.column("n"), sa.column("leaf"), sa.column("nodes", sa.LargeBinary), sa.column("mid", sa.Text)
+    "log",
+    sa.column("n"),
+    sa.column("leaf"),
+    sa.column("nodes", sa.LargeBinary),
+    sa.column("about", sa.BigInteger),
 )
 
 
@@ -29,13 +33,15 @@ def upgrade() -> None:
     # SQLite adds a NOT NULL column only with a default, and cannot drop one: the table is copied there.
     with op.batch_alter_table("log") as log:
         log.add_column(sa.Column("nodes", sa.LargeBinary()))
-        log.add_column(sa.Column("mid", _text()))
+        log.add_column(sa.Column("about", sa.BigInteger()))
     _fill(op.get_bind())
+    number = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
     with op.batch_alter_table("log") as log:
+        log.alter_column("n", existing_type=sa.BigInteger(), type_=number, existing_nullable=False)
         log.alter_column("nodes", existing_type=sa.LargeBinary(), nullable=False)
-        log.alter_column("mid", existing_type=_text(), nullable=False)
-    named = sa.text("mid <> ''")
-    op.create_index("ix_log_mid", "log", ["mid", "n"], sqlite_where=named, postgresql_where=named)
+        log.alter_column("about", existing_type=sa.BigInteger(), nullable=False)
+    named = sa.text("about <> 0")
+    op.create_index("ix_log_about", "log", ["about", "n"], sqlite_where=named, postgresql_where=named)
     op.create_table(
         "checkpoints",
         sa.Column("origin", _text(), nullable=False),
@@ -57,12 +63,12 @@ def _fill(connection: sa.Connection) -> None:
     write = (
         sa.update(_log)
         .where(_log.c.n == sa.bindparam("place"))
-        .values(nodes=sa.bindparam("hashes"), mid=sa.bindparam("name"))
+        .values(nodes=sa.bindparam("hashes"), about=sa.bindparam("message"))
     )
     start = 0
     while found := connection.execute(read.order_by(_log.c.n).limit(BATCH), {"start": start}).all():
         rows = [
-            {"place": n, "hashes": _completed(roots, n, bytes(leaf)), "name": _mid(bytes(leaf))}
+            {"place": n, "hashes": _completed(roots, n, bytes(leaf)), "message": _about(bytes(leaf))}
             for n, leaf in found
         ]
         connection.execute(write, rows)
@@ -79,9 +85,12 @@ def _completed(roots: list[bytes], index: int, leaf: bytes) -> bytes:
     return b"".join(made[1:])
 
 
-def _mid(leaf: bytes) -> str:
+def _about(leaf: bytes) -> int:
+    """56 bits of the hash of the message id; 0 for a leaf without one."""
     try:
         mid = json.loads(leaf)["mid"]
     except (ValueError, KeyError, TypeError):
-        return ""
-    return mid if isinstance(mid, str) else ""
+        return 0
+    if not isinstance(mid, str) or not mid:
+        return 0
+    return int.from_bytes(hashlib.sha256(mid.encode()).digest()[:7], "big")
