@@ -15,7 +15,7 @@ from gateway.core.deadlines import deadlines
 from gateway.core.encoding import b64
 from gateway.core.envelope import Kind
 from gateway.core.states import HandoverState, LegState
-from gateway.errors import Forged, Refused, Replayed
+from gateway.errors import Forged, Replayed
 from gateway.flows import receipts
 from gateway.flows.node import Node, area_of, log_leaf
 from gateway.flows.opening import NODE_PARTS, REPLY, Opened, Routing
@@ -32,39 +32,49 @@ def store(tx: Transaction, node: Node, opened: Opened, now: int) -> Sequence[Tas
 
     Returns the parcels for agencies. Raises Replayed for what contradicts the stream, Refused otherwise.
     """
-    known = tx.envelope_at(opened.peer, opened.statement.stream, opened.statement.seq)
-    if known is not None:
-        return _repeated(tx, node, known, opened)
     envelope = _keep(tx, opened, now)
+    if envelope is None:
+        return _repeated(tx, node, opened)
     if opened.routing is None:
-        return _store_receipts(tx, node, opened, now)
+        return receipts.take(tx, node, opened.notes, peer=opened.peer, came_in=opened.statement.mid, now=now)
     return _store_message(tx, node, opened, opened.routing, envelope, now)
 
 
 def store_refused(tx: Transaction, node: Node, proven: Opened, code: str, now: int) -> None:
     """The sealed bytes as evidence, their place in the stream, and the signed refusal (protocol 4.5)."""
-    known = tx.envelope_at(proven.peer, proven.statement.stream, proven.statement.seq)
-    if known is not None:
-        _repeated(tx, node, known, proven)
-        return
     envelope = _keep(tx, proven, now)
-    if proven.statement.kind is Kind.MESSAGE:  # receipts are never receipted, and control has no receipts
-        receipts.sign(tx, node, by=node.principal, envelope=envelope, state="refused", now=now, code=code)
+    if envelope is None:
+        _repeated(tx, node, proven)
+    elif proven.statement.kind is Kind.MESSAGE:  # receipts are never receipted, and control has no receipts
+        receipts.sign(
+            tx, node, by=node.principal, envelope=envelope, state="refused", now=now, code=code, first=True
+        )
 
 
-def _keep(tx: Transaction, opened: Opened, now: int) -> EnvelopeRow:
+def _keep(tx: Transaction, opened: Opened, now: int) -> EnvelopeRow | None:
+    """The row that was put; None when its message id or its place in the stream is taken."""
     statement, row = opened.statement, _row(opened, now)
-    if tx.envelope(statement.mid) is not None or not tx.put_envelope(row):
-        raise Replayed("a message id that was used before, with another content", code="mid")
+    if not tx.put_envelope(row):
+        return None
+    stored = tx.envelope(statement.mid)
+    if stored is None or stored.side is not Side.DESTINATION:
+        raise _reused()
     _advance_stream(tx, opened)
     tx.settle_seen(opened.peer, statement.seen.stream, statement.seen.seq)
     log_leaf(tx, "received", now, mid=statement.mid, stmt=b64(statement.hash), env=b64(opened.parsed.digest))
     return row
 
 
-def _repeated(tx: Transaction, node: Node, known: EnvelopeRow, opened: Opened) -> Sequence[TaskRow]:
+def _reused() -> Replayed:
+    return Replayed("a message id that was used before, with another content", code="mid")
+
+
+def _repeated(tx: Transaction, node: Node, opened: Opened) -> Sequence[TaskRow]:
     """Same place, same statement: answer with the stored receipts, byte for byte. Another statement:
-    the peer has said two things in one place."""
+    the peer has said two things in one place. Another place: it has used a message id twice."""
+    known = tx.envelope_at(opened.peer, opened.statement.stream, opened.statement.seq)
+    if known is None:
+        raise _reused()
     if known.statement != opened.statement.hash:
         raise Replayed("two different messages in one place of a stream", code="equivocation")
     ours = tx.receipts(mid=known.mid, by=node.principal)
@@ -89,17 +99,6 @@ def _advance_stream(tx: Transaction, opened: Opened) -> None:
     tx.put_stream(row)
 
 
-def _store_receipts(tx: Transaction, node: Node, opened: Opened, now: int) -> Sequence[TaskRow]:
-    """Each receipt stands by itself: one that is not acceptable is logged and leaves the others standing."""
-    news: list[TaskRow] = []
-    for receipt in opened.notes:
-        try:
-            news += receipts.take(tx, node, receipt, peer=opened.peer, came_in=opened.statement.mid, now=now)
-        except Refused as error:
-            log.warning("receipt refused", peer=opened.peer, by=receipt.by, code=error.code)
-    return news
-
-
 def _store_message(
     tx: Transaction, node: Node, opened: Opened, routing: Routing, envelope: EnvelopeRow, now: int
 ) -> Sequence[TaskRow]:
@@ -107,7 +106,16 @@ def _store_message(
         news = _store_reply(tx, node, opened, routing, now)
     else:
         news = _store_legs(tx, node, opened, routing, now)
-    receipts.sign(tx, node, by=node.principal, envelope=envelope, state="received", now=now, parts=NODE_PARTS)
+    receipts.sign(
+        tx,
+        node,
+        by=node.principal,
+        envelope=envelope,
+        state="received",
+        now=now,
+        parts=NODE_PARTS,
+        first=True,
+    )
     return news
 
 

@@ -7,20 +7,24 @@ been: what a leg went through is the signed chain, whatever the order of arrival
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import structlog
 
 from gateway.core.deadlines import deadlines
 from gateway.core.encoding import b64
 from gateway.core.envelope import SKEW, Kind
 from gateway.core.receipts import ZERO, About, Receipt, make_receipt
 from gateway.core.states import HandoverState, LegState, advance_leg, follow
-from gateway.errors import Conflict, Forged
+from gateway.errors import Conflict, Forged, Refused
 from gateway.flows.node import Node, area_of, log_leaf
 from gateway.ports import (
     EnvelopeRow,
     LegEvent,
     LegRow,
-    Outbound,
     Parcel,
     ReceiptRow,
     Side,
@@ -31,6 +35,8 @@ from gateway.ports import (
 
 NODE_RECEIPTS = frozenset({"received", "refused"})
 """What a node answers with its own key; every other state is an agency's to sign."""
+
+log = structlog.get_logger("receive")
 
 
 def about(envelope: EnvelopeRow) -> About:
@@ -50,9 +56,13 @@ def sign(
     code: str = "",
     parts: Sequence[int] = (),
     reply: bytes | None = None,
+    first: bool = False,
 ) -> Receipt:
-    """Make the next receipt of ``by`` for a received message and leave it to be packed."""
-    earlier = tx.receipts(mid=envelope.mid, by=by)
+    """Make the next receipt of ``by`` for a received message and leave it to be packed.
+
+    ``first``: the message was stored a moment ago in this transaction, so there can be none before it.
+    """
+    earlier = () if first else tx.receipts(mid=envelope.mid, by=by)
     receipt = make_receipt(
         node.keys.signer(by),
         net=node.network.net,
@@ -65,7 +75,7 @@ def sign(
         reply=reply,
     )
     urgent = leg is not None and leg.urgency == "URGENT"
-    tx.put_receipt(_row(receipt, envelope, ours=True, leg=leg.id if leg else "", urgent=urgent))
+    tx.put_receipt(_row(receipt, envelope, ours=True, applied=True, leg=leg.id if leg else "", urgent=urgent))
     log_leaf(tx, "receipt", now, receipt=b64(receipt.hash), mid=envelope.mid, by=by, state=state)
     return receipt
 
@@ -80,32 +90,74 @@ def chain_lock(tx: Transaction, peer: str) -> None:
 
 
 def take(
-    tx: Transaction, node: Node, receipt: Receipt, *, peer: str, came_in: str, now: int
-) -> Sequence[TaskRow]:
-    """Store a peer's verified receipt and apply what its arrival makes possible.
+    tx: Transaction, node: Node, notes: Sequence[Receipt], *, peer: str, came_in: str, now: int
+) -> list[TaskRow]:
+    """Store a peer's verified receipts and apply what their arrival makes possible.
 
-    Returns the news for agencies. Raises Forged when it is about no message of ours, about other bytes, by
-    somebody who was not asked, or from another time.
+    Returns the news for agencies. Each receipt stands by itself: one that is about no message of ours, about
+    other bytes, by somebody who was not asked or from another time is logged and leaves the others standing.
     """
-    envelope = tx.envelope(receipt.about.mid)
-    _belongs(node, receipt, envelope, peer)
+    by_message: Mapping[str, list[Receipt]] = defaultdict(list)
+    for receipt in notes:
+        by_message[receipt.about.mid].append(receipt)
+    news: list[TaskRow] = []
+    for mid, told in by_message.items():
+        message = _message(tx, mid)
+        for receipt in told:
+            try:
+                news += _take(tx, node, receipt, message, peer=peer, came_in=came_in, now=now)
+            except Refused as error:
+                log.warning("receipt refused", peer=peer, by=receipt.by, code=error.code)
+        if message.moved and message.envelope:
+            settle_handover(tx, message.envelope.ref, message.envelope.version, now)
+    return news
+
+
+@dataclass(slots=True)
+class _Message:
+    """What receipts are about: looked up once for all that tell of it. ``moved``: a leg has changed state."""
+
+    envelope: EnvelopeRow | None
+    legs: list[LegRow]
+    moved: bool = False
+
+
+def _message(tx: Transaction, mid: str) -> _Message:
+    """``legs``: those this message of ours carries; none when it is our reply to another area's handover."""
+    envelope = tx.envelope(mid)
+    legs = tx.legs(envelope.ref, envelope.version) if envelope else ()
+    return _Message(envelope, [leg for leg in legs if leg.side is Side.ORIGIN])
+
+
+def _take(
+    tx: Transaction, node: Node, receipt: Receipt, message: _Message, *, peer: str, came_in: str, now: int
+) -> Sequence[TaskRow]:
+    """One receipt. Raises Forged."""
+    envelope = _belongs(node, receipt, message.envelope, peer)
     if receipt.at > now + SKEW:  # deadlines run from it: one from the future would never fall due
         raise Forged("a receipt from the future", code="receipt_date")
-    assert envelope is not None  # noqa: S101 - _belongs raised otherwise; this tells the type checker
-    legs = _legs(tx, envelope)
-    leg = next((leg for leg in legs if leg.principal == receipt.by), None)
+    leg = next((leg for leg in message.legs if leg.principal == receipt.by), None)
     if receipt.state not in NODE_RECEIPTS and leg is None:
         raise Forged("a receipt by an agency that this message was not for", code="receipt_by")
-    row = _row(receipt, envelope, ours=False, leg=leg.id if leg else "", sent_in=came_in)
+    chain = tx.receipts(mid=envelope.mid, by=receipt.by)
+    next_one = receipt.prev == _head(chain)
+    row = _row(receipt, envelope, applied=next_one, leg=leg.id if leg else "", sent_in=came_in)
     if not tx.put_receipt(row):
         return ()
     log_leaf(
         tx, "receipt", now, receipt=b64(receipt.hash), mid=envelope.mid, by=receipt.by, state=receipt.state
     )
-    return [news for next_one in _in_order(tx, row) for news in _apply(tx, node, envelope, next_one, now)]
+    if not next_one:
+        return ()
+    news = list(_apply(tx, node, envelope, message, row, now))
+    for waited in _successors(chain, receipt.hash):
+        tx.mark_applied(waited.hash)
+        news += _apply(tx, node, envelope, message, waited, now)
+    return news
 
 
-def _belongs(node: Node, receipt: Receipt, envelope: EnvelopeRow | None, peer: str) -> None:
+def _belongs(node: Node, receipt: Receipt, envelope: EnvelopeRow | None, peer: str) -> EnvelopeRow:
+    """The message that a receipt is about. Raises Forged."""
     told = receipt.about
     if envelope is None or envelope.side is not Side.ORIGIN or envelope.kind != Kind.MESSAGE:
         raise Forged("a receipt for a message that we did not send", code="receipt_about")
@@ -117,17 +169,20 @@ def _belongs(node: Node, receipt: Receipt, envelope: EnvelopeRow | None, peer: s
         raise Forged("a node answers for itself and an agency for itself", code="receipt_role")
     if receipt.at < envelope.created - SKEW:
         raise Forged("a receipt dated before its message", code="receipt_date")
+    return envelope
 
 
-def _legs(tx: Transaction, envelope: EnvelopeRow) -> Sequence[LegRow]:
-    """The legs this message of ours carries: none when it is our reply to somebody else's handover."""
-    return [leg for leg in tx.legs(envelope.ref, envelope.version) if leg.side is Side.ORIGIN]
+def _head(chain: Sequence[ReceiptRow]) -> bytes:
+    """The hash of the last one applied, along their own links, whatever order they were stored in."""
+    by_prev = {row.prev: row for row in chain if row.applied}
+    head = ZERO
+    while head in by_prev:
+        head = by_prev.pop(head).hash
+    return head
 
 
-def _in_order(tx: Transaction, new: ReceiptRow) -> Sequence[ReceiptRow]:
-    """The receipts that can be applied now, each after its predecessor."""
-    chain = tx.receipts(mid=new.mid, by=new.by)
-    head = next((row.hash for row in reversed(_applied(chain))), ZERO)
+def _successors(chain: Sequence[ReceiptRow], head: bytes) -> Sequence[ReceiptRow]:
+    """Those that waited for ``head``, each after its predecessor."""
     waiting = {row.prev: row for row in chain if not row.applied}
     ready = []
     while head in waiting:
@@ -136,39 +191,36 @@ def _in_order(tx: Transaction, new: ReceiptRow) -> Sequence[ReceiptRow]:
     return ready
 
 
-def _applied(chain: Sequence[ReceiptRow]) -> Sequence[ReceiptRow]:
-    """The applied ones along their own links, whatever order they were stored in."""
-    by_prev = {row.prev: row for row in chain if row.applied}
-    ordered, head = [], ZERO
-    while head in by_prev:
-        ordered.append(by_prev.pop(head))
-        head = ordered[-1].hash
-    return ordered
-
-
 def _apply(
-    tx: Transaction, node: Node, envelope: EnvelopeRow, receipt: ReceiptRow, now: int
+    tx: Transaction, node: Node, envelope: EnvelopeRow, message: _Message, receipt: ReceiptRow, now: int
 ) -> Sequence[TaskRow]:
-    tx.mark_applied(receipt.hash)
-    legs = _legs(tx, envelope)
     if receipt.state in NODE_RECEIPTS:
-        if outbox := tx.outbox_of(envelope.mid):
-            tx.advance_outbox(outbox.id, [Outbound.WAITING, Outbound.PUBLISHED], Outbound.SETTLED)
-        if receipt.state == "refused":  # a message since sealed again was refused: its successor stands
-            legs = [leg for leg in legs if leg.mid == envelope.mid]
-    else:
-        legs = [leg for leg in legs if leg.principal == receipt.by]
-    news = [task for leg in legs for task in move(tx, node, leg, receipt, now)]
-    if legs:
-        settle_handover(tx, envelope.ref, envelope.version, now)
+        tx.settle_message(envelope.mid)
+    news: list[TaskRow] = []
+    for place, leg in enumerate(message.legs):
+        if _concerns(receipt, leg, envelope):
+            after, told = move(tx, node, leg, receipt, now)
+            message.moved |= after.state != leg.state
+            message.legs[place] = after
+            news += told
     return news
 
 
-def move(tx: Transaction, node: Node, leg: LegRow, receipt: ReceiptRow, now: int) -> Sequence[TaskRow]:
+def _concerns(receipt: ReceiptRow, leg: LegRow, envelope: EnvelopeRow) -> bool:
+    """A node answers for every leg; but of a message that was sealed again and then refused, none: its
+    successor stands."""
+    if receipt.state == "refused":
+        return leg.mid == envelope.mid
+    return receipt.state in NODE_RECEIPTS or leg.principal == receipt.by
+
+
+def move(
+    tx: Transaction, node: Node, leg: LegRow, receipt: ReceiptRow, now: int
+) -> tuple[LegRow, Sequence[TaskRow]]:
     """Move one leg by one applied receipt and make the news for its counterpart, if there is any.
 
-    A receipt that the table does not allow from here is kept as evidence and moves nothing: states go along
-    the table only, whatever a peer signs.
+    Returns the leg as it stands then, and the news. A receipt that the table does not allow from here is kept
+    as evidence and moves nothing: states go along the table only, whatever a peer signs.
     """
     try:
         after = advance_leg(LegState(leg.state), receipt.state)
@@ -177,20 +229,21 @@ def move(tx: Transaction, node: Node, leg: LegRow, receipt: ReceiptRow, now: int
             leg.id, now, f"ignored:{receipt.state}", leg.state, leg.state, receipt.by, receipt.code
         )
         tx.advance_leg(leg.id, leg.state, leg.state, event)
-        return ()
+        return leg, ()
     changes = clocks(leg, receipt.state, receipt.at)
     event = LegEvent(leg.id, receipt.at, receipt.state, leg.state, after, receipt.by, receipt.code)
     if not tx.advance_leg(leg.id, leg.state, after, event, **changes):
         # Another worker moved it since we looked (dispatch: transmitted). The receipt is applied once only,
         # so it is applied now, to where the leg stands now.
         return move(tx, node, tx.leg(leg.id) or leg, receipt, now)
-    return [news_for(tx, node, leg, receipt, now)] if changes or after != leg.state else ()
+    told = [news_for(tx, node, leg, receipt, now)] if changes or after != leg.state else ()
+    return replace(leg, state=after, updated=receipt.at, **changes), told
 
 
-def clocks(leg: LegRow, state: str, at: int) -> dict[str, object]:
+def clocks(leg: LegRow, state: str, at: int) -> dict[str, Any]:
     """The columns that a receipt's own time sets. Deadlines run from the receiving node's signed receipt; an
     agency's that overtook it starts them for the while, and never lets them end later."""
-    changes: dict[str, object] = {}
+    changes: dict[str, Any] = {}
     if not leg.delivered or (state == "received" and at < leg.delivered):
         due = deadlines(leg.urgency, at)
         changes = {"delivered": at, "acknowledge_by": due.acknowledge_by, "decide_by": due.decide_by}
@@ -236,7 +289,8 @@ def _row(
     receipt: Receipt,
     envelope: EnvelopeRow,
     *,
-    ours: bool,
+    applied: bool,
+    ours: bool = False,
     leg: str = "",
     sent_in: str = "",
     urgent: bool = False,
@@ -256,6 +310,6 @@ def _row(
         ref=envelope.ref,
         version=envelope.version,
         sent_in=sent_in,
-        applied=ours,
+        applied=applied,
         urgent=urgent,
     )

@@ -156,11 +156,16 @@ async def submit(node: Node, caller: Caller, body: bytes, *, key: str) -> Submit
     """
     now = node.clock.now()
     repeat = _fingerprints(node, caller, key, body)
-    if earlier := await node.store.read(lambda tx: _earlier(tx, repeat)):
-        return earlier
-    judged = judge(node, body, now=now, caller=caller)
-    legs = _legs(node, judged, caller, now)
-    sending = _seal(node, judged, legs, now)
+    try:
+        judged = judge(node, body, now=now, caller=caller)
+        legs = _legs(node, judged, caller, now)
+        sending = _seal(node, judged, legs, now)
+    except GatewayError:
+        # What was accepted under this key stays accepted, also when it would not be today. Only looked up
+        # here and in the transaction: a look before the work would cost every new handover another wait.
+        if earlier := await node.store.read(lambda tx: _earlier(tx, repeat)):
+            return earlier
+        raise
 
     def work(tx: Transaction) -> Submitted:
         if done := _earlier(tx, repeat):

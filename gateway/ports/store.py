@@ -133,6 +133,10 @@ class Transaction(Protocol):
         ...
 
     def outbox_of(self, mid: str) -> OutboxRow | None: ...
+    def settle_message(self, mid: str) -> bool:
+        """Settle the outbox row of a message, wherever it stands; False when there is nothing to settle."""
+        ...
+
     def settle_seen(self, peer: str, stream: str, seq: int) -> int:
         """Settle the outbox rows of receipts and control envelopes (kinds 2 and 3) sent to ``peer`` in
         ``stream`` up to ``seq``. Returns how many."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Final, TypeVar
 
-from uuid_utils.compat import uuid7
+from uuid_utils import uuid7
 
 from gateway.errors import GatewayError
 

@@ -77,6 +77,11 @@ class MemoryMessages(MemoryPart):
     def outbox_of(self, mid: str) -> OutboxRow | None:
         return next((row for row in self._t.outbox.values() if row.mid == mid), None)
 
+    def settle_message(self, mid: str) -> bool:
+        row, open_states = self.outbox_of(mid), (Outbound.WAITING, Outbound.PUBLISHED)
+        self._change()
+        return row is not None and self.advance_outbox(row.id, open_states, Outbound.SETTLED)
+
     def settle_seen(self, peer: str, stream: str, seq: int) -> int:
         tables = self._change()
         seen = [

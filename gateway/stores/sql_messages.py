@@ -89,6 +89,11 @@ _ADVANCE: Final = Statement(
     )
     .values(state=bindparam("new"), due=bindparam("at"), error=bindparam("why"))
 )
+_SETTLE_MESSAGE: Final = Statement(
+    sa.update(tables.outbox)
+    .where(tables.UNSETTLED, _o.mid == bindparam("of"))
+    .values(state=sa.literal_column("'settled'"), due=sa.literal_column("0"), error=sa.literal_column("''"))
+)
 _SETTLE_SEEN: Final = Statement(
     sa.update(tables.outbox)
     .where(
@@ -172,6 +177,9 @@ class MessagePart(Part):
     def outbox_of(self, mid: str) -> OutboxRow | None:
         found = self._session.one(_OUTBOX_OF, mid=mid)
         return OUTBOX.load(found) if found else None
+
+    def settle_message(self, mid: str) -> bool:
+        return self._session.change(_SETTLE_MESSAGE, {"of": mid}) == 1
 
     def settle_seen(self, peer: str, stream: str, seq: int) -> int:
         return self._session.change(_SETTLE_SEEN, {"to": peer, "of": stream, "up_to": seq})

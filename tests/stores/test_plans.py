@@ -41,6 +41,7 @@ HOT: dict[str, Callable[[Transaction], object]] = {
     "claim_outbox": lambda tx: tx.claim_outbox(NOW, 9, 9, list(Lane)),
     "advance_outbox": lambda tx: tx.advance_outbox("o1", [Outbound.WAITING], Outbound.PUBLISHED),
     "outbox_of": lambda tx: tx.outbox_of("m"),
+    "settle_message": lambda tx: tx.settle_message("m"),
     "settle_seen": lambda tx: tx.settle_seen(PEER, STREAM, 9),
     "put_envelope": lambda tx: tx.put_envelope(envelope("new", Side.ORIGIN, kind=2)),
     "put_outbox": lambda tx: tx.put_outbox(outbox("new")),

@@ -152,6 +152,27 @@ class MessageCases:
         settled = {mid for mid, row in states.items() if row and row.state is Outbound.SETTLED}
         assert settled == {"receipts", "control"}
 
+    async def test_a_message_is_settled_once_and_for_good(self, store: Store) -> None:
+        def published(tx: Transaction, mid: str) -> None:
+            row = outbox(mid, id=mid)
+            tx.put_outbox(row)
+            tx.advance_outbox(mid, [Outbound.WAITING], Outbound.PUBLISHED, due=NOW + 30, error="late")
+
+        await store.write(lambda tx: [published(tx, mid) for mid in ("m1", "m2")])
+        await store.write(lambda tx: tx.put_outbox(outbox("m3")))
+        assert await store.write(lambda tx: [tx.settle_message(mid) for mid in ("m1", "m3")]) == [True, True]
+        assert await store.write(lambda tx: [tx.settle_message(mid) for mid in ("m1", "m9")]) == [
+            False,
+            False,
+        ]
+        rows = await store.read(lambda tx: [tx.outbox_of(mid) for mid in ("m1", "m2", "m3")])
+        settled = (Outbound.SETTLED, 0, "")
+        assert [(row.state, row.due, row.error) for row in rows if row] == [
+            settled,
+            (Outbound.PUBLISHED, NOW + 30, "late"),
+            settled,
+        ]
+
     async def test_seen_settles_also_where_the_outbox_row_was_put_first(self, store: Store) -> None:
         def work(tx: Transaction) -> None:
             tx.put_outbox(outbox("m1"))
