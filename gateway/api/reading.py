@@ -21,7 +21,7 @@ ID = re.compile(r"[0-9a-f]{32}\Z")
 
 PARCEL = re.compile(r"[a-z]{1,16}-[0-9A-Za-z_-]{1,100}\Z")
 KEY = re.compile(r"[\x21-\x7e]{1,255}\Z")
-NUMBER = re.compile(r"[0-9]{1,6}\Z")
+NUMBER = re.compile(r"[0-9]{1,15}\Z")
 
 MAX_PAGE = 200
 """Rows of a list in one answer."""
@@ -86,6 +86,12 @@ def number(request: web.Request, name: str, default: int, *, low: int, high: int
     if not NUMBER.match(value) or not low <= int(value) <= high:
         raise _unusable(name, f"a whole number from {low} to {high}")
     return int(value)
+
+
+def required_number(request: web.Request, name: str, *, low: int, high: int) -> int:
+    if name not in request.query:
+        raise _unusable(name, f"a whole number from {low} to {high}")
+    return number(request, name, low, low=low, high=high)
 
 
 def moment(request: web.Request, name: str, default: int) -> int:

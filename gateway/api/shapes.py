@@ -214,6 +214,42 @@ class Schemas(Shape):
     sections: list[str]
 
 
+class Checkpoint(Shape):
+    """``note`` is what is signed (C2SP tlog-checkpoint); the rest repeats what it says."""
+
+    origin: str
+    size: int
+    root: str
+    """RFC 6962 root over all leaves, base64."""
+    note: str
+
+
+class Inclusion(Shape):
+    checkpoint: str
+    """The signed note that the proof leads to."""
+    index: int
+    leaf: str
+    proof: list[str]
+    """Hashes in base64, from the leaf up (RFC 6962 2.1.1)."""
+
+
+class Consistency(Shape):
+    first: int
+    second: int
+    proof: list[str]
+    """Hashes in base64 (RFC 6962 2.1.2)."""
+
+
+class LogLeaf(Shape):
+    index: int
+    leaf: str
+    """Canonical JSON of hashes, codes and times: hash exactly these bytes, in UTF-8."""
+
+
+class Leaves(Shape):
+    leaves: list[LogLeaf]
+
+
 class ReceiptAbout(Shape):
     mid: str
     sender: str

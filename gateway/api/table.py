@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.api import handovers, inbox, ops, reference, shapes
+from gateway.api import handovers, inbox, log, ops, reference, shapes
 from gateway.api.reading import HANDOVER, ID, MAX_PAGE, MAX_WAIT
 from gateway.api.routes import Access, Body, Parameter, Route
+from gateway.flows.logbook import MAX_LEAVES
 
 REF: Final = Parameter(
     "ref",
@@ -49,6 +50,29 @@ AS_OF: Final = Parameter(
     "query",
     "The moment at which it is judged; now if not given.",
     {"type": "string", "format": "date-time"},
+)
+INDEX: Final = Parameter(
+    "index", "query", "Index of a leaf, from 0.", {"type": "integer", "minimum": 0, "maximum": log.MOST}, True
+)
+FIRST: Final = Parameter(
+    "first",
+    "query",
+    "Leaves of the smaller tree.",
+    {"type": "integer", "minimum": 1, "maximum": log.MOST},
+    True,
+)
+SECOND: Final = Parameter(
+    "second",
+    "query",
+    "Leaves of the larger tree.",
+    {"type": "integer", "minimum": 1, "maximum": log.MOST},
+    True,
+)
+START: Final = Parameter(
+    "start", "query", "Index of the first leaf.", {"type": "integer", "minimum": 0, "maximum": log.MOST}
+)
+LEAVES: Final = Parameter(
+    "limit", "query", "Leaves in the answer.", {"type": "integer", "minimum": 1, "maximum": MAX_LEAVES}
 )
 KEY: Final = Parameter(
     "Idempotency-Key",
@@ -121,6 +145,22 @@ TABLE: Final[tuple[Route, ...]] = (
     Route(
         "POST", "/v1/receipts/verify", reference.verify, "Judge a signed receipt",
         Access.ANYONE, shapes.Verdict, body=Body("receipt", reference.RECEIPT_MEDIA), problems=(413, 415),
+    ),
+    Route(
+        "GET", "/v1/log/checkpoint", log.checkpoint, "The signed state of this node's log",
+        Access.ANYONE, shapes.Checkpoint,
+    ),
+    Route(
+        "GET", "/v1/log/proof/inclusion", log.inclusion, "A leaf, and the proof that the log holds it",
+        Access.ANYONE, shapes.Inclusion, parameters=(INDEX,), problems=(404,),
+    ),
+    Route(
+        "GET", "/v1/log/proof/consistency", log.consistency, "The proof that the log only grew",
+        Access.ANYONE, shapes.Consistency, parameters=(FIRST, SECOND), problems=(404,),
+    ),
+    Route(
+        "GET", "/v1/log/leaves", log.leaves, "Leaves of the log: hashes, codes and times",
+        Access.ANYONE, shapes.Leaves, parameters=(START, LEAVES),
     ),
     Route("GET", "/openapi.json", reference.openapi, "This document", Access.ANYONE, None),
     Route("GET", "/healthz", ops.alive, "The process answers", Access.ANYONE, shapes.Alive),
