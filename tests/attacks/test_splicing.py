@@ -124,6 +124,9 @@ async def test_023_one_message_id_with_two_contents(attack):
     await attack.evidence(again.seal(), "mid")
     kept = await attack.node.store.read(lambda tx: tx.envelope(first.mid.hex()))
     assert kept.body == attack.glue(first.head_bytes, first.slots, first.parts)
+    # And the id of a message that Bexley itself has sent.
+    (sent, *_) = [mid for mid, side in attack.dump()["envelopes"] if side == "origin"]
+    await attack.evidence(attack.insider(mid=bytes.fromhex(sent), seq=3).seal(), "mid")
 
 
 @pytest.mark.parametrize("context", ["bx/1/receipts", "bx/1/control", "bx/1/receipt"])
