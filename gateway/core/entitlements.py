@@ -28,7 +28,7 @@ Rules
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
@@ -233,6 +233,11 @@ def group_of(path: str) -> str | None:
 def reach(place: str, entitlements: Mapping[str, Iterable[str]]) -> frozenset[str]:
     """Agency types that may read anything of a section or group (``"orders"``, ``"move.new_address"``)."""
     return frozenset().union(*(entitlements[group] for group in _groups_of(place, tuple(entitlements))))
+
+
+def reads(agency: str, place: str, entitlements: Mapping[str, Container[str]]) -> bool:
+    """Whether an agency type is among those that :func:`reach` a place."""
+    return any(agency in entitlements[group] for group in _groups_of(place, tuple(entitlements)))
 
 
 @lru_cache(maxsize=1024)  # places of the shape; a directory names the same groups for months

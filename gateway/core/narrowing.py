@@ -18,13 +18,14 @@ Rules
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date, datetime
 from types import MappingProxyType
 
 from gateway.core.deadlines import LONDON
 from gateway.core.encoding import Json, JsonObject
-from gateway.core.entitlements import SECTIONS, agencies, reach
+from gateway.core.entitlements import SECTIONS, agencies, reach, reads
 from gateway.errors import Problem
 
 ADULT_AGE = 18
@@ -91,7 +92,7 @@ def named(value: Json, place: str, facts: Circumstances) -> frozenset[str] | Non
     return _suited(default | UNDER_18 if facts.minor else default, place, facts)
 
 
-def widenings(document: JsonObject, entitlements: Mapping[str, Iterable[str]]) -> Iterator[Problem]:
+def widenings(document: JsonObject, entitlements: Mapping[str, AbstractSet[str]]) -> Iterator[Problem]:
     """Every entry of ``sections``, ``visible_to`` and ``minimal_view.agencies`` that names an agency, or is
     named for an agency, that may never read what stands there (R4, domain 6.4)."""
     yield from _section_problems(document, entitlements)
@@ -117,15 +118,18 @@ def _suited(readers: frozenset[str], place: str, facts: Circumstances) -> frozen
     return readers if facts.planned else readers - PLANNED_ONLY
 
 
-def _section_problems(document: JsonObject, entitlements: Mapping[str, Iterable[str]]) -> Iterator[Problem]:
+def _section_problems(
+    document: JsonObject, entitlements: Mapping[str, AbstractSet[str]]
+) -> Iterator[Problem]:
     for index, entry in enumerate(_list(_child(document, "routing"), "recipients")):
+        agency = entry.get("agency") if isinstance(entry, dict) else None
         for at, section in enumerate(_list(entry, "sections")):
             pointer = f"/routing/recipients/{index}/sections/{at}"
             if not isinstance(section, str) or section not in SECTIONS:
                 yield Problem(
                     pointer, "there is no section of this name", "see domain 6.4 for the names", "R4"
                 )
-            elif not isinstance(entry, dict) or entry.get("agency") not in reach(section, entitlements):
+            elif not isinstance(agency, str) or not reads(agency, section, entitlements):
                 yield Problem(
                     field=pointer,
                     message=f"this agency may read nothing of the section {section}",

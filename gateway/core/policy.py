@@ -17,9 +17,10 @@ from collections.abc import Set as AbstractSet
 from types import MappingProxyType
 
 from gateway.core.audience import refusal
+from gateway.core.encoding import JsonObject
 from gateway.core.entitlements import ENTITLEMENTS
 from gateway.core.rules import Case, Rule, orders, sharing, subject
-from schemas.handover import HandoverNotification
+from schemas.handover import HandoverNotification, to_document
 
 __all__ = ["ENTITLEMENTS", "RULES", "check"]
 
@@ -48,15 +49,19 @@ RULES: Mapping[str, Rule] = MappingProxyType(
 
 
 def check(
-    document: HandoverNotification, *, now: int, entitlements: Mapping[str, AbstractSet[str]] = ENTITLEMENTS
+    document: HandoverNotification,
+    *,
+    now: int,
+    entitlements: Mapping[str, AbstractSet[str]] = ENTITLEMENTS,
+    content: JsonObject | None = None,
 ) -> None:
     """Return when the document may be sent at ``now`` (unix seconds) under ``entitlements`` (the
-    directory's).
+    directory's). ``content`` is ``to_document(document)``, of a caller that needs it anyway.
 
     Raises NotAllowed with every problem of every rule: number, JSON Pointer and remedy, and no value out of
     the document.
     """
-    case = Case(document, now, entitlements)
+    case = Case(document, to_document(document) if content is None else content, now, entitlements)
     problems = [problem for rule in RULES.values() for problem in rule(case)]
     if problems:
         raise refusal(problems)

@@ -68,8 +68,8 @@ def judge(node: Node, body: bytes, *, now: int, caller: Caller | None = None) ->
     destination = check_destination(network, node.area, document)
     check_reachable(network, destination, now)
     readers = resolve(network, document, destination, now)
-    policy.check(document, now=now, entitlements=network.entitlements)
     content: JsonObject = to_document(document)
+    policy.check(document, now=now, entitlements=network.entitlements, content=content)
     parts = cut(content, [reader for reader, _ in readers], network.entitlements)
     return Judged(document, destination, readers, parts)
 

@@ -80,7 +80,8 @@ class RecordKey:
 
 
 def new_record_key(node: Node, mid: str, now: int) -> RecordKey:
-    key, epoch = shred.new_key(), f"{datetime.fromtimestamp(now, UTC):%Y-%m}"
+    key, moment = shred.new_key(), datetime.fromtimestamp(now, UTC)
+    epoch = f"{moment.year}-{moment.month:02}"
     return RecordKey(key, shred.wrap(node.keys.epoch(epoch), key, context=_record(mid)), epoch, mid)
 
 

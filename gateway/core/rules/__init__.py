@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from gateway.core.deadlines import LONDON, london_day
+from gateway.core.encoding import JsonObject
 from gateway.core.narrowing import age_on
 from gateway.errors import Problem
 from schemas.assertions import Assertion
@@ -26,9 +27,10 @@ FEBRUARY = 2
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What a rule may look at. ``now`` in unix seconds."""
+    """What a rule may look at. ``now`` in unix seconds; ``content`` is the document as JSON-able values."""
 
     document: HandoverNotification
+    content: JsonObject
     now: int
     entitlements: Mapping[str, AbstractSet[str]]
 

@@ -13,7 +13,6 @@ from gateway.core.entitlements import agencies, group_of
 from gateway.core.narrowing import widenings
 from gateway.core.rules import Case
 from gateway.errors import Problem
-from schemas.handover import to_document
 from schemas.message import Classification
 from schemas.routing import LawfulBasis, Recipient
 from schemas.vocabulary import DestinationProfile, MoveKind, Regime, SectionName, Transport, Urgency
@@ -58,11 +57,10 @@ def r3_verified(case: Case) -> Iterator[Problem]:
 def r4_matrix(case: Case) -> Iterator[Problem]:
     """R4. Sections and ``visible_to`` stay within what each agency may ever read (s.37 DPA 2018; finding F5),
     and a leg is promised nothing that the document does not hold."""
-    document = to_document(case.document)
-    yield from widenings(document, case.entitlements)
+    yield from widenings(case.content, case.entitlements)
     for index, leg in enumerate(case.document.routing.recipients):
         for at, section in enumerate(leg.sections):
-            if document.get(section) is None:
+            if case.content.get(section) is None:
                 yield Problem(
                     f"/routing/recipients/{index}/sections/{at}",
                     "the document has no such section",
