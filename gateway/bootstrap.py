@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import web
@@ -53,7 +54,21 @@ def connect(settings: Settings) -> Transport:
             field="/broker/urls",
             remedy='set urls = ["amqps://..."] in [broker]; `gateway demo` runs without one',
         )
+    for url in settings.broker.urls:
+        _check_encrypted(url, settings.environment)
     return RabbitTransport(settings.broker_urls, settings.area)
+
+
+def _check_encrypted(url: str, environment: str) -> None:
+    """The envelopes need no trusted line, but the account's password does. Raises Misconfigured."""
+    place = urlsplit(url)
+    if environment == "prod" and place.scheme != "amqps" and not _loopback(place.hostname or ""):
+        raise Misconfigured(
+            "the broker would be reached without TLS on another machine",
+            code="broker_tls",
+            field="/broker/urls",
+            remedy="use amqps://, with the broker's certificate authority as ?cafile=",
+        )
 
 
 async def compose(

@@ -5,7 +5,7 @@ key once. It leaves out the file's format (:mod:`gateway.core.keys`).
 
 Layout: ``<area>.<role>.<purpose>[.<n>].key``, e.g. ``E09000012.police.kem.1.key``; epochs and secrets are
 ``epoch.<month>.key`` and ``secret.<name>.key``. Python cannot wipe memory: a process that holds keys must
-not be dumped (the systemd unit and the container say so), and nothing here shows a secret in a repr.
+not be dumped (`gateway run` switches core dumps off), and nothing here shows a secret in a repr.
 """
 
 from __future__ import annotations

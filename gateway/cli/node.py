@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import resource
 import signal
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ def run(config: ConfigOption = None, as_json: JsonFlag = False) -> None:
 
     with errors(as_json=as_json):
         configure(colours=colours())
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold every key in memory
         settings = load(config)
         _loop()(_serve(settings, as_json))
 

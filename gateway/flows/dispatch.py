@@ -22,6 +22,7 @@ from gateway.core.states import LegState, advance_leg
 from gateway.errors import GatewayError, Unavailable, UnknownRecipient
 from gateway.flows import outgoing, reseal
 from gateway.flows.node import Node
+from gateway.flows.opening import MAX_RECEIPTS
 from gateway.flows.vault import write_sections
 from gateway.ports import (
     EnvelopeRow,
@@ -42,7 +43,7 @@ WINDOW = 256
 LEASE = 60
 """Seconds a claimed row is ours alone; longer than any wait on the broker."""
 
-PACK = 64
+PACK = MAX_RECEIPTS
 """Receipts in one envelope: as many as envelopes in a bundle, well under the envelope's 1 MiB."""
 
 BULK = (Lane.RECEIPTS, Lane.STANDARD)

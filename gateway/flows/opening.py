@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 import structlog
 
@@ -39,6 +40,9 @@ NODE_PARTS = (0, ROUTING)
 
 _HANDOVER = re.compile(r"HO-[A-Z][0-9]{8}-[0-9]{4}-[0-9]{6}\Z")
 _TYPE = re.compile(r"[A-Z_]{1,40}\Z")
+
+MAX_RECEIPTS: Final = 64
+"""Receipts in one envelope: each costs a verification on the event loop."""
 
 log = structlog.get_logger("receive")
 
@@ -117,8 +121,8 @@ def _receipts(node: Node, sections: JsonObject) -> Sequence[Receipt]:
     """Those that verify. Each stands by itself: one that does not (a key revoked since) must not take the
     answers of the other agencies with it."""
     notes = sections.get("receipts")
-    if not isinstance(notes, list):
-        raise Malformed("a receipts envelope without receipts", code="receipts")
+    if not isinstance(notes, list) or len(notes) > MAX_RECEIPTS:
+        raise Malformed("a receipts envelope without receipts, or with too many", code="receipts")
     found = []
     for note in notes:
         try:

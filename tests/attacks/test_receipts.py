@@ -140,8 +140,8 @@ async def test_088_a_storm_of_receipts_and_receipts_of_receipts(attack):
     row = await attack.delivered()
     note = attack.receipt(row, prev=await chain(attack, row))
     rows = len(attack.dump(attack.world.hackney)["receipts"])
-    for _ in range(4):
-        await attack.send_receipts(*[note] * 250)
+    for _ in range(16):
+        await attack.send_receipts(*[note] * 64)
     after = attack.dump(attack.world.hackney)
     assert len(after["receipts"]) == rows + 1
     assert (await attack.world.hackney.legs(row.ref))["police"].state == "RECEIVED"
@@ -149,6 +149,9 @@ async def test_088_a_storm_of_receipts_and_receipts_of_receipts(attack):
     # Hackney receipts the words of an answer; a receipt for that envelope is about no message.
     await attack.world.bexley.answer("dwp", (await attack.world.bexley.legs(row.ref))["dwp"].id)
     await attack.world.settle()
+    await attack.send_receipts(*[note] * 65)
+    held = attack.dump(attack.world.hackney)["held"]
+    assert [row.code for row in held.values()] == ["receipts"]
     (own,) = receipts_sent(attack.dump(attack.world.hackney))
     told = About(own.digest, attack.world.hackney.node.principal, own.mid, own.statement)
     await refused(attack, "receipt_about", attack.receipt(told, by="node", state="received"))
