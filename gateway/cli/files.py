@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from gateway.cli.output import Usage
 
@@ -31,14 +33,38 @@ def read_input(file: Path) -> bytes:
         ) from None
 
 
+@contextmanager
+def opened(file: Path) -> Iterator[BinaryIO]:
+    """A file, or standard input for ``-``, to be read piece by piece. Raises Usage."""
+    if str(file) == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        source = file.open("rb")
+    except OSError as error:
+        raise Usage(
+            f"{file} cannot be read: {error.strerror}", code="no_file", remedy="check the path"
+        ) from None
+    with source:
+        yield source
+
+
 def write_output(file: Path, content: bytes, *, mode: int = 0o644) -> None:
     """Put ``content`` into ``file``, replacing it whole. Raises Usage when the folder cannot be written."""
+    with replacing(file, mode=mode) as target:
+        target.write(content)
+
+
+@contextmanager
+def replacing(file: Path, *, mode: int = 0o644) -> Iterator[BinaryIO]:
+    """What is written here replaces ``file`` at the end, whole; nothing is left when the body raises. Raises
+    Usage when the folder cannot be written."""
     aside = file.with_name(f".{file.name}.{secrets.token_hex(6)}")
     try:
         handle = os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, mode)
         try:
             with os.fdopen(handle, "wb") as target:
-                target.write(content)
+                yield target
                 target.flush()
                 os.fsync(target.fileno())
             aside.replace(file)

@@ -30,7 +30,7 @@ WORST = (Verdict.INVALID, Verdict.CANNOT_TELL, Verdict.VALID)
 def verdicts(content: bytes, bundle: Path | None, expect: str, config: Path | None) -> dict[str, Any]:
     """``verdict``: the worst of all; ``receipts``: each one's own, in the order of the file."""
     try:
-        network = _network(bundle, expect, config)
+        network = network_from(bundle, expect, config)
     except (Refused, Misconfigured) as error:
         reasons = [f"the network cannot be verified: {error.message}", error.remedy]
         return {"verdict": Verdict.CANNOT_TELL.value, "network": None, "reasons": reasons, "receipts": []}
@@ -54,7 +54,7 @@ def is_evidence(content: bytes) -> bool:
 
 def evidence(content: bytes, network: str, config: Path | None) -> dict[str, Any]:
     """Judged by the network's fingerprint and nothing else; without one, by that of the configured node."""
-    fingerprint = network or _network(None, "", config).fingerprint
+    fingerprint = network or network_from(None, "", config).fingerprint
     found = judge_evidence(content, fingerprint)
     return {
         "verdict": found.verdict.value,
@@ -88,7 +88,7 @@ def evidence_told(found: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _network(bundle: Path | None, expect: str, config: Path | None) -> Network:
+def network_from(bundle: Path | None, expect: str, config: Path | None) -> Network:
     now = SystemClock().now()
     if bundle is None:
         return database.read(load(config), lambda tx: database.network_of(tx, now))

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
@@ -34,14 +35,36 @@ from gateway.core.merkle import (
     verify_consistency,
     verify_inclusion,
 )
+from gateway.core.notes import Signer
+from gateway.core.trust import Network
 from gateway.errors import Forged, GatewayError, Malformed, Misconfigured, NotFound, Refused
-from gateway.flows.node import Node
-from gateway.ports import CheckpointRow, Transaction
+from gateway.ports import CheckpointRow, Clock, Store, Transaction
 
 log = structlog.get_logger("logbook")
 
 MAX_LEAVES = 1_000
 """Leaves in one answer: some 300 KB."""
+
+
+class LogKeys(Protocol):
+    """The one key that is asked for here, and only when something is to be signed."""
+
+    def log_signer(self, area: str) -> Signer: ...
+
+
+class Keeper(Protocol):
+    """Whoever keeps a log: a running node (``flows.node.Node``), or a command beside it."""
+
+    @property
+    def area(self) -> str: ...
+    @property
+    def network(self) -> Network: ...
+    @property
+    def store(self) -> Store: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def keys(self) -> LogKeys: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +84,21 @@ class _Seen:
     last: CheckpointRow | None
 
 
-async def checkpoint(node: Node) -> Checkpoint:
+async def checkpoint(keeper: Keeper) -> Checkpoint:
     """The newest checkpoint; signed now when leaves were added and a second has passed.
 
     Raises GatewayError ``log_shrunk``, ``log_forked`` or ``log_broken``: nothing is signed, and a person must
     look. Misconfigured when this node does not hold the log key that the directory has for it.
     """
-    name = origin(node.network.net, node.area)
-    seen = await node.store.read(lambda tx: _look(tx, name))
-    now = node.clock.now()
+    name = origin(keeper.network.net, keeper.area)
+    seen = await keeper.store.read(lambda tx: _look(tx, name))
+    now = keeper.clock.now()
     if seen.last is not None and (seen.last.size == seen.head.size or now == seen.last.at):
-        return _shown(node, seen.last)
-    made = _sign(node, seen.head)
+        return _shown(keeper, seen.last)
+    made = _sign(keeper, seen.head)
     row = CheckpointRow(name, made.size, made.root, now, made.note)
     after = seen.last.size if seen.last else None
-    return _shown(node, await node.store.write(lambda tx: _keep(tx, row, after)))
+    return _shown(keeper, await keeper.store.write(lambda tx: _keep(tx, row, after)))
 
 
 def _look(tx: Transaction, name: str) -> _Seen:
@@ -110,16 +133,16 @@ def _alarm(message: str, code: str) -> GatewayError:
     )
 
 
-def _sign(node: Node, head: Head) -> Checkpoint:
+def _sign(keeper: Keeper, head: Head) -> Checkpoint:
     """Raises Misconfigured rather than sign what no peer could verify."""
-    signer = node.keys.log_signer(node.area)
-    if signer.public != node.network.node(node.area).log:
+    signer = keeper.keys.log_signer(keeper.area)
+    if signer.public != keeper.network.node(keeper.area).log:
         raise Misconfigured(
             "the log key in the key store is not the one that the directory has",
             code="log_key",
             remedy="restore the log key from its backup, or publish the new one in the directory",
         )
-    return make_checkpoint(signer, net=node.network.net, area=node.area, size=head.size, root=head.root)
+    return make_checkpoint(signer, net=keeper.network.net, area=keeper.area, size=head.size, root=head.root)
 
 
 def _keep(tx: Transaction, row: CheckpointRow, after: int | None) -> CheckpointRow:
@@ -132,10 +155,10 @@ def _keep(tx: Transaction, row: CheckpointRow, after: int | None) -> CheckpointR
     return other
 
 
-def _shown(node: Node, row: CheckpointRow) -> Checkpoint:
+def _shown(keeper: Keeper, row: CheckpointRow) -> Checkpoint:
     """The stored note, verified again: the database is no root of trust. Raises GatewayError."""
     try:
-        return open_checkpoint(row.note, row.origin, log_keyring(node.network))
+        return open_checkpoint(row.note, row.origin, log_keyring(keeper.network))
     except Refused as error:
         log.critical("the stored checkpoint does not verify", code=error.code)
         raise Misconfigured(
@@ -148,12 +171,12 @@ def _shown(node: Node, row: CheckpointRow) -> Checkpoint:
 # --- proofs -----------------------------------------------------------------------------------------
 
 
-async def prove(node: Node, signed: Checkpoint, indexes: Sequence[int]) -> Sequence[Proven]:
+async def prove(keeper: Keeper, signed: Checkpoint, indexes: Sequence[int]) -> Sequence[Proven]:
     """The leaves at these places, each with its proof. Raises NotFound for one that the checkpoint has not.
 
     A leaf that does not verify under its own tree was changed in the database: GatewayError ``log_broken``.
     """
-    return await node.store.read(lambda tx: [prove_one(tx, signed, index) for index in indexes])
+    return await keeper.store.read(lambda tx: [prove_one(tx, signed, index) for index in indexes])
 
 
 def prove_one(tx: Transaction, signed: Checkpoint, index: int) -> Proven:
@@ -178,11 +201,11 @@ def prove_one(tx: Transaction, signed: Checkpoint, index: int) -> Proven:
     return Proven(index, leaf, proof)
 
 
-async def consistency(node: Node, first: int, second: int) -> tuple[bytes, ...]:
+async def consistency(keeper: Keeper, first: int, second: int) -> tuple[bytes, ...]:
     """That the tree of ``second`` leaves continues the one of ``first``. Raises NotFound, Malformed."""
 
     def work(tx: Transaction) -> tuple[bytes, ...]:
-        last = tx.checkpoint(origin(node.network.net, node.area))
+        last = tx.checkpoint(origin(keeper.network.net, keeper.area))
         if last is None or second > last.size:
             raise NotFound(
                 "the log has not signed for as many leaves yet",
@@ -192,12 +215,12 @@ async def consistency(node: Node, first: int, second: int) -> tuple[bytes, ...]:
             )
         return consistency_proof(first, second, tx.log_nodes)
 
-    return await node.store.read(work)
+    return await keeper.store.read(work)
 
 
-async def places_of(node: Node, *, mid: str = "", receipt: bytes = b"") -> Sequence[int]:
+async def places_of(keeper: Keeper, *, mid: str = "", receipt: bytes = b"") -> Sequence[int]:
     """Where the leaves about a message stand, or those of one receipt (its hash). Raises NotFound."""
-    found = await node.store.read(lambda tx: find_places(tx, mid=mid, receipt=receipt))
+    found = await keeper.store.read(lambda tx: find_places(tx, mid=mid, receipt=receipt))
     if not found:
         raise NotFound(
             "the log has no leaf about it",
@@ -224,6 +247,6 @@ def _says(leaf: bytes, field: str, value: str) -> bool:
         return False
 
 
-async def leaves(node: Node, start: int, limit: int) -> Sequence[tuple[int, bytes]]:
+async def leaves(keeper: Keeper, start: int, limit: int) -> Sequence[tuple[int, bytes]]:
     """(index, leaf), from ``start``; at most :data:`MAX_LEAVES`."""
-    return await node.store.read(lambda tx: tx.log(start, min(limit, MAX_LEAVES)))
+    return await keeper.store.read(lambda tx: tx.log(start, min(limit, MAX_LEAVES)))
