@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Annotated
 
 import typer
@@ -23,6 +22,7 @@ from gateway.cli import (
     schema,
     settings,
 )
+from gateway.cli.output import colours
 
 app = typer.Typer(
     name="gateway",
@@ -52,8 +52,9 @@ def gateway(
 
     Data goes to stdout and talk to stderr; every command takes --json. New here: gateway demo.
     """
-    # A command says itself what is the matter; `run` sets up real logging.
-    logging.getLogger().setLevel(logging.CRITICAL)
+    from gateway.logs import configure
+
+    configure(level="CRITICAL", colours=colours())  # a command speaks for itself; `run` logs
 
 
 app.command("init")(init.init)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from gateway.bootstrap import load_trust, open_keys
 from gateway.cli.files import replacing, write_output
-from gateway.cli.output import Usage, colours
+from gateway.cli.output import Usage
 from gateway.clock import SystemClock
 from gateway.config import Settings, load
 from gateway.core.encoding import HEX_ID, b64, unb64
@@ -25,7 +25,6 @@ from gateway.core.trust import Network
 from gateway.errors import Malformed
 from gateway.flows import logbook
 from gateway.flows.logbook import MAX_LEAVES, Proven
-from gateway.logs import configure
 from gateway.ports import Clock, Store
 from gateway.stores import open_store
 
@@ -98,7 +97,6 @@ def beside(file: Path) -> Path:
 
 
 def _with_keeper(config: Path | None, work: Callable[[_Keeper], Awaitable[T]]) -> T:
-    configure(level="CRITICAL", colours=colours())  # an alarm is talk: it must not come between the data
     return asyncio.run(_run(load(config), work))
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.cli.output import Exit, JsonFlag, colours, emit, errors, say
+from gateway.cli.output import Exit, JsonFlag, emit, errors, say
 from gateway.cli.timeline import timeline
 
 WITHIN = 60.0
@@ -37,10 +37,7 @@ def demo(
     as_json: JsonFlag = False,
 ) -> None:
     """Hackney hands a fictional person over to Bexley; seven agencies acknowledge."""
-    from gateway.logs import configure
-
     with errors(as_json=as_json):
-        configure(level="CRITICAL", colours=colours())  # what goes wrong is said once, by this command
         complete = asyncio.run(_demo(_Options(broker, once, as_json, keep)))
     raise typer.Exit(Exit.OK if complete else Exit.FAILED)
 
