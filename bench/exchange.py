@@ -25,6 +25,7 @@ from _case import exchange
 from _echo import echo
 from _report import RESULTS, machine, publish, ratios, spread, table
 
+from gateway.bootstrap import spare_collections
 from gateway.flows import dispatch
 from gateway.testing.broker import PrivateBroker
 from gateway.testing.postgres import start_postgres
@@ -175,6 +176,7 @@ def main() -> None:
             stores = (server.create("origin"), server.create("destination"))
         else:
             stores = (f"sqlite:///{folder}/origin.db", f"sqlite:///{folder}/destination.db")
+        spare_collections()  # as `gateway run` does; the echo gains by it, too
         rates = asyncio.run(run(broker.url, stores, options))
         report(rates, options)
 
