@@ -7,7 +7,7 @@ call lost to a crash costs a moment and no message) and the leaf of the log. It 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.core.encoding import Json, JsonObject, encode
@@ -121,8 +121,3 @@ def lane_for(urgency: str) -> Lane:
 
 PRIORITY: Mapping[str, int] = {"STANDARD": 0, "PRIORITY": 4, "URGENT": 9}
 """The envelope's priority byte (protocol 4.1)."""
-
-
-def sections_of(parts: Sequence[Mapping[str, Json]]) -> tuple[str, ...]:
-    """The names of the sections that a view holds, for the access log."""
-    return tuple(sorted({name for part in parts for name in part}))

@@ -61,7 +61,8 @@ async def running(node: Node, *, accept: Callable[[Network], None]) -> AsyncIter
 
 
 def _take_up(tx: Transaction, now: int) -> None:
-    """What a killed process had claimed is taken up at once, not when its lease runs out."""
+    """What a killed process had claimed is taken up at once, not when its lease runs out; what was held for a
+    person is tried again, for a person has restarted the node."""
     tx.release_outbox(now)
     tx.release_tasks(now)
 

@@ -202,7 +202,11 @@ def _turn(leg: LegRow, outbox: OutboxRow | None, task: TaskRow | None) -> tuple[
             f"if this lasts, ask the operators of {area} whether their node runs",
         )
     if task is not None and task.state is Task.HELD:
-        return "held here", "this node's operator", "mend the adapter named in the log, then release it"
+        return (
+            "held here",
+            "this node's operator",
+            "mend the adapter named in the log, then restart this node: it tries again",
+        )
     if task is not None and task.state is Task.WAITING and not leg.opened:
         return "on its way to the agency's system", "this node", "nothing, unless an error is shown"
     if state in ANSWERED:

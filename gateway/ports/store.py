@@ -179,8 +179,9 @@ class Transaction(Protocol):
         self, task: str, before: Task, after: Task, *, due: int = 0, error: str = ""
     ) -> bool: ...
     def release_tasks(self, now: int) -> int:
-        """:meth:`release_outbox` for WAITING tasks. A worker that still holds one hands it over once more,
-        with the same key."""
+        """:meth:`release_outbox` for WAITING tasks, and HELD ones become WAITING: an operator who has
+        mended an adapter restarts the node. A worker that still holds one hands it over once more, with the
+        same key."""
         ...
 
     def parked_tasks(self, principal: str, limit: int) -> Sequence[TaskRow]: ...

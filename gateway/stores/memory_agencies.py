@@ -38,9 +38,13 @@ class MemoryAgencies(MemoryPart):
 
     def release_tasks(self, now: int) -> int:
         tables = self._change()
-        claimed = [row for row in tables.tasks.values() if row.state is Task.WAITING and row.due > now]
-        tables.tasks.update({row.id: replace(row, due=now) for row in claimed})
-        return len(claimed)
+        again = [
+            row
+            for row in tables.tasks.values()
+            if row.state is Task.HELD or (row.state is Task.WAITING and row.due > now)
+        ]
+        tables.tasks.update({row.id: replace(row, state=Task.WAITING, due=now) for row in again})
+        return len(again)
 
     def advance_task(self, task: str, before: Task, after: Task, *, due: int = 0, error: str = "") -> bool:
         tables = self._change()

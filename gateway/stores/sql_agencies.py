@@ -41,8 +41,8 @@ _ADVANCE: Final = Statement(
 )
 _RELEASE: Final = Statement(
     sa.update(tables.tasks)
-    .where(tables.DUE_TASK, _t.due > bindparam("now"))
-    .values(due=bindparam("now", type_=_t.due.type))
+    .where(sa.or_(sa.and_(tables.DUE_TASK, _t.due > bindparam("now")), sa.text("state = 'held'")))
+    .values(state=Task.WAITING.value, due=bindparam("now", type_=_t.due.type))
 )
 _PARKED: Final = Statement(
     select(TASK, tables.PARKED_TASK, _t.principal == bindparam("principal"))

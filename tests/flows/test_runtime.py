@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.errors import GatewayError, Unavailable
+from gateway.errors import GatewayError, Rejected, Unavailable
 from gateway.flows import runtime
 from gateway.flows.node import Pace
 from gateway.flows.runtime import running
@@ -279,3 +279,16 @@ async def test_documents_are_taken_from_an_adapter(quick: World, document: Any) 
     async with running(quick.hackney.node, accept=accept), asyncio.timeout(SOON):
         assert await good.outcome == document["message"]["handover_id"]
         assert await bad.outcome == "invalid_document"
+
+
+async def test_a_restart_hands_over_what_was_held(quick: World, document: Any) -> None:
+    """An operator who has mended an adapter restarts the node: the same parcel, under the same key."""
+    desk = quick.bexley.desks["dwp"]
+    desk.fail = [Rejected("not this", code="bad_parcel")]
+    ref = (await quick.hackney.submit(document)).ref
+    await quick.settle()
+    leg = (await quick.bexley.legs(ref))["dwp"]
+    assert desk.keys == []
+    async with running(quick.bexley.node, accept=accept):
+        await until(quick.bexley, ref, lambda leg: leg.opened)
+        assert desk.keys == [f"notification-{leg.id}"]

@@ -53,6 +53,13 @@ class AgencyCases:
         assert [(row.id, row.attempts) for row in again] == [("later", 1), ("t1", 2)]
         assert await store.read(lambda tx: tx.task("parked")) == rows[2]
 
+    async def test_a_start_tries_what_was_held_again_and_nothing_that_is_done(self, store: Store) -> None:
+        rows = [task("held", NOW - 9, state=Task.HELD, error="e"), task("done", state=Task.DONE)]
+        await store.write(lambda tx: [tx.put_task(row) for row in rows])
+        assert await store.write(lambda tx: tx.release_tasks(NOW)) == 1
+        assert await store.read(lambda tx: tx.task("held")) == replace(rows[0], state=Task.WAITING, due=NOW)
+        assert await store.read(lambda tx: tx.task("done")) == rows[1]
+
     async def test_a_task_advances_only_from_the_state_named(self, store: Store) -> None:
         await store.write(lambda tx: [tx.put_task(task("t1", attempts=1)), tx.put_task(task("t2"))])
         assert not await store.write(lambda tx: tx.advance_task("t1", Task.PARKED, Task.DONE))
