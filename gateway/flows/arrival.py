@@ -17,6 +17,8 @@ from gateway.core.envelope import Kind
 from gateway.core.states import HandoverState, LegState
 from gateway.errors import Forged, Replayed
 from gateway.flows import receipts
+from gateway.flows.control import Came
+from gateway.flows.heard import hear
 from gateway.flows.node import Node, area_of, log_leaf
 from gateway.flows.opening import NODE_PARTS, REPLY, Opened, Routing
 from gateway.ports import EnvelopeRow, HandoverRow, LegRow, Parcel, Side, StreamRow, TaskRow, Transaction
@@ -36,6 +38,7 @@ def store(tx: Transaction, node: Node, opened: Opened, now: int) -> Sequence[Tas
     if envelope is None:
         return _repeated(tx, node, opened)
     if opened.routing is None:
+        hear(tx, node, Came(opened.peer, opened.statement, now), opened.sections)
         return receipts.take(tx, node, opened.notes, peer=opened.peer, came_in=opened.statement.mid, now=now)
     return _store_message(tx, node, opened, opened.routing, envelope, now)
 
@@ -60,7 +63,7 @@ def _keep(tx: Transaction, opened: Opened, now: int) -> EnvelopeRow | None:
     if stored is None or stored.side is not Side.DESTINATION:
         raise _reused()
     _advance_stream(tx, opened)
-    tx.settle_seen(opened.peer, statement.seen.stream, statement.seen.seq)
+    tx.settle_seen(opened.peer, statement.seen.stream, statement.seen.seq, now)
     log_leaf(tx, "received", now, mid=statement.mid, stmt=b64(statement.hash), env=b64(opened.parsed.digest))
     return row
 

@@ -23,6 +23,7 @@ from gateway.errors import GatewayError, Unavailable, UnknownRecipient
 from gateway.flows import outgoing, reseal
 from gateway.flows.node import Node
 from gateway.flows.opening import MAX_RECEIPTS
+from gateway.flows.riders import riders
 from gateway.flows.vault import write_sections
 from gateway.ports import (
     EnvelopeRow,
@@ -203,6 +204,7 @@ def _pack_rows(tx: Transaction, node: Node, rows: Sequence[ReceiptRow], now: int
 
 def _pack_for(tx: Transaction, node: Node, peer: str, receipts: Sequence[ReceiptRow], now: int) -> int:
     notes: list[Json] = [receipt.note.decode() for receipt in receipts]
+    sections = riders(tx, node, peer, now)
     try:
         sending = outgoing.seal(
             node,
@@ -211,7 +213,7 @@ def _pack_for(tx: Transaction, node: Node, peer: str, receipts: Sequence[Receipt
             lane=Lane.RECEIPTS,
             priority=0,
             readers={},
-            contents=[write_sections({"receipts": notes})],
+            contents=[write_sections({**sections, "receipts": notes})],
             now=now,
         )
     except GatewayError as error:  # one peer without a valid key must not hold up the others

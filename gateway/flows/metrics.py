@@ -30,6 +30,7 @@ _FAMILIES: Final[Mapping[str, tuple[str, str]]] = {
     "outbox": ("gateway_outbox_messages", "Messages for other areas by state"),
     "task": ("gateway_tasks", "Parcels for agencies by state"),
     "held": ("gateway_held_messages", "Messages put aside for a person"),
+    "alarm": ("gateway_alarms", "Alarms that nobody has cleared"),
     "leg": ("gateway_legs", "Legs by state"),
     "log": ("gateway_log_leaves", "Leaves of the node's log"),
 }

@@ -75,6 +75,7 @@ class Opened:
     peer: str
     routing: Routing | None = None
     notes: Sequence[Receipt] = ()
+    sections: JsonObject = field(default_factory=dict)
     secrets: Secrets | None = field(repr=False, default=None)
     record_key: RecordKey | None = None
 
@@ -94,19 +95,22 @@ def prove(node: Node, envelope: bytes, now: int) -> tuple[Opened, Slot]:
 
 
 def read(node: Node, proven: Opened, slot: Slot, now: int) -> Opened:
-    """What a proven sender sent: receipts, or a routing table with our agencies' keys. Touches no store.
+    """What a proven sender sent: receipts and sections for this node, or a routing table with our agencies'
+    keys. Touches no store.
 
     Raises Refused of any kind; the sender is proven, so it is answered.
     """
     parsed, statement = proven.parsed, proven.statement
-    if statement.kind is Kind.CONTROL:
-        raise Unsupported("control messages are not spoken by this release", code="kind")
     sections = _node_part(node, parsed, slot)
-    if statement.kind is Kind.RECEIPTS:
-        return replace(proven, notes=_receipts(node, sections))
+    record_key = new_record_key(node, statement.mid, now)
+    if statement.kind is not Kind.MESSAGE:
+        # Kept openable: what a peer signed, and in which order, also proves what it did not sign.
+        kept = Secrets(_held_keys(slot, NODE_PARTS), {})
+        notes = _receipts(node, sections) if statement.kind is Kind.RECEIPTS else ()
+        told = {name: value for name, value in sections.items() if name != "receipts"}
+        return replace(proven, notes=notes, sections=told, secrets=kept, record_key=record_key)
     routing = read_routing(sections.get("routing"))
     secrets = _secrets(node, parsed, statement, slot, routing)
-    record_key = new_record_key(node, statement.mid, now)
     return replace(proven, routing=routing, secrets=secrets, record_key=record_key)
 
 

@@ -135,7 +135,9 @@ class StreamRow:
     """Our end of a stream with one peer (protocol 4.3, 4.5), in one direction.
 
     Outgoing: ``seq`` is the last number used, ``head`` its statement hash. Incoming: ``seq`` is the highest
-    number up to which nothing is missing, ``head`` the statement hash of that message.
+    number up to which nothing is missing, ``head`` the statement hash of that message, ``top`` the highest
+    number that came; what is missing between them is a :class:`GapRow`. ``at``: when the last one was sent,
+    or the newest signed time of those received.
     """
 
     peer: str
@@ -143,6 +145,22 @@ class StreamRow:
     stream: str
     seq: int
     head: bytes
+    top: int = 0
+    at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GapRow:
+    """The numbers ``first`` to ``last`` of a peer's stream are missing, since ``noticed``. ``asked`` and
+    ``alarmed``: when the peer was asked to send them again and when people were told; 0 for not yet."""
+
+    peer: str
+    stream: str
+    first: int
+    last: int
+    noticed: int
+    asked: int = 0
+    alarmed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,8 +283,8 @@ class HeldRow:
 
 @dataclass(frozen=True, slots=True)
 class TrustRow:
-    """One signed trust document: ``kind`` is root, directory or keycard; ``subject`` the principal of a
-    card, else ""."""
+    """One signed trust document: ``kind`` is root, directory, keycard, suspension or break_glass; ``subject``
+    the principal of a card, the key (hex) that a suspension stops, the area that broke the glass, else ""."""
 
     kind: str
     subject: str
@@ -283,3 +301,32 @@ class CheckpointRow:
     root: bytes
     at: int
     note: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CosignatureRow:
+    """A peer's signature on one checkpoint: ``line`` is the signature line of the note (protocol 8), ``by``
+    the area whose log key made it, ``at`` when it says that it saw the tree."""
+
+    origin: str
+    size: int
+    root: bytes
+    by: str
+    at: int
+    line: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmRow:
+    """Something a person has to look at. ``code`` says what, ``peer`` the area it concerns, ``subject`` an id
+    or a number, never a person's data; ``evidence`` is signed bytes that prove it. ``cleared``: when somebody
+    did, 0 while it stands."""
+
+    at: int
+    code: str
+    peer: str
+    subject: str
+    evidence: bytes = field(repr=False, default=b"")
+    cleared: int = 0
+    cleared_by: str = ""
+    id: str = ""

@@ -8,8 +8,11 @@ from typing import Protocol, TypeVar
 from gateway.core.merkle import Place
 from gateway.ports.rows import (
     AccessRow,
+    AlarmRow,
     CheckpointRow,
+    CosignatureRow,
     EnvelopeRow,
+    GapRow,
     HandoverRow,
     HeldRow,
     IdempotencyRow,
@@ -109,6 +112,19 @@ class Transaction(Protocol):
         """Insert or replace."""
         ...
 
+    def streams(self, *, outgoing: bool) -> Sequence[StreamRow]:
+        """Every peer's, by its area. Takes no lock."""
+        ...
+
+    def put_gap(self, row: GapRow) -> None:
+        """Insert or replace. Identity: peer, stream and first."""
+        ...
+
+    def drop_gap(self, peer: str, stream: str, first: int) -> None: ...
+    def gaps(self, *, peer: str = "", stream: str = "") -> Sequence[GapRow]:
+        """Those that match every filter given, by peer, stream and first."""
+        ...
+
     def received_after(self, peer: str, stream: str, seq: int, limit: int) -> Sequence[tuple[int, bytes]]:
         """(seq, statement hash) of received envelopes of a stream with a greater seq, ascending."""
         ...
@@ -137,9 +153,10 @@ class Transaction(Protocol):
         """Settle the outbox row of a message, wherever it stands; False when there is nothing to settle."""
         ...
 
-    def settle_seen(self, peer: str, stream: str, seq: int) -> int:
+    def settle_seen(self, peer: str, stream: str, seq: int, now: int) -> int:
         """Settle the outbox rows of receipts and control envelopes (kinds 2 and 3) sent to ``peer`` in
-        ``stream`` up to ``seq``. Returns how many."""
+        ``stream`` up to ``seq``. Returns how many. Those whose life has ended by ``now`` are left alone: a
+        peer gives a gap up only when what was in it can be valid no more."""
         ...
 
     # receipts
@@ -219,6 +236,26 @@ class Transaction(Protocol):
         and nothing is changed, when another stands there: of two who sign at once the later gives way."""
         ...
 
+    def put_cosignature(self, row: CosignatureRow) -> bool:
+        """Identity: origin, size and by."""
+        ...
+
+    def cosignatures(self, origin: str, *, size: int | None = None) -> Sequence[CosignatureRow]:
+        """Of one log, by size and area; ``size``: of that checkpoint alone."""
+        ...
+
+    def put_alarm(self, row: AlarmRow) -> bool:
+        """False while one of the same code, peer and subject stands, and for an id that is there."""
+        ...
+
+    def alarms(self, *, cleared: bool = False, limit: int = 100) -> Sequence[AlarmRow]:
+        """Newest first: those that stand, or those that were cleared."""
+        ...
+
+    def clear_alarm(self, alarm: str, at: int, by: str) -> bool:
+        """False when there is none of this id that stands."""
+        ...
+
     def put_access(self, row: AccessRow) -> None: ...
     def accesses(self, *, ref: str = "", limit: int = 100) -> Sequence[AccessRow]:
         """Newest first."""
@@ -256,7 +293,8 @@ class Transaction(Protocol):
 
     def counts(self) -> Mapping[str, int]:
         """Rows by table and state, for metrics: ``outbox.waiting``, ``outbox.published``, ``task.waiting``,
-        ``task.parked``, ``task.held``, ``held``, ``leg.<STATE>``, ``log``."""
+        ``task.parked``, ``task.held``, ``held``, ``leg.<STATE>``, ``log``, and ``alarm``: those that
+        stand."""
         ...
 
 

@@ -26,6 +26,7 @@ from gateway.stores.memory_handovers import MemoryHandovers
 from gateway.stores.memory_messages import MemoryMessages
 from gateway.stores.memory_records import MemoryRecords
 from gateway.stores.memory_tables import Tables
+from gateway.stores.memory_watch import MemoryWatch
 from gateway.stores.writer import closed
 
 T = TypeVar("T")
@@ -38,7 +39,7 @@ class Memory:
     tables: Tables = field(default_factory=Tables)
 
 
-class MemoryTransaction(MemoryHandovers, MemoryMessages, MemoryAgencies, MemoryRecords):
+class MemoryTransaction(MemoryHandovers, MemoryMessages, MemoryAgencies, MemoryWatch, MemoryRecords):
     """Every table's part on one set of tables."""
 
 

@@ -82,13 +82,14 @@ class MemoryMessages(MemoryPart):
         self._change()
         return row is not None and self.advance_outbox(row.id, open_states, Outbound.SETTLED)
 
-    def settle_seen(self, peer: str, stream: str, seq: int) -> int:
+    def settle_seen(self, peer: str, stream: str, seq: int, now: int) -> int:
         tables = self._change()
         seen = [
             row
             for row in tables.outbox.values()
             if row.state is not Outbound.SETTLED
             and row.peer == peer
+            and row.expires > now
             and (sent := tables.envelopes.get((row.mid, Side.ORIGIN)))
             and sent.kind != 1
             and sent.stream == stream

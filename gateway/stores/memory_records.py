@@ -85,6 +85,7 @@ class MemoryRecords(MemoryPart):
 
     def counts(self) -> Mapping[str, int]:
         counts = Counter({"held": len(self._t.held), "log": len(self._t.log)})
+        counts["alarm"] = sum(not row.cleared for row in self._t.alarms.values())
         counts.update({f"outbox.{state.value}": 0 for state in Outbound if state is not Outbound.SETTLED})
         counts.update({f"task.{state.value}": 0 for state in Task if state is not Task.DONE})
         counts.update(f"outbox.{row.state.value}" for row in self._t.outbox.values())

@@ -12,8 +12,11 @@ from typing import TypeVar
 
 from gateway.ports import (
     AccessRow,
+    AlarmRow,
     CheckpointRow,
+    CosignatureRow,
     EnvelopeRow,
+    GapRow,
     HandoverRow,
     HeldRow,
     IdempotencyRow,
@@ -42,11 +45,14 @@ class Tables:
     events: list[LegEvent] = field(default_factory=list)
     envelopes: dict[tuple[str, Side], EnvelopeRow] = field(default_factory=dict)
     streams: dict[tuple[str, bool], StreamRow] = field(default_factory=dict)
+    gaps: dict[tuple[str, str, int], GapRow] = field(default_factory=dict)
     outbox: dict[str, OutboxRow] = field(default_factory=dict)
     receipts: dict[bytes, ReceiptRow] = field(default_factory=dict)
     tasks: dict[str, TaskRow] = field(default_factory=dict)
     log: list[tuple[bytes, str]] = field(default_factory=list)
     checkpoints: dict[str, CheckpointRow] = field(default_factory=dict)
+    cosignatures: dict[tuple[str, int, str], CosignatureRow] = field(default_factory=dict)
+    alarms: dict[str, AlarmRow] = field(default_factory=dict)
     accesses: list[AccessRow] = field(default_factory=list)
     tokens: dict[str, TokenRow] = field(default_factory=dict)
     idempotency: dict[bytes, IdempotencyRow] = field(default_factory=dict)

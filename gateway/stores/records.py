@@ -86,6 +86,7 @@ ENVELOPE: Final = Record(
     ports.EnvelopeRow, tables.envelopes, load={"side": ports.Side}, dump={"side": _plain}
 )
 STREAM: Final = Record(ports.StreamRow, tables.streams, load={"outgoing": bool})
+GAP: Final = Record(ports.GapRow, tables.gaps)
 OUTBOX: Final = Record(
     ports.OutboxRow,
     tables.outbox,
@@ -112,3 +113,5 @@ IDEMPOTENCY: Final = Record(ports.IdempotencyRow, tables.idempotency)
 HELD: Final = Record(ports.HeldRow, tables.held, load={"lane": ports.Lane}, dump={"lane": _plain})
 TRUST: Final = Record(ports.TrustRow, tables.trust)
 CHECKPOINT: Final = Record(ports.CheckpointRow, tables.checkpoints)
+COSIGNATURE: Final = Record(ports.CosignatureRow, tables.cosignatures)
+ALARM: Final = Record(ports.AlarmRow, tables.alarms)

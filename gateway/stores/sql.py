@@ -43,6 +43,7 @@ from gateway.stores.sql_handovers import HandoverPart
 from gateway.stores.sql_messages import MessagePart
 from gateway.stores.sql_receipts import ReceiptPart
 from gateway.stores.sql_records import RecordPart
+from gateway.stores.sql_watch import WatchPart
 from gateway.stores.statements import Statement
 from gateway.stores.writer import Outcome, Work, Writer, closed
 
@@ -60,7 +61,7 @@ _FATE: Final = Statement(
 )
 
 
-class SqlTransaction(HandoverPart, MessagePart, ReceiptPart, AgencyPart, RecordPart):
+class SqlTransaction(HandoverPart, MessagePart, ReceiptPart, AgencyPart, WatchPart, RecordPart):
     """One transaction of one group (or one read): every table's part on one session."""
 
 

@@ -60,7 +60,7 @@ _insert_stream = postgresql.insert(tables.streams).values({n: bindparam(n) for n
 _PUT_STREAM: Final = Statement(
     _insert_stream.on_conflict_do_update(
         index_elements=["peer", "outgoing"],
-        set_={name: _insert_stream.excluded[name] for name in ("stream", "seq", "head")},
+        set_={name: _insert_stream.excluded[name] for name in STREAM.names[2:]},
     )
 )
 _PUT_OUTBOX: Final = put(OUTBOX, stream=_place(_v.stream), seq=_place(_v.seq))
@@ -101,6 +101,7 @@ _SETTLE_SEEN: Final = Statement(
         _o.peer == bindparam("to"),
         _o.stream == bindparam("of"),
         _o.seq <= bindparam("up_to"),
+        _o.expires > bindparam("alive"),
     )
     .values(state=sa.literal_column("'settled'"))
 )
@@ -181,5 +182,5 @@ class MessagePart(Part):
     def settle_message(self, mid: str) -> bool:
         return self._session.change(_SETTLE_MESSAGE, {"of": mid}) == 1
 
-    def settle_seen(self, peer: str, stream: str, seq: int) -> int:
-        return self._session.change(_SETTLE_SEEN, {"to": peer, "of": stream, "up_to": seq})
+    def settle_seen(self, peer: str, stream: str, seq: int, now: int) -> int:
+        return self._session.change(_SETTLE_SEEN, {"to": peer, "of": stream, "up_to": seq, "alive": now})

@@ -57,6 +57,7 @@ _COUNT_STATES: Final = {
     name: Statement(query.group_by(query.selected_columns[0])) for name, query in _COUNTS.items()
 }
 _COUNT_HELD: Final = Statement(sa.select(sa.func.count()).select_from(tables.held))
+_COUNT_ALARMS: Final = Statement(sa.select(sa.func.count()).select_from(tables.alarms).where(tables.STANDING))
 ALWAYS: Final = ("outbox.waiting", "outbox.published", "task.waiting", "task.parked", "task.held")
 
 
@@ -98,5 +99,7 @@ class RecordPart(LogPart):
             counts |= {f"{name}.{state}": count for state, count in self._session.rows(statement)}
         held = self._session.one(_COUNT_HELD)
         counts["held"] = held[0] if held else 0
+        alarms = self._session.one(_COUNT_ALARMS)
+        counts["alarm"] = alarms[0] if alarms else 0
         counts["log"] = self.log_size() + self._unnumbered()
         return counts

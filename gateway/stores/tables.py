@@ -39,6 +39,7 @@ metadata: Final = sa.MetaData(
 UNSETTLED: Final = sa.text("state <> 'settled'")
 DUE_TASK: Final = sa.text("state = 'waiting'")
 PARKED_TASK: Final = sa.text("state = 'parked'")
+STANDING: Final = sa.text("cleared = 0")
 HELD_TASK: Final = sa.text("state = 'held'")
 UNSENT: Final = sa.text("ours AND sent_in = ''")
 RECEIVED: Final = sa.text("side = 'destination'")
@@ -164,6 +165,20 @@ streams: Final = sa.Table(
     _text("stream"),
     _int("seq"),
     _bytes("head"),
+    _int("top"),
+    _int("at"),
+)
+
+gaps: Final = sa.Table(
+    "gaps",
+    metadata,
+    _text("peer", key=True),
+    _text("stream", key=True),
+    _int("first", key=True),
+    _int("last"),
+    _int("noticed"),
+    _int("asked"),
+    _int("alarmed"),
 )
 
 outbox: Final = sa.Table(
@@ -266,6 +281,33 @@ checkpoints: Final = sa.Table(
     _bytes("root"),
     _int("at"),
     _bytes("note"),
+)
+
+cosignatures: Final = sa.Table(
+    "cosignatures",
+    metadata,
+    _text("origin", key=True),
+    _int("size", key=True),
+    _text("by", key=True),
+    _bytes("root"),
+    _int("at"),
+    _bytes("line"),
+)
+
+alarms: Final = sa.Table(
+    "alarms",
+    metadata,
+    _text("id", key=True),
+    _int("at"),
+    _text("code"),
+    _text("peer"),
+    _text("subject"),
+    _bytes("evidence"),
+    _int("cleared"),
+    _text("cleared_by"),
+    # One alarm of a kind stands at a time: what goes on happening must not fill the list.
+    _partial("ix_alarms_standing", "code", "peer", "subject", where=STANDING, unique=True),
+    sa.Index(None, "cleared", "id"),
 )
 
 accesses: Final = sa.Table(

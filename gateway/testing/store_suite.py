@@ -32,10 +32,19 @@ from gateway.testing.store_cases.messages import MessageCases
 from gateway.testing.store_cases.receipts import ReceiptCases
 from gateway.testing.store_cases.records import RecordCases
 from gateway.testing.store_cases.units import UnitCases
+from gateway.testing.store_cases.watch import WatchCases
 from gateway.testing.store_cases.workers import WorkerCases
 
 
 class StoreSuite(
-    UnitCases, WorkerCases, HandoverCases, MessageCases, ReceiptCases, AgencyCases, RecordCases, LogCases
+    UnitCases,
+    WorkerCases,
+    HandoverCases,
+    MessageCases,
+    ReceiptCases,
+    AgencyCases,
+    RecordCases,
+    LogCases,
+    WatchCases,
 ):
     """Inherit this, and give the fixtures ``store`` and ``peer``."""

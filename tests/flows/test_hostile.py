@@ -468,7 +468,7 @@ async def test_a_bad_envelope_in_a_bundle_is_held_alone(world: World) -> None:
 
 
 async def test_a_control_message_of_a_later_release_keeps_its_place(world: World) -> None:
-    await send(world, [write_sections({"heartbeat": {}})], readers=(), kind=Kind.CONTROL)
+    await send(world, [write_sections({"of_a_later_release": {}})], readers=(), kind=Kind.CONTROL)
     mid = await send(world, [table(entry()), CONTENT])
     await world.settle()
     assert (await refusals(world, mid))[0][0] == "received"

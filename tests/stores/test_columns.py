@@ -9,11 +9,14 @@ import pytest
 from gateway.stores import records, tables
 
 COLUMNS = {
+    "alarms": "id at code peer subject evidence cleared cleared_by",
     "accesses": "n id at operation principal actor role ref version leg sections recipients"
     " justification note",
     "checkpoints": "origin size root at note",
+    "cosignatures": "origin size by root at line",
     "envelopes": "mid side kind peer stream seq statement digest expires body secrets record_key epoch"
     " ref version created",
+    "gaps": "peer stream first last noticed asked alarmed",
     "handovers": "id ref version side origin destination urgency state submitted_by created updated",
     "held": "id at code lane peer digest body",
     "idempotency": "key request ref version created",
@@ -24,7 +27,7 @@ COLUMNS = {
     "outbox": "id peer lane mid state due attempts created expires error stream seq",
     "receipts": "n id hash mid by state code at prev note peer ours leg ref version sent_in applied urgent",
     "settings": "name value",
-    "streams": "peer outgoing stream seq head",
+    "streams": "peer outgoing stream seq head top at",
     "tasks": "id kind principal leg mid state due attempts error created subject",
     "tokens": "id digest principal label created expires revoked",
     "trust": "kind subject version note",
@@ -35,7 +38,8 @@ def test_a_new_column_is_added_on_purpose() -> None:
     """Before you lengthen this list: the column must not be able to hold anything out of a document.
 
     Sealed bytes: envelopes.body, held.body. Wrapped keys: envelopes.secrets, record_key. Signed notes
-    of codes and hashes: receipts.note, trust.note, checkpoints.note. The words of the person who acted
+    of codes and hashes: receipts.note, trust.note, checkpoints.note, cosignatures.line, and
+    alarms.evidence. The words of the person who acted
     (s.62): accesses.note.
     """
     assert {name: " ".join(table.c.keys()) for name, table in tables.metadata.tables.items()} == COLUMNS

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from gateway.ports import CheckpointRow, Lane, Outbound, Side, Task, Transaction
+from gateway.ports import AlarmRow, CheckpointRow, Lane, Outbound, Side, Task, Transaction
 from gateway.stores import migrations
 from gateway.stores.database import Database, Session
 from gateway.stores.sql import SqlTransaction
@@ -42,7 +42,7 @@ HOT: dict[str, Callable[[Transaction], object]] = {
     "advance_outbox": lambda tx: tx.advance_outbox("o1", [Outbound.WAITING], Outbound.PUBLISHED),
     "outbox_of": lambda tx: tx.outbox_of("m"),
     "settle_message": lambda tx: tx.settle_message("m"),
-    "settle_seen": lambda tx: tx.settle_seen(PEER, STREAM, 9),
+    "settle_seen": lambda tx: tx.settle_seen(PEER, STREAM, 9, NOW),
     "put_envelope": lambda tx: tx.put_envelope(envelope("new", Side.ORIGIN, kind=2)),
     "put_outbox": lambda tx: tx.put_outbox(outbox("new")),
     "receipt": lambda tx: tx.receipt(digest("r")),
@@ -55,6 +55,9 @@ HOT: dict[str, Callable[[Transaction], object]] = {
     "log": lambda tx: (tx.log(5, 9), tx.log_of("m"), tx.log_size(), tx.checkpoint("bx/1/log/x/y")),
     "log_nodes": lambda tx: tx.log_nodes([(0, 0), (1, 0)]),
     "put_checkpoint": lambda tx: tx.put_checkpoint(CheckpointRow("o", 2, digest("r"), NOW, b""), after=1),
+    "cosignatures": lambda tx: (tx.cosignatures("o"), tx.cosignatures("o", size=7)),
+    "alarms": lambda tx: (tx.alarms(), tx.put_alarm(AlarmRow(NOW, "gap", PEER, "5"))),
+    "clear_alarm": lambda tx: tx.clear_alarm("a1", NOW, "x"),
     "accesses": lambda tx: tx.accesses(ref="HO-1"),
     "token": lambda tx: tx.token(digest("t")),
     "idempotency": lambda tx: tx.idempotency(digest("k")),

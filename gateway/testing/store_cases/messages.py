@@ -140,14 +140,16 @@ class MessageCases:
             "beyond": envelope("beyond", Side.ORIGIN, 4, kind=2),
             "stream": envelope("stream", Side.ORIGIN, 2, kind=2, stream="6" * 32),
             "peer": envelope("peer", Side.ORIGIN, 2, kind=2, peer="E09000005"),
+            "dead": envelope("dead", Side.ORIGIN, 1, kind=2, expires=NOW),
         }
         await store.write(
             lambda tx: [
-                (tx.put_envelope(row), tx.put_outbox(outbox(mid, peer=row.peer))) for mid, row in sent.items()
+                (tx.put_envelope(row), tx.put_outbox(outbox(mid, peer=row.peer, expires=row.expires)))
+                for mid, row in sent.items()
             ]
         )
-        assert await store.write(lambda tx: tx.settle_seen(PEER, STREAM, 3)) == 2
-        assert await store.write(lambda tx: tx.settle_seen(PEER, STREAM, 3)) == 0
+        assert await store.write(lambda tx: tx.settle_seen(PEER, STREAM, 3, NOW)) == 2
+        assert await store.write(lambda tx: tx.settle_seen(PEER, STREAM, 3, NOW)) == 0
         states = await store.read(lambda tx: {mid: tx.outbox_of(mid) for mid in sent})
         settled = {mid for mid, row in states.items() if row and row.state is Outbound.SETTLED}
         assert settled == {"receipts", "control"}
@@ -185,7 +187,7 @@ class MessageCases:
             tx.put_outbox(outbox("m4"))
 
         await store.write(work)
-        assert await store.write(lambda tx: tx.settle_seen(PEER, STREAM, 1)) == 1
+        assert await store.write(lambda tx: tx.settle_seen(PEER, STREAM, 1, NOW)) == 1
         row = await store.read(lambda tx: tx.outbox_of("m1"))
         assert row is not None
         assert row.state is Outbound.SETTLED

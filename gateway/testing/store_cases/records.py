@@ -73,7 +73,16 @@ class RecordCases:
     async def test_counts_tell_what_waits_and_where_legs_stand(self, store: Store) -> None:
         empty = await store.read(lambda tx: tx.counts())
         assert empty == dict.fromkeys(
-            ("outbox.waiting", "outbox.published", "task.waiting", "task.parked", "task.held", "held", "log"),
+            (
+                "outbox.waiting",
+                "outbox.published",
+                "task.waiting",
+                "task.parked",
+                "task.held",
+                "held",
+                "log",
+                "alarm",
+            ),
             0,
         )
 
@@ -99,4 +108,5 @@ class RecordCases:
             "leg.ACCEPTED": 2,
             "held": 1,
             "log": 1,
+            "alarm": 0,
         }

@@ -88,7 +88,13 @@ def envelope(mid: str = "", side: Side = Side.DESTINATION, seq: int = 1, **more:
 
 
 def outbox(mid: str = "", due: int = NOW, lane: Lane = Lane.STANDARD, **more: Any) -> OutboxRow:
-    values: dict[str, Any] = {"id": "", "peer": PEER, "state": Outbound.WAITING, "created": NOW}
+    values: dict[str, Any] = {
+        "id": "",
+        "peer": PEER,
+        "state": Outbound.WAITING,
+        "created": NOW,
+        "expires": NOW + 3600,
+    }
     return OutboxRow(mid=mid or fresh("mid"), due=due, lane=lane, **values | more)
 
 

@@ -1,0 +1,89 @@
+"""What a node watches over, in SQL: streams and their gaps, peers' cosignatures, and standing alarms. The
+contract is :class:`gateway.ports.Transaction`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+from sqlalchemy.dialects import postgresql
+
+from gateway.ports import AlarmRow, CosignatureRow, GapRow, StreamRow
+from gateway.stores import tables
+from gateway.stores.database import Part
+from gateway.stores.records import ALARM, COSIGNATURE, GAP, STREAM
+from gateway.stores.statements import Statement, put, select
+
+_s, _g, _c, _a = tables.streams.c, tables.gaps.c, tables.cosignatures.c, tables.alarms.c
+
+_STREAMS: Final = Statement(select(STREAM, _s.outgoing == bindparam("outgoing")).order_by(_s.peer))
+_insert_gap = postgresql.insert(tables.gaps).values({name: bindparam(name) for name in GAP.names})
+_PUT_GAP: Final = Statement(
+    _insert_gap.on_conflict_do_update(
+        index_elements=["peer", "stream", "first"],
+        set_={name: _insert_gap.excluded[name] for name in GAP.names[3:]},
+    )
+)
+_DROP_GAP: Final = Statement(
+    sa.delete(tables.gaps).where(
+        _g.peer == bindparam("peer"), _g.stream == bindparam("stream"), _g.first == bindparam("first")
+    )
+)
+_GAPS: Final = Statement(
+    select(
+        GAP,
+        sa.or_(bindparam("peer", type_=sa.Text) == sa.literal_column("''"), _g.peer == bindparam("peer")),
+        sa.or_(
+            bindparam("stream", type_=sa.Text) == sa.literal_column("''"), _g.stream == bindparam("stream")
+        ),
+    ).order_by(_g.peer, _g.stream, _g.first)
+)
+_PUT_COSIGNATURE: Final = put(COSIGNATURE)
+_of_log = select(COSIGNATURE, _c.origin == bindparam("origin")).order_by(_c.size, _c.by)
+_COSIGNATURES: Final = Statement(_of_log)
+_COSIGNATURES_AT: Final = Statement(_of_log.where(_c.size == bindparam("size")))
+_PUT_ALARM: Final = put(ALARM)
+_newest = select(ALARM).order_by(_a.id.desc()).limit(bindparam("limit"))
+_STANDING: Final = Statement(_newest.where(tables.STANDING))
+_CLEARED: Final = Statement(_newest.where(sa.text("cleared > 0")))
+_CLEAR: Final = Statement(
+    sa.update(tables.alarms)
+    .where(tables.STANDING, _a.id == bindparam("alarm"))
+    .values(cleared=bindparam("at"), cleared_by=bindparam("who"))
+)
+
+
+class WatchPart(Part):
+    """The part of a transaction that this file holds."""
+
+    def streams(self, *, outgoing: bool) -> Sequence[StreamRow]:
+        return STREAM.load_all(self._session.rows(_STREAMS, outgoing=outgoing))
+
+    def put_gap(self, row: GapRow) -> None:
+        self._session.change(_PUT_GAP, GAP.dump(row))
+
+    def drop_gap(self, peer: str, stream: str, first: int) -> None:
+        self._session.change(_DROP_GAP, {"peer": peer, "stream": stream, "first": first})
+
+    def gaps(self, *, peer: str = "", stream: str = "") -> Sequence[GapRow]:
+        return GAP.load_all(self._session.rows(_GAPS, peer=peer, stream=stream))
+
+    def put_cosignature(self, row: CosignatureRow) -> bool:
+        return self._session.change(_PUT_COSIGNATURE, COSIGNATURE.dump(row)) == 1
+
+    def cosignatures(self, origin: str, *, size: int | None = None) -> Sequence[CosignatureRow]:
+        if size is None:
+            return COSIGNATURE.load_all(self._session.rows(_COSIGNATURES, origin=origin))
+        return COSIGNATURE.load_all(self._session.rows(_COSIGNATURES_AT, origin=origin, size=size))
+
+    def put_alarm(self, row: AlarmRow) -> bool:
+        return self._session.change(_PUT_ALARM, ALARM.dump(row)) == 1
+
+    def alarms(self, *, cleared: bool = False, limit: int = 100) -> Sequence[AlarmRow]:
+        return ALARM.load_all(self._session.rows(_CLEARED if cleared else _STANDING, limit=limit))
+
+    def clear_alarm(self, alarm: str, at: int, by: str) -> bool:
+        return self._session.change(_CLEAR, {"alarm": alarm, "at": at, "who": by}) == 1
