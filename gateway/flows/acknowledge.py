@@ -21,6 +21,7 @@ from gateway.errors import Conflict, InvalidDocument, NotFound, Problem, Unknown
 from gateway.flows import outgoing, receipts
 from gateway.flows.deliver import access
 from gateway.flows.node import PRIORITY, Caller, Node, area_of, lane_for
+from gateway.flows.slots import check_hosted
 from gateway.flows.submit import routing_part
 from gateway.flows.vault import ROUTING, write_sections
 from gateway.ports import EnvelopeRow, IdempotencyRow, LegEvent, LegRow, Parcel, Side, Task, Transaction
@@ -61,6 +62,7 @@ async def acknowledge(node: Node, caller: Caller, leg_id: str, answer: Acknowled
     Raises NotFound when the leg is not this agency's, Conflict when the table allows no such step from
     where the leg stands, or when the step was taken before with other words.
     """
+    check_hosted(node, caller.principal)
     now = node.clock.now()
     leg = await node.store.read(lambda tx: _leg(tx, caller, leg_id))
     sending = _seal_reply(node, leg, answer, now)

@@ -17,11 +17,23 @@ from gateway.core.envelope import Kind
 from gateway.core.states import HandoverState, LegState
 from gateway.errors import Forged, Replayed
 from gateway.flows import receipts
+from gateway.flows.alarms import sound
 from gateway.flows.control import Came
 from gateway.flows.heard import hear
 from gateway.flows.node import Node, area_of, log_leaf
 from gateway.flows.opening import NODE_PARTS, REPLY, Opened, Routing
-from gateway.ports import EnvelopeRow, HandoverRow, LegRow, Parcel, Side, StreamRow, TaskRow, Transaction
+from gateway.flows.slots import KEY_MISSING, keeps_own_key
+from gateway.ports import (
+    EnvelopeRow,
+    HandoverRow,
+    LegRow,
+    Parcel,
+    Side,
+    StreamRow,
+    Task,
+    TaskRow,
+    Transaction,
+)
 
 CATCH_UP = 1000
 """Sequence numbers absorbed at once when a hole is filled; the rest follow with the next message."""
@@ -141,7 +153,7 @@ def _store_legs(tx: Transaction, node: Node, opened: Opened, routing: Routing, n
         )
     )
     fresh = [leg for leg in _legs(node, opened, routing, now) if _is_new(tx, leg)]
-    tasks = [_task(node, leg, Parcel.NOTIFICATION, now) for leg in fresh]
+    tasks = [_shut(tx, node, opened, _task(node, leg, Parcel.NOTIFICATION, now)) for leg in fresh]
     for task in tasks:
         tx.put_task(task)
     return tasks
@@ -203,8 +215,19 @@ def _store_reply(
         mid=opened.statement.mid,
         state=receipts.parking(node, leg.counterpart),
     )
+    task = _shut(tx, node, opened, task)
     tx.put_task(task)
     return [task]
+
+
+def _shut(tx: Transaction, node: Node, opened: Opened, task: TaskRow) -> TaskRow:
+    """Held, with an alarm, where this node hosts the agency and lacks its key: the message is stored and
+    receipted for the others all the same, and the parcel goes on when the key is back."""
+    readers = opened.secrets.readers if opened.secrets else {}
+    if task.principal in readers or keeps_own_key(node, task.principal):
+        return task
+    sound(tx, KEY_MISSING, peer=opened.peer, at=task.created, subject=task.principal)
+    return replace(task, state=Task.HELD, error=KEY_MISSING)
 
 
 def _task(node: Node, leg: LegRow, kind: Parcel, now: int) -> TaskRow:

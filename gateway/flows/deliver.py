@@ -18,7 +18,7 @@ from gateway.core.states import LegState, responsible
 from gateway.errors import Conflict, GatewayError, NotFound, Unavailable
 from gateway.flows import receipts
 from gateway.flows.node import Caller, Node
-from gateway.flows.vault import open_for, secrets_of
+from gateway.flows.slots import check_hosted, keeps_own_key, readable, view_for
 from gateway.ports import (
     AccessRow,
     AgencyBinding,
@@ -62,7 +62,8 @@ async def deliver(node: Node, binding: AgencyBinding) -> int:
     def claim(tx: Transaction) -> Sequence[_Claimed]:
         lease = LEASE + node.pace.adapter_timeout * (BATCH // AT_ONCE)
         tasks = tx.claim_tasks(binding.principal, now, BATCH, lease)
-        if binding.adapter.pulls:  # due since before the agency changed to fetching: it finds them parked
+        # Due since before the agency changed to fetching, or to a key of its own: it finds them parked.
+        if binding.adapter.pulls or keeps_own_key(node, binding.principal):
             for task in tasks:
                 tx.advance_task(task.id, Task.WAITING, Task.PARKED)
             return ()
@@ -150,7 +151,7 @@ def present(
     elif envelope is None:
         raise NotFound("the message of this parcel is gone", code="no_message")
     else:
-        sections = open_for(node, envelope, binding.principal)
+        sections = view_for(node, envelope, binding.principal)
         content = binding.profile.present(sections, leg) if task.kind is Parcel.NOTIFICATION else sections
     return View(task.kind, leg.ref, leg.version, leg.id, binding.principal, leg.urgency, content)
 
@@ -185,7 +186,7 @@ def delivered(tx: Transaction, node: Node, task: TaskRow, now: int) -> None:
         return
     event = LegEvent(leg.id, now, "opened", leg.state, leg.state, leg.principal)
     tx.advance_leg(leg.id, leg.state, leg.state, event, opened=now)
-    parts = secrets_of(node, envelope).readers.get(leg.principal, ())
+    parts = readable(node, envelope, leg.principal).readers[leg.principal]
     receipts.sign(
         tx, node, by=leg.principal, envelope=envelope, state="opened", now=now, leg=leg, parts=parts
     )
@@ -209,8 +210,10 @@ async def open_parked(
 ) -> View:
     """An agency that fetches opens one of its parcels, in two steps: on record first, then unsealed.
 
-    Raises NotFound when it is not this caller's, Conflict when an adapter has it in hand.
+    Raises NotFound when it is not this caller's, Conflict when an adapter has it in hand, NotAllowed for an
+    agency that keeps its own key.
     """
+    check_hosted(node, caller.principal)
     binding = node.binding(caller.principal)
     now = node.clock.now()
 

@@ -180,37 +180,49 @@ def _entry(value: Json) -> Entry:
 
 
 def _secrets(node: Node, parsed: Parsed, statement: Statement, slot: Slot, routing: Routing) -> Secrets:
-    """The node's own keys, and those of each agency it hosts, out of its slot."""
+    """The node's own keys, and those of each agency it hosts, out of its slot. Who is not among the readers
+    keeps its own key, or its key is missing here: its slot stays shut, and nobody else waits for it."""
     keys = _held_keys(slot, NODE_PARTS)
     readers: dict[str, tuple[int, ...]] = {}
     for entry in routing.entries:
         if area_of(entry.principal) != node.area:
             raise NotForUs("a leg for another area's agency", code="leg_area")
         theirs = _agency_slot(node, parsed, statement, entry)
+        if theirs is None:
+            continue
         numbers = tuple(n for n, key in enumerate(theirs.keys) if key is not None and n > ROUTING)
         keys |= _content_keys(node, parsed, theirs, numbers)
         readers[entry.principal] = numbers
     return Secrets(keys, readers)
 
 
-def _agency_slot(node: Node, parsed: Parsed, statement: Statement, entry: Entry) -> Slot:
+def _agency_slot(node: Node, parsed: Parsed, statement: Statement, entry: Entry) -> Slot | None:
     if entry.slot >= len(parsed.slots):
         raise Malformed("the routing table names a slot that is not there", code="routing")
-    theirs = open_slot(parsed, entry.slot, net=node.network.net, opener=_hosted(node, entry.principal))
+    opener = _hosted(node, entry.principal)
+    if opener is None:
+        return None
+    theirs = open_slot(parsed, entry.slot, net=node.network.net, opener=opener)
     check_slot(statement, theirs)
     return theirs
 
 
-def _hosted(node: Node, principal: str) -> Opener:
-    """The keys of an agency of ours. What the peer named must never stop this node: a name that we do not
-    know, and an agency whose keys are not here, are answered as not for us."""
+def _hosted(node: Node, principal: str) -> Opener | None:
+    """The keys of an agency of ours; None where it keeps its own (even if some lie here under its name), or
+    where they are missing. What the peer named must never stop this node: a name that we do not know is
+    answered as not for us."""
     try:
-        if node.network.principal(principal).agency == "NODE":
-            raise NotForUs("a leg for the node itself", code="leg_agency")
-        return node.keys.opener(principal)
-    except (UnknownRecipient, Misconfigured) as error:
-        log.error("a leg for an agency that this node cannot open for", code=error.code)
-        raise NotForUs("no such agency is hosted here", code="not_hosted") from None
+        found = node.network.principal(principal)
+    except UnknownRecipient as error:
+        log.error("a leg for an agency that the directory does not hold", code=error.code)
+        raise NotForUs("no such agency is here", code="not_hosted") from None
+    if found.agency == "NODE":
+        raise NotForUs("a leg for the node itself", code="leg_agency")
+    try:
+        return node.keys.opener(principal) if found.hosted else None
+    except Misconfigured as error:
+        log.error("the key of an agency of ours is missing", principal=principal, code=error.code)
+        return None
 
 
 def _content_keys(node: Node, parsed: Parsed, slot: Slot, numbers: Sequence[int]) -> dict[int, bytes]:

@@ -21,6 +21,7 @@ from gateway.core.receipts import ZERO, About, Receipt, make_receipt
 from gateway.core.states import HandoverState, LegState, advance_leg, follow
 from gateway.errors import Conflict, Forged, Refused
 from gateway.flows.node import Node, area_of, log_leaf
+from gateway.flows.slots import keeps_own_key
 from gateway.ports import (
     EnvelopeRow,
     LegEvent,
@@ -74,10 +75,17 @@ def sign(
         prev=earlier[-1].hash if earlier else ZERO,
         reply=reply,
     )
+    keep(tx, receipt, envelope, leg, now)
+    return receipt
+
+
+def keep(tx: Transaction, receipt: Receipt, envelope: EnvelopeRow, leg: LegRow | None, now: int) -> None:
+    """Leave a receipt of our side to be packed: signed here, or by an agency that keeps its own key."""
     urgent = leg is not None and leg.urgency == "URGENT"
     tx.put_receipt(_row(receipt, envelope, ours=True, applied=True, leg=leg.id if leg else "", urgent=urgent))
-    log_leaf(tx, "receipt", now, receipt=b64(receipt.hash), mid=envelope.mid, by=by, state=state)
-    return receipt
+    log_leaf(
+        tx, "receipt", now, receipt=b64(receipt.hash), mid=envelope.mid, by=receipt.by, state=receipt.state
+    )
 
 
 def chain_lock(tx: Transaction, peer: str) -> None:
@@ -270,9 +278,10 @@ def news_for(tx: Transaction, node: Node, leg: LegRow, receipt: ReceiptRow, now:
 
 
 def parking(node: Node, principal: str) -> Task:
-    """Agencies that fetch find their parcels parked; for the others they are due."""
+    """Agencies that fetch, or keep their own key, find their parcels parked; for the others they are due."""
     binding = node.agencies.get(principal)
-    return Task.PARKED if binding is None or binding.adapter.pulls else Task.WAITING
+    fetches = binding is None or binding.adapter.pulls or keeps_own_key(node, principal)
+    return Task.PARKED if fetches else Task.WAITING
 
 
 def settle_handover(tx: Transaction, ref: str, version: int, now: int) -> None:

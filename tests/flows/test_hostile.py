@@ -17,7 +17,6 @@ from structlog.testing import capture_logs
 from gateway.core.encoding import Json
 from gateway.core.envelope import Kind, Position, Recipient, Seen, bundle, prepare
 from gateway.core.receipts import ZERO, About, make_receipt
-from gateway.errors import Misconfigured
 from gateway.flows import outgoing, receive
 from gateway.flows.receipts import about
 from gateway.flows.vault import write_sections
@@ -132,15 +131,15 @@ async def test_a_proven_sender_that_lies_is_refused_and_keeps_its_place(world: W
 
 
 async def test_a_refusal_moves_the_leg_and_names_who_is_responsible(world: World, document: Any) -> None:
-    """Bexley has lost the keys of one agency: the origin is told at once, and stays responsible."""
+    """Bexley holds other keys for one agency than those sealed to: the origin is told at once, and stays
+    responsible."""
     opener = world.bexley.node.keys.opener
+    others = opener(f"{BEXLEY}/police")
 
-    def lost(principal: str) -> Any:
-        if principal.endswith("/dwp"):
-            raise Misconfigured("the key is not here", code="no_key")
-        return opener(principal)
+    def wrong(principal: str) -> Any:
+        return others if principal.endswith("/dwp") else opener(principal)
 
-    world.bexley.node.keys.opener = lost  # type: ignore[method-assign]  # the test's own keys
+    world.bexley.node.keys.opener = wrong  # type: ignore[method-assign]  # the test's own keys
     ref = (await world.hackney.submit(document)).ref
     await world.settle()
     legs = await world.hackney.legs(ref)
