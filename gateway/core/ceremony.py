@@ -34,7 +34,7 @@ from gateway.core.keys import KemKey
 from gateway.core.notes import Signer, peek_body, sign_note
 from gateway.core.request import Member, Request, make_request, open_request
 from gateway.core.root import CONTEXT as ROOT
-from gateway.core.root import DAY, network_id, parse_root
+from gateway.core.root import DAY, Root, network_id, parse_root
 from gateway.errors import Forged, Malformed
 
 ROOT_LIFE: Final = 365 * DAY
@@ -56,9 +56,28 @@ def make_root(env: str, roles: Roles, *, created: int, expires: int, signers: Se
 
     Further keepers :func:`cosign` it. Raises Malformed or Expired for a root that nobody would accept.
     """
-    body: JsonObject = {
+    body = _root_body(1, env, roles, created, expires)
+    parse_root(body, b"", b"")
+    return sign_note(ROOT, body, signers)
+
+
+def make_next_root(
+    old: Root, roles: Roles, *, created: int, expires: int, signers: Sequence[Signer]
+) -> bytes:
+    """The root after ``old``: other keepers, other thresholds, or the same for another year.
+
+    Keepers of both the old and the new one sign, each with its threshold; further ones :func:`cosign` it.
+    Raises Malformed or Expired for a root that nobody would accept.
+    """
+    body = {**_root_body(old.version + 1, old.env, roles, created, expires), "net": b64(old.net)}
+    parse_root(body, old.net, b"")
+    return sign_note(ROOT, body, signers)
+
+
+def _root_body(version: int, env: str, roles: Roles, created: int, expires: int) -> JsonObject:
+    return {
         "v": 1,
-        "version": 1,
+        "version": version,
         "created": created,
         "expires": expires,
         "env": env,
@@ -67,8 +86,6 @@ def make_root(env: str, roles: Roles, *, created: int, expires: int, signers: Se
             "directory": _role(roles.directory, roles.directory_threshold),
         },
     }
-    parse_root(body, b"", b"")
-    return sign_note(ROOT, body, signers)
 
 
 def cosign(note: bytes, signer: Signer) -> bytes:
@@ -207,6 +224,7 @@ __all__ = [
     "empty_directory",
     "make_card",
     "make_directory",
+    "make_next_root",
     "make_request",
     "make_root",
     "open_request",

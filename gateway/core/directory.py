@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -52,21 +52,33 @@ SUITE: Final = 2  # X-Wing with XChaCha20-Poly1305: the one suite of this releas
 DIRECTORY_LIFE: Final = 30 * DAY  # seconds (protocol 6): how long a stolen old directory can be believed
 MAX_SUBKEYS: Final = 16  # in one card; two are usual, and each costs a check when it is loaded
 MAX_NAME: Final = 80  # characters of a display name
+MAX_OVERLAP: Final = 30 * DAY  # seconds that a key goes on counting beside its successor
 
 NODE_AGENCY: Final = "NODE"
 NODE_ROLE: Final = "node"
 
 _AGENCY: Final = re.compile(r"[A-Z][A-Z_]{1,40}\Z")
 _GROUP: Final = re.compile(r"[a-z][a-z0-9_.]{0,80}\Z")
-_REASON: Final = re.compile(r"[a-z][a-z0-9_]{0,40}\Z")  # a code: the directory is public and permanent
+REASON: Final = re.compile(r"[a-z][a-z0-9_]{0,40}\Z")  # a code: the directory is public and permanent
 
 _FIELDS: Final = {
     "v": int, "net": str, "version": int, "created": int, "expires": int, "min_suite": int,
     "members": dict, "entitlements": dict, "revoked": list,
 }  # fmt: skip
-_PRINCIPAL: Final = {"agency": str, "hosted": bool, "sign": str, "log": str, "organisation": str}
+_PRINCIPAL: Final = {
+    "agency": str, "hosted": bool, "sign": str, "log": str, "organisation": str, "retiring": list,
+}  # fmt: skip
+_RETIRING: Final = {"key": str, "until": int}
 _CARD: Final = {"v": int, "net": str, "principal": str, "version": int, "subkeys": list}
 _SUBKEY: Final = {"suite": int, "pk": str, "from": int, "until": int}
+
+
+@dataclass(frozen=True, slots=True)
+class Retiring:
+    """The identity key before the one listed: what it signs counts until just before ``until``."""
+
+    key: bytes
+    until: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +87,7 @@ class Principal:
 
     ``sign`` and ``log`` are Ed25519 public keys; only a node has a log. ``hosted``: the borough holds the
     agency's key for it, so its word is the borough's (protocol 11). ``organisation`` tells two agencies of
-    one type in one area apart, or is "".
+    one type in one area apart, or is "". ``retiring``: while a principal changes over to another key.
     """
 
     name: str
@@ -86,6 +98,13 @@ class Principal:
     sign: bytes
     log: bytes | None = None
     organisation: str = ""
+    retiring: Retiring | None = None
+
+    @property
+    def listed(self) -> tuple[bytes, ...]:
+        """Every public key that stands in the entry."""
+        found = (self.sign, self.log, self.retiring.key if self.retiring else None)
+        return tuple(key for key in found if key is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +127,20 @@ class Directory:
         principal = self.principals.get(name)
         return () if principal is None or principal.sign in self.revoked else (principal.sign,)
 
+    def signing(self, name: str, now: int) -> tuple[bytes, ...]:
+        """The identity keys that count for a principal now: its own, and a retiring one while it may."""
+        principal = self.principals.get(name)
+        if principal is None:
+            return ()
+        retiring = principal.retiring
+        found = (principal.sign, retiring.key) if retiring and now < retiring.until else (principal.sign,)
+        return tuple(key for key in found if key not in self.revoked)
+
+    @property
+    def listed(self) -> frozenset[bytes]:
+        """Every key of every principal, revoked or not."""
+        return frozenset(key for principal in self.principals.values() for key in principal.listed)
+
 
 @dataclass(frozen=True, slots=True)
 class Subkey:
@@ -121,12 +154,13 @@ class Subkey:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One verified key card. ``hash`` is the hash of its signed text."""
+    """One verified key card. ``hash`` is the hash of its signed text, ``by`` the key that signed it."""
 
     principal: str
     version: int
     subkeys: tuple[Subkey, ...]
     hash: bytes
+    by: bytes = b""
 
 
 def open_directory(note: bytes, root: Root, *, now: int) -> Directory:
@@ -139,9 +173,8 @@ def open_directory(note: bytes, root: Root, *, now: int) -> Directory:
     directory = parse_directory(opened.body, opened.hash)
     if directory.net != root.net:
         raise Forged("a directory of another network", code="directory_net")
-    for principal in directory.principals.values():
-        if {principal.sign, principal.log} & root.keys():
-            raise Malformed("a root or directory key is a principal's too", code="key_twice")
+    if directory.listed & root.keys():
+        raise Malformed("a root or directory key is a principal's too", code="key_twice")
     if directory.created > now + SKEW:
         raise Expired("the directory is from the future", code="directory_future")
     return directory
@@ -157,7 +190,8 @@ def open_card(note: bytes, *, net: bytes, min_suite: int, keyring: Keyring) -> C
     card = parse_card(opened.body, net=net, min_suite=min_suite, digest=opened.hash)
     if opened.signer != card.principal:
         raise Forged("a card for somebody else", code="card_principal")
-    return card
+    (signed,) = opened.keys
+    return replace(card, by=signed.public)
 
 
 def parse_directory(body: JsonObject, digest: bytes = b"") -> Directory:
@@ -168,7 +202,7 @@ def parse_directory(body: JsonObject, digest: bytes = b"") -> Directory:
     _check_life(created, expires)
     members = _areas(body["members"])
     principals = {p.name: p for area, member in members.items() for p in _principals(area, member)}
-    _check_keys(principals)
+    _check_keys(principals, created)
     return Directory(
         net=octets(body, "net"),
         version=integer(body, "version", low=1),
@@ -208,7 +242,7 @@ def display_name(value: str) -> bool:
 
 def parse_principal(name: str, value: Json) -> Principal:
     """One entry of a directory or a join request. Raises Malformed."""
-    body = fields(value, _PRINCIPAL, optional=("log", "organisation"))
+    body = fields(value, _PRINCIPAL, optional=("log", "organisation", "retiring"))
     area, _, role = name.partition("/")
     agency = text(body, "agency", _AGENCY)
     is_node = role == NODE_ROLE
@@ -221,7 +255,20 @@ def parse_principal(name: str, value: Json) -> Principal:
     organisation = str(body.get("organisation", ""))
     if "organisation" in body and not display_name(organisation):
         raise Malformed("organisation cannot be shown", code="field_value", field="/organisation")
-    return Principal(name, area, role, agency, body["hosted"] is True, sign or b"", log, organisation)
+    retiring = _retiring(body["retiring"]) if "retiring" in body else None
+    return Principal(
+        name, area, role, agency, body["hosted"] is True, sign or b"", log, organisation, retiring
+    )
+
+
+def _retiring(value: Json) -> Retiring:
+    if not isinstance(value, list) or len(value) != 1:
+        raise Malformed("one key retires at a time", code="field_value", field="/retiring")
+    with within("retiring/0"):
+        body = fields(value[0], _RETIRING)
+        key = octets(body, "key", PUBLIC)
+        check_public(key, field="/key")
+        return Retiring(key, integer(body, "until"))
 
 
 def _areas(value: Json) -> dict[str, JsonObject]:
@@ -257,10 +304,13 @@ def _principals(area: str, member: JsonObject) -> list[Principal]:
     return found
 
 
-def _check_keys(principals: Mapping[str, Principal]) -> None:
-    keys = [key for p in principals.values() for key in (p.sign, p.log) if key is not None]
+def _check_keys(principals: Mapping[str, Principal], created: int) -> None:
+    keys = [key for principal in principals.values() for key in principal.listed]
     if len(set(keys)) != len(keys):
         raise Malformed("a key stands in the directory twice", code="key_twice", field="/members")
+    ends = [principal.retiring.until for principal in principals.values() if principal.retiring]
+    if max(ends, default=0) > created + MAX_OVERLAP:
+        raise Malformed("a key would retire too late", code="retiring_life", field="/members")
 
 
 def _min_suite(body: JsonObject) -> int:
@@ -292,7 +342,7 @@ def _revoked(value: Json) -> Mapping[bytes, int]:
         for place, item in enumerate(value if isinstance(value, list) else ()):
             with within(str(place)):
                 body = fields(item, {"key": str, "at": int, "reason": str})
-                text(body, "reason", _REASON)
+                text(body, "reason", REASON)
                 key, at = octets(body, "key", PUBLIC), integer(body, "at")
                 if key in found:
                     raise Malformed("a key is revoked twice", code="key_twice", field="/key")

@@ -32,7 +32,7 @@ import hashlib
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Final, Protocol
 
 from nacl.bindings import crypto_core_ed25519_is_valid_point
@@ -52,6 +52,8 @@ _DASH: Final = "— "  # U+2014 and a space open every signature line
 _CONTEXT: Final = re.compile(r"[!-~]{1,128}\Z")
 _LINES: Final = re.compile(rb"(?:[!-~]{1,128}\n){1,16}\Z")  # no blanks: none can hide at the end of a line
 _NAME: Final = re.compile(r"[!-*,-~]{1,128}\Z")  # C2SP forbids space and "+"; ASCII leaves no look-alikes
+
+_SUSPENDED: Final = "ask its owner by telephone; nothing by this key counts until the suspension is over"
 
 Keyring = Callable[[str], Collection[bytes]]
 """Signature-line name -> the public keys known for it now; empty for a name nobody vouches for."""
@@ -75,6 +77,14 @@ class Signer(Protocol):
         ...
 
 
+class Stopped(bytes):
+    """A public key that is known and suspended. A keyring gives it out so marked, and a note that nobody else
+    has signed is refused as ``suspended`` AFTER its signature held: a person looks at what such a key really
+    signed, and nobody without it can fill that person's table."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class VerifiedKey:
     """A key that has signed, under the name it was known by."""
@@ -83,20 +93,19 @@ class VerifiedKey:
     public: bytes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Note:
-    """A verified note. The content is kept out of the repr: a note may carry a person's data."""
+    """A verified note. The content is kept out of the repr: a note may carry a person's data.
+
+    ``hash``: SHA-256 of the signed text, 32 bytes: the same whoever has cosigned since.
+    """
 
     context: str
     text: bytes = field(repr=False)
     body: JsonObject = field(repr=False)
     keys: frozenset[VerifiedKey]
     raw: bytes = field(repr=False)
-
-    @cached_property
-    def hash(self) -> bytes:
-        """SHA-256 of the signed text, 32 bytes: the same whoever has cosigned since."""
-        return hashlib.sha256(self.text).digest()
+    hash: bytes
 
     @property
     def signer(self) -> str:
@@ -171,7 +180,8 @@ def open_note(note: bytes, context: str, keyring: Keyring, *, single: bool = Fal
     if not text.startswith(start):
         raise Forged("a note of another context", code="note_context")
     keys = _verified(text, lines, keyring)
-    return Note(context, text, decode_object(text[len(start) : -1]), keys, note)
+    body = decode_object(text[len(start) : -1])
+    return Note(context, text, body, keys, note, hashlib.sha256(text).digest())
 
 
 def open_lines(note: bytes, keyring: Keyring) -> SignedLines:
@@ -192,7 +202,10 @@ def _check_text(text: bytes) -> None:
 
 
 def _verified(text: bytes, lines: Sequence[_Line], keyring: Keyring) -> frozenset[VerifiedKey]:
-    keys = frozenset(key for line in lines for key in _verify(text, line, keyring))
+    found = frozenset(key for line in lines for key in _verify(text, line, keyring))
+    keys = frozenset(key for key in found if not isinstance(key.public, Stopped))
+    if found and not keys:
+        raise Untrusted("signed by a key that is suspended", code="suspended", remedy=_SUSPENDED)
     if not keys:
         raise Untrusted("no signature by a known key", code="unknown_key")
     return keys
@@ -213,9 +226,21 @@ def text_hash(note: bytes) -> bytes:
     return hashlib.sha256(_split(note)[0]).digest()
 
 
-def key_id(name: str, public: bytes) -> bytes:
-    """The 4-byte hint on a signature line: which of a name's keys to verify with. It proves nothing."""
-    return hashlib.sha256(name.encode() + b"\n" + _ED25519 + public).digest()[:_KEY_ID]
+def key_id(name: str, public: bytes, kind: bytes = _ED25519) -> bytes:
+    """The 4-byte hint on a signature line: which of a name's keys to verify with. It proves nothing.
+
+    ``kind``: the C2SP signature type; a cosignature has another than a note's own signature.
+    """
+    return hashlib.sha256(name.encode() + b"\n" + kind + public).digest()[:_KEY_ID]
+
+
+def check_signature(public: bytes, text: bytes, signature: bytes) -> None:
+    """Raise Forged unless this key signed ``text`` with these 64 bytes, Untrusted for a weak key."""
+    check_verification_key(public)
+    try:
+        VerifyKey(public).verify(text, signature)
+    except CryptoError:
+        raise Forged("a known key with a bad signature", code="signature") from None
 
 
 def check_verification_key(public: bytes) -> None:

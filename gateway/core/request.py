@@ -141,6 +141,8 @@ def _check_request(body: JsonObject) -> frozenset[VerifiedKey]:
             raise Malformed("an area lists its own principals only", code="foreign_principal")
         with within(f"principals/{name.replace('/', '~1')}"):  # RFC 6901 section 3
             principal = parse_principal(name, entry)
+            if principal.retiring is not None:  # how long an old key lasts is for the directory's signers
+                raise Malformed("a request retires no key", code="field_unknown", field="/retiring")
         listed |= {VerifiedKey(name, key) for key in (principal.sign, principal.log) if key is not None}
     if not listed:
         raise Malformed("a request that lists nobody", code="request_form", field="/principals")

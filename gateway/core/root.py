@@ -11,6 +11,8 @@ Rules:
   ones alone can take the network over. ``env`` and ``net`` never change.
 - Thresholds count distinct keys. A key has one name and one role: a root key signs no directory.
 - Only the newest root must be in date: an old one is history that leads to it.
+- A node that has a root takes no chain that does not run through it (`Root.follows`): the keepers of version
+  1, replaced because their keys were stolen, can sign another version 2 and 3 for ever.
 
 Example::
 
@@ -22,7 +24,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -76,7 +78,8 @@ class Role:
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """One verified root. Times are unix seconds; ``hash`` is the hash of its signed text."""
+    """One verified root. Times are unix seconds; ``hash`` is the hash of its signed text, ``before`` those of
+    the roots that led to it, from version 1 on."""
 
     net: bytes
     env: str
@@ -86,6 +89,11 @@ class Root:
     root: Role
     directory: Role
     hash: bytes
+    before: tuple[bytes, ...] = ()
+
+    def follows(self, older: Root) -> bool:
+        """Whether the chain of this root runs through ``older``: the same one, or an ancestor."""
+        return (*self.before, self.hash)[older.version - 1 : older.version] == (older.hash,)
 
     def keys(self) -> frozenset[bytes]:
         """Every public key of both roles: none of them may be anything else in the network."""
@@ -166,7 +174,7 @@ def _next(old: Root, note: bytes) -> Root:
     if new.env != old.env:
         raise Forged("a root changes the environment", code="root_env")
     new.root.open(note, CONTEXT, "root_threshold_new")
-    return new
+    return replace(new, before=(*old.before, old.hash))
 
 
 def _role(roles: JsonObject, name: str) -> Role:

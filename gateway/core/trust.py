@@ -11,6 +11,10 @@ Rules:
   has left behind: its principal has gone, or has another key by now. A card that is broken or forged is
   refused, for no honest store holds one.
 - An expired directory still says who signed what; only sending stops (`Network.check_sendable`).
+- Who may sign is a question of the moment: `Network.keyring_at` leaves out a retiring key after its time and
+  marks a suspended one, so neither needs a restart. `Network.keyring` answers for the day that the directory
+  was signed on, which is what evidence is judged by.
+- A suspension that today's root and directory do not admit is left out, as a card is.
 
 Example::
 
@@ -26,6 +30,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
+from gateway.core.breakglass import BreakGlass
 from gateway.core.directory import (
     NODE_ROLE,
     Card,
@@ -36,8 +41,9 @@ from gateway.core.directory import (
     open_directory,
 )
 from gateway.core.keys import fingerprint
-from gateway.core.notes import Keyring
+from gateway.core.notes import Keyring, Stopped
 from gateway.core.root import DAY, Root, verify_roots
+from gateway.core.suspension import Suspension, open_suspension, read_suspension
 from gateway.errors import Expired, Forged, Misconfigured, UnknownRecipient, Unsupported, Untrusted
 
 __all__ = ["Network", "Principal", "Subkey"]
@@ -53,6 +59,7 @@ class Network:
     root: Root = field(repr=False)
     directory: Directory = field(repr=False)
     cards: Mapping[str, Card] = field(repr=False)
+    suspensions: Mapping[bytes, Suspension] = field(repr=False, default_factory=dict)
 
     @classmethod
     def build(
@@ -63,14 +70,16 @@ class Network:
         *,
         now: int,
         expect: str | None = None,
+        suspensions: Iterable[bytes] = (),
     ) -> Network:
-        """Verify everything. ``roots`` from version 1 on; ``expect``: the fingerprint of the network.
+        """Verify everything. ``roots`` from version 1 on; ``expect``: the fingerprint of the network;
+        ``suspensions``: all that this node holds, over or not.
 
         Raises Malformed, Forged, Untrusted, Expired, Unsupported, each with a stable code.
         """
         root = verify_roots(roots, now=now, expect=expect)
         listed = open_directory(directory, root, now=now)
-        return cls(root, listed, _newest(cards, listed))
+        return cls(root, listed, _newest(cards, listed, now), _longest(suspensions, root, listed))
 
     @property
     def net(self) -> bytes:
@@ -163,9 +172,17 @@ class Network:
         return found[0]
 
     def sealing_key(self, principal: str, now: int) -> bytes:
-        """The newest X-Wing public key (1216 bytes) that is valid now. Raises UnknownRecipient."""
-        self.principal(principal)
+        """The newest X-Wing public key (1216 bytes) that is valid now. Raises UnknownRecipient: there is
+        none, or the principal is suspended."""
+        if self.suspension(self.principal(principal).sign, now):
+            raise UnknownRecipient(
+                "this agency's key is suspended",
+                code="suspended",
+                remedy="reach it by telephone; a suspension is over after three days at most",
+            )
         card = self.cards.get(principal)
+        if card is not None and not self._vouches(card, now):
+            card = None  # the key that signed it has retired since, or is stopped
         valid = [key for key in card.subkeys if key.start <= now < key.until] if card else []
         if not valid:
             raise UnknownRecipient(
@@ -176,12 +193,45 @@ class Network:
         return max(valid, key=lambda subkey: subkey.start).public
 
     def keyring(self, name: str) -> Collection[bytes]:
-        """`notes.Keyring` of every principal's identity key. Log keys are not in it; revoked keys neither."""
-        return self.directory.keyring(name)
+        """`notes.Keyring` of every principal's identity keys on the day the directory was signed: for judging
+        what is old. Log keys are not in it; revoked keys neither. Live traffic takes `keyring_at`."""
+        return self.directory.signing(name, self.directory.created)
 
-    def check_sendable(self, now: int) -> None:
-        """Raise Expired when nothing may be sent under this view any more (protocol 6, freshness)."""
-        if now >= self.directory.expires:
+    def keyring_at(self, now: int) -> Keyring:
+        """`notes.Keyring` of the identity keys that count now; what a suspended key alone has signed is
+        refused as ``suspended``."""
+
+        def keyring(name: str) -> Collection[bytes]:
+            return self.marked(self.directory.signing(name, now), now)
+
+        return keyring
+
+    def marked(self, keys: Iterable[bytes], now: int) -> Collection[bytes]:
+        """The same keys, those that are suspended now marked so (`notes.Stopped`)."""
+        return tuple(Stopped(key) if self.suspension(key, now) else key for key in keys)
+
+    def suspension(self, key: bytes, now: int) -> Suspension | None:
+        """What stops this key now, if anything does."""
+        found = self.suspensions.get(key)
+        return found if found and found.in_force(now) else None
+
+    def open_suspension(self, note: bytes, now: int) -> Suspension:
+        """A suspension that has just come, verified under this view. Raises Refused of any kind."""
+        return open_suspension(note, root=self.root, directory=self.directory, now=now)
+
+    def check_sendable(self, now: int, *, sender: str = "", break_glass: BreakGlass | None = None) -> None:
+        """Raise Expired when nothing may be sent under this view any more (protocol 6, freshness), Untrusted
+        when the key of ``sender`` (a principal) is suspended: its peers would hold what it signs.
+
+        ``break_glass``: a node's own note that carries it over the end of the directory, not of the root.
+        """
+        if sender and self.suspension(self.principal(sender).sign, now):
+            raise Untrusted(
+                "this node's own key is suspended",
+                code="suspended",
+                remedy="ask the directory's signers why; nothing is sent until the suspension is over",
+            )
+        if now >= self.directory.expires and not (break_glass and break_glass.covers(self.version, now)):
             raise Expired(
                 "the directory has expired",
                 code="directory_expired",
@@ -212,9 +262,15 @@ class Network:
         if newer.net != self.net:
             raise Untrusted("another network", code="other_network")
         _check_forward("root", self.root, newer.root)
+        if not newer.root.follows(self.root):
+            raise Forged("a chain of roots that leaves out the one accepted", code="root_equivocation")
         _check_forward("directory", self.directory, newer.directory)
         if newer.version > self.version + JUMP:
             raise Untrusted("the directory's version jumps too far", code="directory_jump")
+
+    def _vouches(self, card: Card, now: int) -> bool:
+        counts = card.by in self.directory.signing(card.principal, now)
+        return counts and self.suspension(card.by, now) is None
 
     def _check_area(self, area: str) -> None:
         if area not in self.directory.areas:
@@ -225,17 +281,42 @@ class Network:
             )
 
 
-def _newest(notes: Iterable[bytes], directory: Directory) -> Mapping[str, Card]:
-    """Principal -> its newest card. Raises Malformed, Forged; Forged also for two cards of one version."""
+def _newest(notes: Iterable[bytes], directory: Directory, now: int) -> Mapping[str, Card]:
+    """Principal -> its newest card. Raises Malformed, Forged; Forged also for two cards of one version.
+
+    A card by the listed key goes before any by a retiring one: who holds the old key may be a thief, and
+    could outbid every version.
+    """
+
+    def keyring(name: str) -> Collection[bytes]:
+        return directory.signing(name, now)
+
+    def rank(card: Card) -> tuple[bool, int]:
+        return card.by == directory.principals[card.principal].sign, card.version
+
     found: dict[str, Card] = {}
     for note in notes:
-        card = _current(note, directory.net, directory.min_suite, directory.keyring)
+        card = _current(note, directory.net, directory.min_suite, keyring)
         known = found.get(card.principal) if card else None
-        if card is None or (known and known.version > card.version):
+        if card is None or (known and rank(known) > rank(card)):
             continue
-        if known and known.version == card.version and known.hash != card.hash:
+        if known and rank(known) == rank(card) and known.hash != card.hash:
             raise Forged("two different cards of one version", code="card_equivocation")
         found[card.principal] = card
+    return MappingProxyType(found)
+
+
+def _longest(notes: Iterable[bytes], root: Root, directory: Directory) -> Mapping[bytes, Suspension]:
+    """Key -> the suspension that stops it longest. Raises Malformed, Forged: no honest store holds one."""
+    found: dict[bytes, Suspension] = {}
+    for note in notes:
+        try:
+            told = read_suspension(note, root=root, directory=directory)
+        except Untrusted:
+            continue  # the key has gone since, or who stopped it has been replaced
+        known = found.get(told.key)
+        if known is None or told.until > known.until:
+            found[told.key] = told
     return MappingProxyType(found)
 
 
