@@ -283,7 +283,8 @@ class Transaction(Protocol):
         ...
 
     def trust(self, kind: str, subject: str = "") -> Sequence[TrustRow]:
-        """Every version, ascending. For ``keycard`` with subject "": the newest of every principal."""
+        """Every version, ascending. With subject "" for a kind whose documents have one (key cards,
+        suspensions, break-glass notes): the newest of each subject, by subject."""
         ...
 
     def setting(self, name: str) -> bytes | None: ...

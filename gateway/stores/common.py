@@ -17,6 +17,9 @@ R = TypeVar("R")
 LEG_COLUMNS: Final = frozenset({"delivered", "opened", "acknowledge_by", "decide_by", "overdue", "mid"})
 """The columns that ``advance_leg`` takes beside the state (ports.Transaction)."""
 
+SUBJECTED: Final = frozenset({"keycard", "suspension", "break_glass"})
+"""The kinds of trust documents of which there is one newest for each subject (ports.Transaction.trust)."""
+
 
 def new_id() -> str:
     """A UUIDv7 (RFC 9562) in hex: ascending in time, so the index of a big table stays warm."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from gateway.core.merkle import Place, leaf_hash, root_of
 from gateway.ports import AccessRow, CheckpointRow, HeldRow, Outbound, Task, TrustRow
-from gateway.stores.common import broken_log, numbered
+from gateway.stores.common import SUBJECTED, broken_log, numbered
 from gateway.stores.memory_tables import MemoryPart, Tables
 
 
@@ -72,7 +72,7 @@ class MemoryRecords(MemoryPart):
         rows = sorted(
             (row for row in self._t.trust.values() if row.kind == kind), key=lambda row: row.version
         )
-        if kind == "keycard" and not subject:
+        if kind in SUBJECTED and not subject:
             newest = {row.subject: row for row in rows}
             return [newest[name] for name in sorted(newest)]
         return [row for row in rows if row.subject == subject]

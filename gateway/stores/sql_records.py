@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql
 
 from gateway.ports import AccessRow, HeldRow, TrustRow
 from gateway.stores import tables
+from gateway.stores.common import SUBJECTED
 from gateway.stores.records import ACCESS, HELD, TRUST
 from gateway.stores.sql_log import LogPart
 from gateway.stores.statements import Statement, append, put, select
@@ -35,10 +36,8 @@ _newest_version = (
     .where(_other.c.kind == _t.kind, _other.c.subject == _t.subject)
     .scalar_subquery()
 )
-_NEWEST_CARDS: Final = Statement(
-    select(TRUST, _t.kind == sa.literal_column("'keycard'"), _t.version == _newest_version).order_by(
-        _t.subject
-    )
+_NEWEST_TRUST: Final = Statement(
+    select(TRUST, _t.kind == bindparam("kind"), _t.version == _newest_version).order_by(_t.subject)
 )
 _PUT_SETTING: Final = Statement(
     postgresql.insert(tables.settings)
@@ -82,8 +81,8 @@ class RecordPart(LogPart):
         return self._session.change(_PUT_TRUST, TRUST.dump(row)) == 1
 
     def trust(self, kind: str, subject: str = "") -> Sequence[TrustRow]:
-        if kind == "keycard" and not subject:
-            return TRUST.load_all(self._session.rows(_NEWEST_CARDS))
+        if kind in SUBJECTED and not subject:
+            return TRUST.load_all(self._session.rows(_NEWEST_TRUST, kind=kind))
         return TRUST.load_all(self._session.rows(_TRUST, kind=kind, subject=subject))
 
     def setting(self, name: str) -> bytes | None:

@@ -64,6 +64,16 @@ class RecordCases:
         assert [row.note for row in await store.read(lambda tx: tx.trust("keycard"))] == [b"a3", b"b3"]
         assert [row.version for row in await store.read(lambda tx: tx.trust("keycard", "a"))] == [1, 2, 3]
 
+    async def test_every_kind_that_has_subjects_is_listed_by_its_newest(self, store: Store) -> None:
+        kinds = ("keycard", "suspension", "break_glass")
+        rows = [TrustRow(k, who, n, f"{k} {who}{n}".encode()) for k in kinds for who in "ba" for n in (9, 2)]
+        await store.write(lambda tx: [tx.put_trust(row) for row in rows])
+        for kind in kinds:
+            newest = [f"{kind} a9".encode(), f"{kind} b9".encode()]
+            assert [row.note for row in await store.read(lambda tx, k=kind: tx.trust(k))] == newest
+            found = await store.read(lambda tx, k=kind: tx.trust(k, "b"))
+            assert [row.version for row in found] == [2, 9]
+
     async def test_a_setting_is_set_once(self, store: Store) -> None:
         assert await store.read(lambda tx: tx.setting("s")) is None
         assert await store.write(lambda tx: tx.put_setting("s", b"\x001"))
