@@ -16,8 +16,8 @@ Rules:
 - The log key signs under the ORIGIN as its name, as C2SP recommends, never under the node's: a signature of
   the one kind cannot be taken for the other, not even where somebody mixed the two keys up.
 - Three lines, no extension lines. A size has one spelling; the root of no leaves is the hash of nothing.
-- Other lines may stand below the log's own signature: cosignatures of peers. They are verified where the
-  keyring knows them, and are no substitute for the log's own.
+- Other lines may stand below the log's own signature. Cosignatures of peers (:mod:`gateway.core.witness`)
+  are passed over here; they are no substitute for the log's own.
 
 Example::
 
@@ -38,6 +38,11 @@ from gateway.core.notes import Keyring, Signer, open_lines, sign_lines
 from gateway.core.trust import Network
 from gateway.errors import Forged, Malformed, Untrusted
 
+MAX_COSIGNATURES: Final = 64  # lines below one checkpoint; bounds the verifications it can cost
+
+_COSIGNATURE: Final = re.compile(  # 76 bytes: key id, time, signature
+    rb"\xe2\x80\x94 [!-*,-~]{1,128} [A-Za-z0-9+/]{102}==\Z"
+)
 _SIZE: Final = re.compile(r"(?:0|[1-9][0-9]{0,15})\Z")  # 16 digits: under 2^53, which every JSON reader holds
 _LINES: Final = 3
 
@@ -74,8 +79,9 @@ def origin(net: bytes, area: str) -> str:
     return f"bx/1/log/{net.hex()[:8]}/{area}"
 
 
-def log_keyring(network: Network) -> Keyring:
-    """Origin -> the log key that the directory has for that area's node; a revoked one is nobody's."""
+def log_keyring(network: Network, now: int | None = None) -> Keyring:
+    """Origin -> the log key that the directory has for that area's node; a revoked one is nobody's. ``now``:
+    for a checkpoint that comes from a peer, so that a suspended log is refused."""
     known = {
         origin(network.net, principal.area): (principal.log,)
         for principal in network.directory.principals.values()
@@ -83,7 +89,8 @@ def log_keyring(network: Network) -> Keyring:
     }
 
     def keyring(name: str) -> Collection[bytes]:
-        return known.get(name, ())
+        keys = known.get(name, ())
+        return keys if now is None else network.marked(keys, now)
 
     return keyring
 
@@ -101,13 +108,28 @@ def open_checkpoint(note: bytes, expected: str, keyring: Keyring) -> Checkpoint:
 
     Raises Malformed (form), Forged (another log, a bad signature), Untrusted (not signed by the log's key).
     """
-    opened = open_lines(note, keyring)
+    opened = open_lines(peel(note)[0], keyring)
     size, root = _read(opened.lines)
     if opened.lines[0] != expected:
         raise Forged("a checkpoint of another log", code="log_origin")
     if expected not in {key.name for key in opened.keys}:
         raise Untrusted("the log itself has not signed this checkpoint", code="log_unsigned")
     return Checkpoint(expected, size, root, note)
+
+
+def peel(note: bytes) -> tuple[bytes, tuple[str, ...]]:
+    """The note without its cosignature lines, and these lines, none of them verified.
+
+    A cosignature is told by its length: it holds a time beside key id and signature (C2SP tlog-cosignature).
+    Raises Malformed when there are more than MAX_COSIGNATURES.
+    """
+    text, separator, tail = note.rpartition(b"\n\n")
+    lines = tail.split(b"\n")
+    cosignatures = tuple(line.decode() for line in lines if _COSIGNATURE.match(line))
+    if len(cosignatures) > MAX_COSIGNATURES:
+        raise Malformed(f"more than {MAX_COSIGNATURES} cosignatures", code="note_lines")
+    rest = b"\n".join(line for line in lines if not _COSIGNATURE.match(line))
+    return text + separator + rest, cosignatures
 
 
 def peek_origin(note: bytes) -> str:
