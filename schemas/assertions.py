@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
+from schemas.attachments import Attachments
 from schemas.base import MAX_FEW, Code, Day, ItemId, Line, Reference, Section, Text
 from schemas.vocabulary import Agencies, AgencyName, AssertionKind, Rating, SubjectRole
 
@@ -68,6 +69,7 @@ class Assertion(Section):
     disputed_by_subject: bool | None = None
     supplementary_statement: Text | None = None
     """The subject's side; it travels with the statement (s.46 DPA 2018)."""
+    attachments: Attachments = ()
 
 
 class RoleAssertion(Section):
@@ -85,6 +87,7 @@ class Risk(Section):
     assessor_role: Line
     review_by: Day
     tool: Line | None = None
+    attachments: Attachments = ()
 
 
 class RiskTo(Risk):

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from schemas.attachments import Attachments
 from schemas.base import (
     MAX_FEW,
     MAX_MANY,
@@ -143,6 +144,8 @@ class Action(Section):
     due_at: UtcTime
     """The origin's plan; the binding deadline is computed by both nodes from the signed receipt."""
     blocks_closure: bool
+    attachments: Attachments = ()
+    """What this agency needs for it; nobody else reads them."""
 
 
 class Completeness(StrEnum):

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from schemas.attachments import Attachments
 from schemas.base import MAX_MANY, AreaCode, Areas, Day, ItemId, Line, Reference, Section, Text, unique
 from schemas.vocabulary import Agencies, AgencyName, OrderType
 
@@ -108,6 +109,8 @@ class Order(Section):
     host_service: AreaCode | None = None
     caretaking: Caretaking | None = None
     court_amendment_needed: bool | None = None
+    attachments: Attachments = ()
+    """The order as served: read by whoever reads the order, so also by those from whom a term is kept."""
 
 
 class Associate(Section):

@@ -11,6 +11,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from schemas.attachments import Attachments
 from schemas.base import (
     MAX_FEW,
     AreaCode,
@@ -155,6 +156,7 @@ class Safeguarding(Section):
     looked_after: LookedAfter | None = None
     nrm_referral: NrmReferral | None = None
     hospital: Hospital | None = None
+    attachments: Attachments = ()
     visible_to: Agencies | None = None
 
 
@@ -226,6 +228,7 @@ class Support(Section):
     caseworker_continuity: CaseworkerContinuity | None = None
     substance: Text | None = None
     mental_health: Text | None = None
+    attachments: Attachments = ()
 
 
 class Aspirations(Section):

@@ -983,3 +983,46 @@ def test_recipients_of_one_type_are_told_apart_by_organisation() -> None:
     merged = merge(parts)
     assert len(merged["routing"]["recipients"]) == 3
     assert audience.merge is merge
+
+
+# --- Attachments ------------------------------------------------------------------------------------
+
+
+def _attached(document: dict[str, Any]) -> dict[str, str]:
+    """One attachment in every place that takes any: place -> blob id."""
+    places = {
+        "orders": document["orders"][0],
+        "history": document["history"][0],
+        "risk_to": document["risk_to"],
+        "risk_from": document["risk_from"],
+        "support": document["support"],
+        "actions": next(a for a in document["actions"] if a["agency"] == "HOUSING"),
+    }
+    for number, (name, section) in enumerate(places.items(), start=1):
+        facts = {"name": f"{name}.pdf", "media_type": "application/pdf", "size": 9}
+        section["attachments"] = [{"blob": f"{number:032x}", **facts}]
+    return {name: f"{number:032x}" for number, name in enumerate(places, start=1)}
+
+
+def test_an_attachment_goes_to_the_readers_of_its_section_and_to_nobody_else() -> None:
+    document = load("1")
+    blobs = _attached(document)
+    document["history"][0]["visible_to"] = ["PROBATION"]
+    document["support"]["visible_to"] = ["LEAVING_CARE"]
+    wanted = ("orders", "history", "risk_to", "risk_from", "support")
+    for entry in document["routing"]["recipients"]:
+        more = [name for name in wanted if entry["agency"] in reach(name, ENTITLEMENTS)]
+        entry["sections"] = list(dict.fromkeys([*entry["sections"], *more]))
+    parts = cut(document, readers_of(document), ENTITLEMENTS)
+
+    def holders(name: str) -> set[str]:
+        found = [part.readers for part in parts if blobs[name] in json.dumps(part.sections)]
+        return {reader.removeprefix("X/") for readers in found for reader in readers}
+
+    told = {entry["agency"] for entry in document["routing"]["recipients"]}
+    assert holders("orders") == told & ENTITLEMENTS["orders"]
+    assert holders("history") == {"PROBATION"}
+    assert holders("risk_to") == told & ENTITLEMENTS["risk_to"]
+    assert holders("risk_from") == told & ENTITLEMENTS["risk_from"]
+    assert holders("support") == {"LEAVING_CARE"}
+    assert holders("actions") == {"HOUSING"}
