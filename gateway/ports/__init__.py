@@ -31,6 +31,7 @@ from gateway.ports.rows import (
     IdempotencyRow,
     LegEvent,
     LegRow,
+    LooseRow,
     Outbound,
     OutboxRow,
     Parcel,
@@ -41,6 +42,7 @@ from gateway.ports.rows import (
     TaskRow,
     TokenRow,
     TrustRow,
+    WitnessRow,
 )
 from gateway.ports.store import Store, Transaction
 from gateway.ports.transport import Delivery, Lane, Outgoing, Transport
@@ -67,6 +69,7 @@ __all__ = [
     "Lane",
     "LegEvent",
     "LegRow",
+    "LooseRow",
     "Outbound",
     "OutboxRow",
     "Outgoing",
@@ -84,4 +87,5 @@ __all__ = [
     "Transport",
     "TrustRow",
     "View",
+    "WitnessRow",
 ]

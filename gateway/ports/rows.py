@@ -226,7 +226,8 @@ class AccessRow:
 
     ``operation`` is one of COLLECTION, ALTERATION, CONSULTATION, DISCLOSURE, COMBINATION, ERASURE. ``actor``
     is a pseudonymous reference, never a name; ``justification`` a short code; ``note`` the optional text of
-    the person who acted, kept here and nowhere else. Written BEFORE plaintext is returned.
+    the person who acted, kept here and nowhere else. Written BEFORE plaintext is returned. ``salt``: 32
+    random bytes that go into the row's hash in the log (protocol 8); empty in rows of older releases.
     """
 
     at: int
@@ -242,6 +243,7 @@ class AccessRow:
     justification: str
     note: str = ""
     id: str = ""
+    salt: bytes = field(repr=False, default=b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +316,42 @@ class CosignatureRow:
     by: str
     at: int
     line: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessRow:
+    """How far a peer and we have followed each other's log.
+
+    Of ours: ``size`` is what it says it cosigned last, ``at`` when; ``wanted`` are older sizes that it asks
+    a proof from. Of its own: ``told`` is the size that we said we cosigned, first said in message ``seq`` of
+    our ``stream``: a statement that has seen this one knows. ``gossiped``: when we last told it of others.
+    """
+
+    peer: str
+    size: int = 0
+    at: int = 0
+    wanted: tuple[int, ...] = ()
+    told: int = 0
+    stream: str = ""
+    seq: int = 0
+    gossiped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LooseRow:
+    """A checkpoint of the log ``origin`` that the peer ``via`` was shown, not yet proven to belong
+    to what this log has shown us. ``asked``: when the log was first asked for that proof, in message ``seq``
+    of our ``stream``; 0 for not yet."""
+
+    origin: str
+    via: str
+    size: int
+    root: bytes
+    note: bytes
+    at: int
+    asked: int = 0
+    stream: str = ""
+    seq: int = 0
 
 
 @dataclass(frozen=True, slots=True)

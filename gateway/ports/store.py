@@ -18,6 +18,7 @@ from gateway.ports.rows import (
     IdempotencyRow,
     LegEvent,
     LegRow,
+    LooseRow,
     Outbound,
     OutboxRow,
     ReceiptRow,
@@ -27,6 +28,7 @@ from gateway.ports.rows import (
     TaskRow,
     TokenRow,
     TrustRow,
+    WitnessRow,
 )
 from gateway.ports.transport import Lane
 
@@ -244,6 +246,24 @@ class Transaction(Protocol):
         """Of one log, by size and area; ``size``: of that checkpoint alone."""
         ...
 
+    def witness(self, peer: str) -> WitnessRow | None: ...
+    def witnesses(self) -> Sequence[WitnessRow]:
+        """Every peer's, by its area."""
+        ...
+
+    def put_witness(self, row: WitnessRow) -> None:
+        """Insert or replace."""
+        ...
+
+    def loose(self, origin: str = "") -> Sequence[LooseRow]:
+        """Of one log, or of all, by origin and the peer that it came from."""
+        ...
+
+    def put_loose(self, row: LooseRow) -> None:
+        """Insert or replace. Identity: origin and via."""
+        ...
+
+    def drop_loose(self, origin: str, via: str) -> None: ...
     def put_alarm(self, row: AlarmRow) -> bool:
         """False while one of the same code, peer and subject stands, and for an id that is there."""
         ...
@@ -259,6 +279,11 @@ class Transaction(Protocol):
     def put_access(self, row: AccessRow) -> None: ...
     def accesses(self, *, ref: str = "", limit: int = 100) -> Sequence[AccessRow]:
         """Newest first."""
+        ...
+
+    def access_rows(self, after: int, limit: int) -> Sequence[tuple[int, AccessRow]]:
+        """(number, row) in the order they were put, numbers above ``after``; 0 is below all. To read the
+        whole table page by page."""
         ...
 
     # callers

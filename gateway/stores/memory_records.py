@@ -57,6 +57,9 @@ class MemoryRecords(MemoryPart):
     def accesses(self, *, ref: str = "", limit: int = 100) -> Sequence[AccessRow]:
         return [row for row in reversed(self._t.accesses) if ref in {"", row.ref}][:limit]
 
+    def access_rows(self, after: int, limit: int) -> Sequence[tuple[int, AccessRow]]:
+        return [(n, row) for n, row in enumerate(self._t.accesses, 1) if n > after][:limit]
+
     def put_held(self, row: HeldRow) -> bool:
         row = numbered(row)
         taken = any(old.digest == row.digest for old in self._t.held.values())

@@ -22,6 +22,7 @@ from gateway.ports import (
     IdempotencyRow,
     LegEvent,
     LegRow,
+    LooseRow,
     OutboxRow,
     ReceiptRow,
     Side,
@@ -29,6 +30,7 @@ from gateway.ports import (
     TaskRow,
     TokenRow,
     TrustRow,
+    WitnessRow,
 )
 from gateway.stores.common import refuse_write
 
@@ -58,6 +60,8 @@ class Tables:
     idempotency: dict[bytes, IdempotencyRow] = field(default_factory=dict)
     held: dict[str, HeldRow] = field(default_factory=dict)
     trust: dict[tuple[str, str, int], TrustRow] = field(default_factory=dict)
+    witnesses: dict[str, WitnessRow] = field(default_factory=dict)
+    loose: dict[tuple[str, str], LooseRow] = field(default_factory=dict)
     settings: dict[str, bytes] = field(default_factory=dict)
 
     def copy(self) -> Tables:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gateway.ports import AlarmRow, CosignatureRow, GapRow, StreamRow
+from gateway.ports import AlarmRow, CosignatureRow, GapRow, LooseRow, StreamRow, WitnessRow
 from gateway.stores.common import numbered
 from gateway.stores.memory_tables import MemoryPart
 
@@ -33,6 +33,25 @@ class MemoryWatch(MemoryPart):
     def cosignatures(self, origin: str, *, size: int | None = None) -> Sequence[CosignatureRow]:
         rows = (row for row in self._t.cosignatures.values() if row.origin == origin)
         return sorted((row for row in rows if size in {None, row.size}), key=lambda row: (row.size, row.by))
+
+    def witness(self, peer: str) -> WitnessRow | None:
+        return self._t.witnesses.get(peer)
+
+    def witnesses(self) -> Sequence[WitnessRow]:
+        return sorted(self._t.witnesses.values(), key=lambda row: row.peer)
+
+    def put_witness(self, row: WitnessRow) -> None:
+        self._change().witnesses[row.peer] = row
+
+    def loose(self, origin: str = "") -> Sequence[LooseRow]:
+        rows = (row for row in self._t.loose.values() if origin in {"", row.origin})
+        return sorted(rows, key=lambda row: (row.origin, row.via))
+
+    def put_loose(self, row: LooseRow) -> None:
+        self._change().loose[row.origin, row.via] = row
+
+    def drop_loose(self, origin: str, via: str) -> None:
+        self._change().loose.pop((origin, via), None)
 
     def put_alarm(self, row: AlarmRow) -> bool:
         row, known = numbered(row), (row.code, row.peer, row.subject)

@@ -114,4 +114,8 @@ HELD: Final = Record(ports.HeldRow, tables.held, load={"lane": ports.Lane}, dump
 TRUST: Final = Record(ports.TrustRow, tables.trust)
 CHECKPOINT: Final = Record(ports.CheckpointRow, tables.checkpoints)
 COSIGNATURE: Final = Record(ports.CosignatureRow, tables.cosignatures)
+WITNESS: Final = Record(
+    ports.WitnessRow, tables.witnesses, load={"wanted": _tuple}, dump={"wanted": json.dumps}
+)
+LOOSE: Final = Record(ports.LooseRow, tables.loose)
 ALARM: Final = Record(ports.AlarmRow, tables.alarms)

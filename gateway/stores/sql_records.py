@@ -24,6 +24,9 @@ _APPEND_ACCESS: Final = append(ACCESS)
 _newest_accesses = select(ACCESS).order_by(_a.n.desc()).limit(bindparam("limit"))
 _ACCESSES: Final = Statement(_newest_accesses)
 _ACCESSES_OF: Final = Statement(_newest_accesses.where(_a.ref == bindparam("ref")))
+_ACCESS_ROWS: Final = Statement(
+    sa.select(_a.n, *ACCESS.columns).where(_a.n > bindparam("after")).order_by(_a.n).limit(bindparam("limit"))
+)
 _PUT_HELD: Final = put(HELD)
 _HELD: Final = Statement(select(HELD).order_by(_d.at.desc(), _d.id.desc()).limit(bindparam("limit")))
 _PUT_TRUST: Final = put(TRUST)
@@ -70,6 +73,10 @@ class RecordPart(LogPart):
         if ref:
             return ACCESS.load_all(self._session.rows(_ACCESSES_OF, ref=ref, limit=limit))
         return ACCESS.load_all(self._session.rows(_ACCESSES, limit=limit))
+
+    def access_rows(self, after: int, limit: int) -> Sequence[tuple[int, AccessRow]]:
+        rows = self._session.rows(_ACCESS_ROWS, after=after, limit=limit)
+        return [(row[0], ACCESS.load(row[1:])) for row in rows]
 
     def put_held(self, row: HeldRow) -> bool:
         return self._session.change(_PUT_HELD, HELD.dump(row)) == 1

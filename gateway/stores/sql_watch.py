@@ -11,11 +11,11 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 from sqlalchemy.dialects import postgresql
 
-from gateway.ports import AlarmRow, CosignatureRow, GapRow, StreamRow
+from gateway.ports import AlarmRow, CosignatureRow, GapRow, LooseRow, StreamRow, WitnessRow
 from gateway.stores import tables
 from gateway.stores.database import Part
-from gateway.stores.records import ALARM, COSIGNATURE, GAP, STREAM
-from gateway.stores.statements import Statement, put, select
+from gateway.stores.records import ALARM, COSIGNATURE, GAP, LOOSE, STREAM, WITNESS
+from gateway.stores.statements import Statement, put, replacing, select
 
 _s, _g, _c, _a = tables.streams.c, tables.gaps.c, tables.cosignatures.c, tables.alarms.c
 
@@ -45,6 +45,17 @@ _PUT_COSIGNATURE: Final = put(COSIGNATURE)
 _of_log = select(COSIGNATURE, _c.origin == bindparam("origin")).order_by(_c.size, _c.by)
 _COSIGNATURES: Final = Statement(_of_log)
 _COSIGNATURES_AT: Final = Statement(_of_log.where(_c.size == bindparam("size")))
+_w, _l = tables.witnesses.c, tables.loose.c
+_WITNESSES: Final = Statement(select(WITNESS).order_by(_w.peer))
+_WITNESS: Final = Statement(select(WITNESS, _w.peer == bindparam("peer")))
+_PUT_WITNESS: Final = replacing(WITNESS, "peer")
+_all_loose = select(LOOSE).order_by(_l.origin, _l.via)
+_LOOSE: Final = Statement(_all_loose)
+_LOOSE_OF: Final = Statement(_all_loose.where(_l.origin == bindparam("origin")))
+_PUT_LOOSE: Final = replacing(LOOSE, "origin", "via")
+_DROP_LOOSE: Final = Statement(
+    sa.delete(tables.loose).where(_l.origin == bindparam("origin"), _l.via == bindparam("via"))
+)
 _PUT_ALARM: Final = put(ALARM)
 _newest = select(ALARM).order_by(_a.id.desc()).limit(bindparam("limit"))
 _STANDING: Final = Statement(_newest.where(tables.STANDING))
@@ -78,6 +89,27 @@ class WatchPart(Part):
         if size is None:
             return COSIGNATURE.load_all(self._session.rows(_COSIGNATURES, origin=origin))
         return COSIGNATURE.load_all(self._session.rows(_COSIGNATURES_AT, origin=origin, size=size))
+
+    def witness(self, peer: str) -> WitnessRow | None:
+        found = self._session.one(_WITNESS, peer=peer)
+        return WITNESS.load(found) if found else None
+
+    def witnesses(self) -> Sequence[WitnessRow]:
+        return WITNESS.load_all(self._session.rows(_WITNESSES))
+
+    def put_witness(self, row: WitnessRow) -> None:
+        self._session.change(_PUT_WITNESS, WITNESS.dump(row))
+
+    def loose(self, origin: str = "") -> Sequence[LooseRow]:
+        if origin:
+            return LOOSE.load_all(self._session.rows(_LOOSE_OF, origin=origin))
+        return LOOSE.load_all(self._session.rows(_LOOSE))
+
+    def put_loose(self, row: LooseRow) -> None:
+        self._session.change(_PUT_LOOSE, LOOSE.dump(row))
+
+    def drop_loose(self, origin: str, via: str) -> None:
+        self._session.change(_DROP_LOOSE, {"origin": origin, "via": via})
 
     def put_alarm(self, row: AlarmRow) -> bool:
         return self._session.change(_PUT_ALARM, ALARM.dump(row)) == 1

@@ -69,6 +69,13 @@ def put(record: Record[R], **more: Any) -> Statement:
     return Statement(postgresql.insert(record.table).values(**columns, **more).on_conflict_do_nothing())
 
 
+def replacing(record: Record[R], *key: str) -> Statement:
+    """Insert, or replace the row of the same primary key."""
+    insert = postgresql.insert(record.table).values({name: sa.bindparam(name) for name in record.names})
+    rest = {name: insert.excluded[name] for name in record.names if name not in key}
+    return Statement(insert.on_conflict_do_update(index_elements=list(key), set_=rest))
+
+
 def append(record: Record[R]) -> Statement:
     """Insert; a row that is already there is a fault of the program."""
     return Statement(sa.insert(record.table).values({name: sa.bindparam(name) for name in record.names}))

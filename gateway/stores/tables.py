@@ -294,6 +294,33 @@ cosignatures: Final = sa.Table(
     _bytes("line"),
 )
 
+witnesses: Final = sa.Table(
+    "witnesses",
+    metadata,
+    _text("peer", key=True),
+    _int("size"),
+    _int("at"),
+    _text("wanted"),
+    _int("told"),
+    _text("stream"),
+    _int("seq"),
+    _int("gossiped"),
+)
+
+loose: Final = sa.Table(
+    "loose",
+    metadata,
+    _text("origin", key=True),
+    _text("via", key=True),
+    _int("size"),
+    _bytes("root"),
+    _bytes("note"),
+    _int("at"),
+    _int("asked"),
+    _text("stream"),
+    _int("seq"),
+)
+
 alarms: Final = sa.Table(
     "alarms",
     metadata,
@@ -327,6 +354,7 @@ accesses: Final = sa.Table(
     _text("recipients"),
     _text("justification"),
     _text("note"),
+    _bytes("salt"),
     sa.Index(None, "ref", "n"),
 )
 

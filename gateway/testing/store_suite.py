@@ -33,6 +33,7 @@ from gateway.testing.store_cases.receipts import ReceiptCases
 from gateway.testing.store_cases.records import RecordCases
 from gateway.testing.store_cases.units import UnitCases
 from gateway.testing.store_cases.watch import WatchCases
+from gateway.testing.store_cases.witness import WitnessCases
 from gateway.testing.store_cases.workers import WorkerCases
 
 
@@ -46,5 +47,6 @@ class StoreSuite(
     RecordCases,
     LogCases,
     WatchCases,
+    WitnessCases,
 ):
     """Inherit this, and give the fixtures ``store`` and ``peer``."""

@@ -11,7 +11,7 @@ from gateway.stores import records, tables
 COLUMNS = {
     "alarms": "id at code peer subject evidence cleared cleared_by",
     "accesses": "n id at operation principal actor role ref version leg sections recipients"
-    " justification note",
+    " justification note salt",
     "checkpoints": "origin size root at note",
     "cosignatures": "origin size by root at line",
     "envelopes": "mid side kind peer stream seq statement digest expires body secrets record_key epoch"
@@ -24,6 +24,7 @@ COLUMNS = {
     "legs": "n id ref version side principal agency counterpart state urgency mid delivered opened"
     " acknowledge_by decide_by overdue updated",
     "log": "n leaf nodes about",
+    "loose": "origin via size root note at asked stream seq",
     "outbox": "id peer lane mid state due attempts created expires error stream seq",
     "receipts": "n id hash mid by state code at prev note peer ours leg ref version sent_in applied urgent",
     "settings": "name value",
@@ -31,6 +32,7 @@ COLUMNS = {
     "tasks": "id kind principal leg mid state due attempts error created subject",
     "tokens": "id digest principal label created expires revoked",
     "trust": "kind subject version note",
+    "witnesses": "peer size at wanted told stream seq gossiped",
 }
 
 
