@@ -221,26 +221,31 @@ def prepare(
     check_room(nslots, contents)
     head = head_of(header)
     scope = scope_of(net, head)
-    keys = tuple(secrets.token_bytes(KEY) for _ in range(nparts))
-    pairs = [_seal_slot(scope, index, one, bag_of(keys, index, one)) for index, one in enumerate(recipients)]
+    keys = _cut(secrets.token_bytes(KEY * nparts))
+    pairs = [_real_slot(scope, index, one, bag_of(keys, index, one)) for index, one in enumerate(recipients)]
     pairs += [_dummy_slot(scope, index, nparts) for index in range(len(recipients), nslots)]
     slots, commitments = zip(*pairs, strict=True)
     parts = tuple(_seal_part(keys[j], scope, j, content) for j, content in enumerate(contents, start=1))
     return Draft(mid.hex(), kind, expires, net, header, head, b"".join(slots), commitments, parts, keys)
 
 
-def _seal_slot(scope: bytes, index: int, recipient: Recipient, bag: bytes) -> tuple[bytes, bytes]:
+def _real_slot(scope: bytes, index: int, recipient: Recipient, bag: bytes) -> tuple[bytes, bytes]:
     """(slot, commitment c_i)."""
-    secret, ciphertext = kem.encapsulate(recipient.key)
-    key = wrapping_key(secret, scope, index, recipient.key)
-    return ciphertext + _encrypt(key, bag), recipient_commitment(key, recipient.principal)
+    slot, key = _seal_slot(scope, index, recipient.key, bag)
+    return slot, recipient_commitment(key, recipient.principal)
 
 
 def _dummy_slot(scope: bytes, index: int, nparts: int) -> tuple[bytes, bytes]:
     """A slot like any other, for nobody: no bag is worth opening and no key is left that could."""
-    throw_away = Recipient("", _throw_away())
-    slot, _ = _seal_slot(scope, index, throw_away, ZERO * nparts)
+    slot, _ = _seal_slot(scope, index, _throw_away(), ZERO * nparts)
     return slot, secrets.token_bytes(KEY)
+
+
+def _seal_slot(scope: bytes, index: int, public: bytes, bag: bytes) -> tuple[bytes, bytes]:
+    """(slot, wrapping key wk_i)."""
+    secret, ciphertext = kem.encapsulate(public)
+    key = wrapping_key(secret, scope, index, public)
+    return ciphertext + _encrypt(key, bag), key
 
 
 @lru_cache(maxsize=1)
@@ -341,11 +346,14 @@ def check_slot(statement: Statement, slot: Slot) -> None:
 
 
 def _keys_in(bag: bytes) -> tuple[bytes | None, ...]:
-    cut = (bag[at : at + KEY] for at in range(0, len(bag), KEY))
-    keys = tuple(None if compare_digest(key, ZERO) else key for key in cut)
+    keys = tuple(None if compare_digest(key, ZERO) else key for key in _cut(bag))
     if keys[STATEMENT] is None:
         raise Forged("a bag without the key to the statement", code="bag")
     return keys
+
+
+def _cut(keys: bytes) -> tuple[bytes, ...]:
+    return tuple([keys[at : at + KEY] for at in range(0, len(keys), KEY)])
 
 
 def _encrypt(key: bytes, content: bytes) -> bytes:

@@ -51,7 +51,8 @@ _ED25519: Final = b"\x01"  # C2SP signature type
 _DASH: Final = "— "  # U+2014 and a space open every signature line
 _CONTEXT: Final = re.compile(r"[!-~]{1,128}\Z")
 _LINES: Final = re.compile(rb"(?:[!-~]{1,128}\n){1,16}\Z")  # no blanks: none can hide at the end of a line
-_NAME: Final = re.compile(r"[!-*,-~]{1,128}\Z")  # C2SP forbids space and "+"; ASCII leaves no look-alikes
+# C2SP forbids space and "+" in a name; ASCII leaves no look-alikes. The stamp is for `unb64` to judge.
+_LINE: Final = re.compile(_DASH + r"([!-*,-~]{1,128}) (.+)\Z")
 
 _SUSPENDED: Final = "ask its owner by telephone; nothing by this key counts until the suspension is over"
 
@@ -202,7 +203,7 @@ def _check_text(text: bytes) -> None:
 
 
 def _verified(text: bytes, lines: Sequence[_Line], keyring: Keyring) -> frozenset[VerifiedKey]:
-    found = frozenset(key for line in lines for key in _verify(text, line, keyring))
+    found = [key for line in lines if (key := _verify(text, line, keyring))]
     keys = frozenset(key for key in found if not isinstance(key.public, Stopped))
     if found and not keys:
         raise Untrusted("signed by a key that is suspended", code="suspended", remedy=_SUSPENDED)
@@ -280,24 +281,24 @@ def _parse_lines(tail: str) -> list[_Line]:
     if tail.count("\n") > MAX_SIGNATURES:
         raise Malformed(f"more than {MAX_SIGNATURES} signature lines", code="note_lines")
     lines = [_parse_line(line) for line in tail[:-1].split("\n")]
-    if len({(line.name, line.key_id) for line in lines}) != len(lines):
+    if len(lines) > 1 and len({(line.name, line.key_id) for line in lines}) != len(lines):
         raise Malformed("two signature lines of one key", code="note_repeated")
     return lines
 
 
 def _parse_line(line: str) -> _Line:
-    name, _, stamp = line.removeprefix(_DASH).partition(" ")
-    if not line.startswith(_DASH) or not _NAME.match(name):
+    found = _LINE.match(line)
+    if not found:
         raise Malformed("a signature line without its form", code="note_line")
     try:
-        data = unb64(stamp, _KEY_ID + SIGNATURE)
+        data = unb64(found[2], _KEY_ID + SIGNATURE)
     except Malformed:
         raise Malformed("a signature line without its form", code="note_line") from None
-    return _Line(name, data[:_KEY_ID], data[_KEY_ID:])
+    return _Line(found[1], data[:_KEY_ID], data[_KEY_ID:])
 
 
-def _verify(text: bytes, line: _Line, keyring: Keyring) -> list[VerifiedKey]:
-    """The known key behind a line: one, or none when the key is unknown. Raises Forged, Untrusted."""
+def _verify(text: bytes, line: _Line, keyring: Keyring) -> VerifiedKey | None:
+    """The known key behind a line; None when the key is unknown. Raises Forged, Untrusted."""
     known = [public for public in keyring(line.name) if key_id(line.name, public) == line.key_id]
     for public in known:
         check_verification_key(public)
@@ -305,7 +306,7 @@ def _verify(text: bytes, line: _Line, keyring: Keyring) -> list[VerifiedKey]:
             VerifyKey(public).verify(text, line.signature)
         except CryptoError:
             continue  # two keys of one name may share the 4-byte hint; the other may be the signer
-        return [VerifiedKey(line.name, public)]
+        return VerifiedKey(line.name, public)
     if known:
         raise Forged("a known key with a bad signature", code="signature")
-    return []
+    return None
