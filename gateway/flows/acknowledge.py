@@ -18,7 +18,7 @@ from gateway.core.envelope import Kind
 from gateway.core.receipts import Receipt
 from gateway.core.states import RECEIPT_OF, LegState, advance_leg, path
 from gateway.errors import Conflict, InvalidDocument, NotFound, Problem, UnknownRecipient
-from gateway.flows import outgoing, receipts
+from gateway.flows import accounts, outgoing, receipts
 from gateway.flows.deliver import access
 from gateway.flows.node import PRIORITY, Caller, Node, area_of, lane_for
 from gateway.flows.slots import check_hosted
@@ -134,7 +134,7 @@ def _record(
     if envelope is None:
         raise NotFound("the message of this leg is gone", code="no_message")
     reply = outgoing.store(tx, node, sending, now).statement if sending else None
-    tx.put_access(access(caller, leg, "ALTERATION", f"ANSWER_{answer.state}", now))
+    accounts.record(tx, access(caller, leg, "ALTERATION", f"ANSWER_{answer.state}", now))
     signed = [
         _step(tx, node, leg, envelope, step, answer, reply if step == target else None, now) for step in steps
     ]

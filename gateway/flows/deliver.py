@@ -16,7 +16,7 @@ import structlog
 from gateway.core.encoding import Json, JsonObject
 from gateway.core.states import LegState, responsible
 from gateway.errors import Conflict, GatewayError, NotFound, Unavailable
-from gateway.flows import receipts
+from gateway.flows import accounts, receipts
 from gateway.flows.node import Caller, Node
 from gateway.flows.slots import check_hosted, keeps_own_key, readable, view_for
 from gateway.ports import (
@@ -82,7 +82,7 @@ def _account(tx: Transaction, task: TaskRow, leg: LegRow | None, binding: Agency
     if leg is None or task.kind is Parcel.STATUS:
         return  # news about a leg holds no personal data
     caller = Caller(binding.principal, leg.agency, actor="adapter", role="standing justification")
-    tx.put_access(access(caller, leg, "DISCLOSURE", binding.justification, now))
+    accounts.record(tx, access(caller, leg, "DISCLOSURE", binding.justification, now))
 
 
 def access(
@@ -225,7 +225,7 @@ async def open_parked(
         if task.state is Task.WAITING:
             raise Conflict("this parcel is with the agency's adapter", code="in_hand")
         if task.kind is not Parcel.STATUS:
-            tx.put_access(access(caller, leg, "CONSULTATION", justification, now, note=note))
+            accounts.record(tx, access(caller, leg, "CONSULTATION", justification, now, note=note))
         return task, leg, tx.envelope(task.mid)
 
     task, leg, envelope = await node.store.write(record)

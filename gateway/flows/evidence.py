@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from gateway.core.envelope import open_part, read_statement, split
 from gateway.core.evidence import ROUTING, STATEMENT, Evidence, disclosable
 from gateway.errors import NotAllowed, NotFound
-from gateway.flows import show
+from gateway.flows import accounts, show
 from gateway.flows.deliver import access
 from gateway.flows.node import Caller, Node
 from gateway.flows.vault import Secrets, read_sections, secrets_of
@@ -97,7 +97,7 @@ def _account(
     now: int,
 ) -> None:
     for leg in show.find(tx, ref, caller.principal, version).legs[:1]:
-        tx.put_access(access(caller, leg, "DISCLOSURE", justification, now, sections=sections))
+        accounts.record(tx, access(caller, leg, "DISCLOSURE", justification, now, sections=sections))
 
 
 def _directory(node: Node, found: _Found, key: bytes) -> bytes:

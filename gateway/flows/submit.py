@@ -19,7 +19,7 @@ from gateway.core.envelope import Kind
 from gateway.core.states import HandoverState, LegState, advance_handover
 from gateway.core.trust import Network, Principal
 from gateway.errors import Conflict, GatewayError, InvalidDocument, NotAllowed, Problem, UnknownRecipient
-from gateway.flows import outgoing
+from gateway.flows import accounts, outgoing
 from gateway.flows.node import PRIORITY, Caller, Node, lane_for
 from gateway.flows.vault import ROUTING, write_sections
 from gateway.ports import AccessRow, HandoverRow, IdempotencyRow, LegRow, Side, Transaction
@@ -338,16 +338,17 @@ def _account(tx: Transaction, judged: Judged, legs: Sequence[LegRow], caller: Ca
         recipients=tuple(leg.principal for leg in legs),
         justification="HANDOVER",
     )
-    tx.put_access(collection)
+    accounts.record(tx, collection)
     for leg, sections in zip(legs, named, strict=True):
-        tx.put_access(
+        accounts.record(
+            tx,
             replace(
                 collection,
                 operation="DISCLOSURE",
                 leg=leg.id,
                 sections=sections,
                 recipients=(leg.principal,),
-            )
+            ),
         )
 
 
