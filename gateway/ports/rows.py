@@ -37,6 +37,17 @@ class Task(StrEnum):
     HELD = "held"
 
 
+class Blob(StrEnum):
+    """Where an attachment stands. UPLOADING, READY: our agency's, which no handover names yet. SENDING: named
+    by one and on its way, segment by segment. SENT: every segment is in the outbox. ARRIVING: a peer's."""
+
+    UPLOADING = "uploading"
+    READY = "ready"
+    SENDING = "sending"
+    SENT = "sent"
+    ARRIVING = "arriving"
+
+
 class Parcel(StrEnum):
     """What is delivered to an agency: its view of a handover, the news about a leg, or a sealed reply."""
 
@@ -295,6 +306,44 @@ class TrustRow:
 
 
 @dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
+class BlobRow:
+    """One attachment (protocol 4.7); ``peer`` is the area that sends it, "" for what is uploaded here.
+
+    ``sealed``: bytes of its sealed form, in segments of their own. Of a peer's nothing else is known but the
+    handover (``ref``, ``version``) that it says it belongs to: name, type, key and hash stand in the sealed
+    section. Of ours: ``owner`` uploaded it; ``key`` is wrapped under a secret outside the database, and gone
+    once a handover carries it; ``destination`` and ``sent`` (segments in the outbox) tell how far it is.
+    """
+
+    peer: str
+    blob: str
+    state: Blob
+    sealed: int
+    created: int
+    owner: str = ""
+    media_type: str = ""
+    size: int = 0
+    hash: bytes = b""
+    key: bytes = field(repr=False, default=b"")
+    ref: str = ""
+    version: int = 0
+    destination: str = ""
+    sent: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentRow:
+    """A piece of the sealed bytes of a blob, ``no`` counting from 0, and the message that carries it: of ours
+    "" until it is sent, and ``data`` is empty from then on, for the message holds it."""
+
+    peer: str
+    blob: str
+    no: int
+    data: bytes = field(repr=False)
+    mid: str = ""
+
+
 class CheckpointRow:
     """The newest checkpoint that was signed for one log: ``size`` leaves under ``root``, at ``at``."""
 

@@ -9,6 +9,7 @@ from gateway.core.merkle import Place
 from gateway.ports.rows import (
     AccessRow,
     AlarmRow,
+    BlobRow,
     CheckpointRow,
     CosignatureRow,
     EnvelopeRow,
@@ -23,6 +24,7 @@ from gateway.ports.rows import (
     OutboxRow,
     ReceiptRow,
     Side,
+    SegmentRow,
     StreamRow,
     Task,
     TaskRow,
@@ -334,6 +336,49 @@ class Store(Protocol):
     """
 
     async def start(self) -> None:
+    # attachments
+    def put_blob(self, row: BlobRow) -> bool:
+        """Identity: (peer, blob)."""
+        ...
+
+    def blob(self, peer: str, blob: str) -> BlobRow | None: ...
+    def blobs(self, *, peer: str, ref: str, version: int) -> Sequence[BlobRow]:
+        """Those of one handover, in order of their ids."""
+        ...
+
+    def advance_blob(self, before: BlobRow, after: BlobRow) -> bool:
+        """Put ``after`` in the place of ``before``, if its state and ``sent`` are still those."""
+        ...
+
+    def drop_blob(self, peer: str, blob: str) -> bool:
+        """With its segments."""
+        ...
+
+    def sending_blobs(self, limit: int) -> Sequence[BlobRow]:
+        """In the state SENDING, oldest first."""
+        ...
+
+    def unnamed_blobs(self, before: int, limit: int) -> Sequence[BlobRow]:
+        """Uploads that no handover names (UPLOADING, READY), created before then, oldest first."""
+        ...
+
+    def blobs_stored(self, *, peer: str, owner: str = "") -> tuple[int, int]:
+        """How many blobs of a peer, or uploads of an owner that no handover names, and their sealed bytes."""
+        ...
+
+    def put_segment(self, row: SegmentRow) -> bool:
+        """Identity: (peer, blob, no)."""
+        ...
+
+    def segment(self, peer: str, blob: str, no: int) -> SegmentRow | None: ...
+    def segments(self, peer: str, blob: str) -> Sequence[int]:
+        """The numbers that are there, ascending."""
+        ...
+
+    def spend_segment(self, blob: str, no: int, mid: str) -> bool:
+        """One of ours went into the message ``mid``: its bytes go, the message stays named."""
+        ...
+
         """Open; raises Misconfigured when the schema is not at this release's head."""
         ...
 

@@ -22,6 +22,7 @@ from typing import TypeVar
 
 from gateway.ports import Transaction
 from gateway.stores.memory_agencies import MemoryAgencies
+from gateway.stores.memory_blobs import MemoryBlobs
 from gateway.stores.memory_handovers import MemoryHandovers
 from gateway.stores.memory_messages import MemoryMessages
 from gateway.stores.memory_records import MemoryRecords
@@ -39,7 +40,9 @@ class Memory:
     tables: Tables = field(default_factory=Tables)
 
 
-class MemoryTransaction(MemoryHandovers, MemoryMessages, MemoryAgencies, MemoryWatch, MemoryRecords):
+class MemoryTransaction(
+    MemoryHandovers, MemoryMessages, MemoryAgencies, MemoryWatch, MemoryBlobs, MemoryRecords
+):
     """Every table's part on one set of tables."""
 
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 from gateway.ports import (
     AccessRow,
     AlarmRow,
+    BlobRow,
     CheckpointRow,
     CosignatureRow,
     EnvelopeRow,
@@ -26,6 +27,7 @@ from gateway.ports import (
     OutboxRow,
     ReceiptRow,
     Side,
+    SegmentRow,
     StreamRow,
     TaskRow,
     TokenRow,
@@ -60,6 +62,8 @@ class Tables:
     idempotency: dict[bytes, IdempotencyRow] = field(default_factory=dict)
     held: dict[str, HeldRow] = field(default_factory=dict)
     trust: dict[tuple[str, str, int], TrustRow] = field(default_factory=dict)
+    blobs: dict[tuple[str, str], BlobRow] = field(default_factory=dict)
+    segments: dict[tuple[str, str, int], SegmentRow] = field(default_factory=dict)
     witnesses: dict[str, WitnessRow] = field(default_factory=dict)
     loose: dict[tuple[str, str], LooseRow] = field(default_factory=dict)
     settings: dict[str, bytes] = field(default_factory=dict)

@@ -111,6 +111,8 @@ ACCESS: Final = Record(
 TOKEN: Final = Record(ports.TokenRow, tables.tokens)
 IDEMPOTENCY: Final = Record(ports.IdempotencyRow, tables.idempotency)
 HELD: Final = Record(ports.HeldRow, tables.held, load={"lane": ports.Lane}, dump={"lane": _plain})
+BLOB: Final = Record(ports.BlobRow, tables.blobs, load={"state": ports.Blob}, dump={"state": _plain})
+SEGMENT: Final = Record(ports.SegmentRow, tables.blob_segments)
 TRUST: Final = Record(ports.TrustRow, tables.trust)
 CHECKPOINT: Final = Record(ports.CheckpointRow, tables.checkpoints)
 COSIGNATURE: Final = Record(ports.CosignatureRow, tables.cosignatures)

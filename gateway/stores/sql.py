@@ -39,6 +39,7 @@ from gateway.stores import migrations
 from gateway.stores.database import Database, Session
 from gateway.stores.faults import TransactionError, in_doubt, lost
 from gateway.stores.sql_agencies import AgencyPart
+from gateway.stores.sql_blobs import BlobPart
 from gateway.stores.sql_handovers import HandoverPart
 from gateway.stores.sql_messages import MessagePart
 from gateway.stores.sql_receipts import ReceiptPart
@@ -61,7 +62,7 @@ _FATE: Final = Statement(
 )
 
 
-class SqlTransaction(HandoverPart, MessagePart, ReceiptPart, AgencyPart, WatchPart, RecordPart):
+class SqlTransaction(HandoverPart, MessagePart, ReceiptPart, AgencyPart, WatchPart, BlobPart, RecordPart):
     """One transaction of one group (or one read): every table's part on one session."""
 
 

@@ -46,6 +46,8 @@ RECEIVED: Final = sa.text("side = 'destination'")
 UNACKNOWLEDGED: Final = sa.text("state = 'DELIVERED' AND acknowledge_by > 0")
 ABOUT_MESSAGE: Final = sa.text("about <> 0")
 UNDECIDED: Final = sa.text("state IN ('DELIVERED', 'RECEIVED', 'INFO_REQUESTED') AND decide_by > 0")
+SENDING: Final = sa.text("state = 'sending'")
+UNNAMED: Final = sa.text("state IN ('uploading', 'ready')")
 
 
 def _text(name: str, *, key: bool = False) -> sa.Column[str]:
@@ -388,6 +390,39 @@ held: Final = sa.Table(
     _int("at"),
     _text("code"),
     _text("lane"),
+blobs: Final = sa.Table(
+    "blobs",
+    metadata,
+    _text("peer", key=True),
+    _text("blob", key=True),
+    _text("state"),
+    _int("sealed"),
+    _int("created"),
+    _text("owner"),
+    _text("media_type"),
+    _int("size"),
+    _bytes("hash"),
+    _bytes("key"),
+    _text("ref"),
+    _int("version"),
+    _text("destination"),
+    _int("sent"),
+    sa.Index(None, "peer", "ref", "version", "blob"),
+    _partial("ix_blobs_sending", "created", "blob", where=SENDING),
+    _partial("ix_blobs_unnamed", "created", "blob", where=UNNAMED),
+)
+
+# Apart from what is said of them: rows of 700 KB between small ones would make every look at those slow.
+blob_segments: Final = sa.Table(
+    "blob_segments",
+    metadata,
+    _text("peer", key=True),
+    _text("blob", key=True),
+    _int("no", key=True),
+    _bytes("data"),
+    _text("mid"),
+)
+
     _text("peer"),
     _bytes("digest"),
     _bytes("body"),

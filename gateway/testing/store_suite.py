@@ -26,6 +26,7 @@ Example::
 from __future__ import annotations
 
 from gateway.testing.store_cases.agencies import AgencyCases
+from gateway.testing.store_cases.blobs import BlobCases
 from gateway.testing.store_cases.handovers import HandoverCases
 from gateway.testing.store_cases.log import LogCases
 from gateway.testing.store_cases.messages import MessageCases
@@ -48,5 +49,7 @@ class StoreSuite(
     LogCases,
     WatchCases,
     WitnessCases,
+    BlobCases,
+    ShredCases,
 ):
     """Inherit this, and give the fixtures ``store`` and ``peer``."""

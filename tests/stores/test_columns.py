@@ -12,6 +12,8 @@ COLUMNS = {
     "alarms": "id at code peer subject evidence cleared cleared_by",
     "accesses": "n id at operation principal actor role ref version leg sections recipients"
     " justification note salt",
+    "blob_segments": "peer blob no data mid",
+    "blobs": "peer blob state sealed created owner media_type size hash key ref version destination sent",
     "checkpoints": "origin size root at note",
     "cosignatures": "origin size by root at line",
     "envelopes": "mid side kind peer stream seq statement digest expires body secrets record_key epoch"
@@ -39,7 +41,8 @@ COLUMNS = {
 def test_a_new_column_is_added_on_purpose() -> None:
     """Before you lengthen this list: the column must not be able to hold anything out of a document.
 
-    Sealed bytes: envelopes.body, held.body. Wrapped keys: envelopes.secrets, record_key. Signed notes
+    Sealed bytes: envelopes.body, held.body, blob_segments.data. Wrapped keys: envelopes.secrets,
+    record_key, blobs.key. Signed notes
     of codes and hashes: receipts.note, trust.note, checkpoints.note, cosignatures.line, and
     alarms.evidence. The words of the person who acted
     (s.62): accesses.note.

@@ -7,7 +7,18 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from gateway.ports import AlarmRow, CheckpointRow, Lane, Outbound, Side, Task, Transaction
+from gateway.ports import (
+    AlarmRow,
+    Blob,
+    BlobRow,
+    CheckpointRow,
+    Lane,
+    Outbound,
+    Side,
+    Task,
+    Transaction,
+    WitnessRow,
+)
 from gateway.stores import migrations
 from gateway.stores.database import Database, Session
 from gateway.stores.sql import SqlTransaction
@@ -25,6 +36,8 @@ from gateway.testing.store_cases.rows import (
     receipt,
     task,
 )
+
+BLOB = BlobRow(PEER, "b", Blob.ARRIVING, 9, NOW)
 
 HOT: dict[str, Callable[[Transaction], object]] = {
     "handover": lambda tx: (tx.handover("HO-1"), tx.handover("HO-1", 1)),
@@ -62,9 +75,17 @@ HOT: dict[str, Callable[[Transaction], object]] = {
     "token": lambda tx: tx.token(digest("t")),
     "idempotency": lambda tx: tx.idempotency(digest("k")),
 }
+    "standing_alarms": lambda tx: (tx.standing_alarms("gap"), tx.standing_alarms("gap", peer=PEER)),
+    "alarm": lambda tx: tx.alarm("a1"),
+    "blob": lambda tx: (tx.blob(PEER, "b"), tx.blobs(peer=PEER, ref="HO-1", version=1)),
+    "advance_blob": lambda tx: tx.advance_blob(BLOB, BLOB),
+    "blobs_by_state": lambda tx: (tx.sending_blobs(9), tx.unnamed_blobs(NOW, 9)),
+    "blobs_stored": lambda tx: (tx.blobs_stored(peer=PEER), tx.blobs_stored(peer="", owner=POLICE)),
+    "segments": lambda tx: (tx.segment(PEER, "b", 0), tx.segments(PEER, "b"), tx.drop_blob(PEER, "b")),
 
 # A partial index read from end to end holds nothing but the rows that are asked for.
-SLOW = re.compile(r"\bSCAN (?!receipts USING INDEX ix_receipts_unsent|CONSTANT ROW)")
+_WHOLE = "receipts USING INDEX ix_receipts_unsent|blobs USING INDEX ix_blobs_sending|CONSTANT ROW"
+SLOW = re.compile(rf"\bSCAN (?!{_WHOLE})")
 # These find the legs of one handover or message, or the tasks of one leg: a handful, sorted in no time.
 FEW = ("sqlite_autoindex_legs_2 (ref=? AND version=?)", "ix_legs_mid (mid=?)", "ix_tasks_leg (leg=?)")
 
