@@ -85,7 +85,8 @@ async def compose(
     held = keys or open_keys(settings)
     trust = await load_trust(settings, store, ticking.now())
     agencies = bind_agencies(settings, trust.network)
-    events = {binding.principal: asyncio.Event() for binding in agencies.values()}
+    with_own_key = (one.name for one in trust.network.agencies(settings.area) if not one.hosted)
+    events = {principal: asyncio.Event() for principal in (*agencies, *with_own_key)}
     return Node(
         area=settings.area,
         store=store,
@@ -118,8 +119,14 @@ def accept_network(settings: Settings, network: Network) -> None:
 
 
 def bind_agencies(settings: Settings, network: Network) -> Mapping[str, AgencyBinding]:
-    """One binding for every agency in the configuration; each must be in the directory under its area."""
-    bindings = [bind(settings, role, agency, network) for role, agency in settings.agencies.items()]
+    """One binding for every agency in the configuration; each must be in the directory under its area. One
+    that keeps its own key is spoken to by its own client, so what stands here about it is passed over."""
+    bindings = []
+    for role, agency in settings.agencies.items():
+        if network.principal(f"{settings.area}/{role}").hosted:
+            bindings.append(bind(settings, role, agency, network))
+        else:
+            log.warning("an agency with a key of its own needs no section", role=role, code="own_key")
     return {binding.principal: binding for binding in bindings}
 
 

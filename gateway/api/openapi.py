@@ -14,7 +14,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from gateway.api import shapes
+from gateway.api import relay, shapes
 from gateway.api.auth import ACTOR
 from gateway.api.problems import CONTENT_TYPE
 from gateway.api.routes import Access, Body, Parameter, Route
@@ -27,6 +27,7 @@ DOCUMENTS: Final[Mapping[str, type[BaseModel]]] = {
     "handover": HandoverNotification,
     "acknowledgement": Acknowledgement,
     "opening": Opening,
+    **relay.DOCUMENTS,
 }
 """Name in a route's body -> the model of the document."""
 

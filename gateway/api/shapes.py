@@ -269,6 +269,69 @@ class Verdict(Shape):
     reasons: list[str]
 
 
+class NetworkDocuments(Shape):
+    """Signed notes in base64, as stored: verify them against the fingerprint that was read aloud."""
+
+    roots: list[str]
+    directory: str
+    cards: list[str]
+    suspensions: list[str]
+
+
+class RelayLine(Shape):
+    parcel: str
+    kind: Literal["notification", "status", "reply"]
+    handover: str
+    version: int
+    leg: str
+    state: State
+    urgency: str
+
+
+class RelayList(Shape):
+    parcels: list[RelayLine]
+
+
+class RelayParcel(RelayLine):
+    """Sealed: only the agency's own key opens its slot."""
+
+    agency: str
+    principal: str
+    counterpart: str
+    acknowledge_by: int
+    decide_by: int
+    envelope: str
+    """The message's own bytes in base64, "" for news about a leg."""
+    slot: int
+    received: str
+    """The node's signed receipt for these bytes."""
+    chain: list[str]
+    """Receipts that this agency has signed for the message already, oldest first."""
+    content: dict[str, Any]
+    """News about a leg: codes and times. Empty for what is sealed."""
+
+
+class RelaySettled(Shape):
+    parcel: str
+
+
+class RelayTaken(Shape):
+    leg: str
+    state: State
+    repeated: bool
+    """True when every receipt was on record already."""
+
+
+class RelayReply(Shape):
+    message: str
+    statement: str
+    """Hash of the signed statement, base64: the receipt of the answer names it as its ``reply``."""
+
+
+class RelayCard(Shape):
+    version: int
+
+
 class Alive(Shape):
     alive: Literal[True]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.api import handovers, inbox, log, ops, reference, shapes
+from gateway.api import handovers, inbox, log, ops, reference, relay, shapes
 from gateway.api.reading import HANDOVER, ID, MAX_PAGE, MAX_WAIT
 from gateway.api.routes import Access, Body, Parameter, Route
 from gateway.flows.logbook import MAX_LEAVES
@@ -134,6 +134,35 @@ TABLE: Final[tuple[Route, ...]] = (
     Route(
         "POST", "/v1/inbox/{leg}/acknowledgements", inbox.answer, "Answer for a leg",
         Access.STAFF, shapes.Recorded, body=Body("acknowledgement"), parameters=(LEG,), problems=_REFUSED,
+    ),
+    Route(
+        "GET", "/v1/network", relay.network, "The signed documents of the network",
+        Access.ANYONE, shapes.NetworkDocuments,
+    ),
+    Route(
+        "GET", "/v1/relay", relay.listed, "Sealed parcels of an agency with a key of its own",
+        Access.AGENCY, shapes.RelayList, parameters=(WAIT, LIMIT), problems=(400, 403), waits=True,
+    ),
+    Route(
+        "GET", "/v1/relay/{parcel}", relay.fetch, "One sealed parcel",
+        Access.AGENCY, shapes.RelayParcel, parameters=(PARCEL,), problems=(403, 404),
+    ),
+    Route(
+        "POST", "/v1/relay/{parcel}/settled", relay.settle, "A parcel that was taken, or cannot be",
+        Access.AGENCY, shapes.RelaySettled, body=Body("relay_settling"), parameters=(PARCEL,),
+        problems=_REFUSED,
+    ),
+    Route(
+        "POST", "/v1/relay/{leg}/receipts", relay.receipts, "Receipts that the agency signed itself",
+        Access.AGENCY, shapes.RelayTaken, body=Body("relay_receipts"), parameters=(LEG,), problems=_REFUSED,
+    ),
+    Route(
+        "POST", "/v1/relay/{leg}/reply", relay.reply, "Words of an answer that the agency sealed itself",
+        Access.AGENCY, shapes.RelayReply, body=Body("relay_reply"), parameters=(LEG,), problems=_REFUSED,
+    ),
+    Route(
+        "POST", "/v1/relay/card", relay.card, "A key card that the agency signed itself",
+        Access.AGENCY, shapes.RelayCard, body=Body("relay_card"), problems=_REFUSED,
     ),
     Route("GET", "/v1/me", reference.me, "Whose token this is", Access.AGENCY, shapes.Me),
     Route("GET", "/v1/areas", reference.areas, "Areas and agencies in use", Access.AGENCY, shapes.Areas),

@@ -81,7 +81,7 @@ def _leg(tx: Transaction, caller: Caller, leg_id: str) -> LegRow:
 
 def _seal_reply(node: Node, leg: LegRow, answer: Acknowledgement, now: int) -> outgoing.Sending | None:
     """The words, sealed to the agency at the origin; None when it has no key (the codes still go)."""
-    reply = write_sections({"reply": _reply(leg, answer)})
+    reply = write_sections({"reply": reply_section(leg, answer)})
     readers = {leg.counterpart: (ROUTING + 1,)}
     addressed = replace(leg, principal=leg.counterpart, counterpart=leg.principal)
     try:
@@ -102,7 +102,7 @@ def _seal_reply(node: Node, leg: LegRow, answer: Acknowledgement, now: int) -> o
         return None
 
 
-def _reply(leg: LegRow, answer: Acknowledgement) -> JsonObject:
+def reply_section(leg: LegRow, answer: Acknowledgement) -> JsonObject:
     """The sealed section ``reply`` (protocol 5): the answer as given, and what it is about."""
     words: JsonObject = answer.model_dump(mode="json", exclude_none=True)
     return {

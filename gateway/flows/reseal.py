@@ -26,6 +26,10 @@ async def reseal(node: Node, row: OutboxRow) -> None:
     if envelope is None or envelope.kind != Kind.MESSAGE:
         await node.store.write(lambda tx: _again(tx, row))
         return
+    if not envelope.secrets:
+        await node.store.write(lambda tx: tx.advance_outbox(row.id, OPEN, Outbound.SETTLED, error="no_keys"))
+        log.error("not sealed again", peer=row.peer, mid=row.mid, reason="this node holds no key to it")
+        return
     sending = _sending(node, envelope, row, node.clock.now())
     await node.store.write(lambda tx: _replace(tx, node, row, sending))
     log.warning("sealed again", peer=row.peer, mid=row.mid, reason="its life ended unanswered")

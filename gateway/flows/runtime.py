@@ -19,7 +19,7 @@ import structlog
 
 from gateway.core.trust import Network
 from gateway.errors import GatewayError, Unavailable
-from gateway.flows import acknowledge, submit
+from gateway.flows import acknowledge, relay, submit
 from gateway.flows.deliver import deliver
 from gateway.flows.dispatch import BULK, URGENT, dispatch, pack
 from gateway.flows.node import Caller, Node
@@ -53,18 +53,19 @@ async def running(node: Node, *, accept: Callable[[Network], None]) -> AsyncIter
         for binding in node.agencies.values():
             stack.push_async_callback(binding.adapter.close)
             await binding.adapter.start()
-        await node.store.write(lambda tx: _take_up(tx, node.clock.now()))
+        await node.store.write(lambda tx: _take_up(tx, node, node.clock.now()))
         tasks = [asyncio.create_task(_run(pump), name=name) for name, pump in pumps(node, accept)]
         stack.push_async_callback(_stop, tasks)
         async with _watched(tasks):
             yield
 
 
-def _take_up(tx: Transaction, now: int) -> None:
+def _take_up(tx: Transaction, node: Node, now: int) -> None:
     """What a killed process had claimed is taken up at once, not when its lease runs out; what was held for a
     person is tried again, for a person has restarted the node."""
     tx.release_outbox(now)
     tx.release_tasks(now)
+    relay.park(tx, node, now)
 
 
 async def _run(pump: Pump) -> None:

@@ -81,7 +81,8 @@ def readable(node: Node, row: EnvelopeRow, reader: str) -> Secrets:
             remedy="restore its key files (`gateway keys list` shows what is there), then restart the node",
         ) from None
     check_slot(read_statement(parsed, secrets.keys[STATEMENT], net=net, keyring=node.network.keyring), slot)
-    keys = {number: key for number, key in enumerate(slot.keys) if key is not None and number > ROUTING}
+    promised = {number: key for number, key in enumerate(slot.keys) if key is not None and number > ROUTING}
+    keys = {number: key for number, key in promised.items() if number not in secrets.shredded}
     for number, key in keys.items():
         check_key(parsed, number, key, net=net)
     return replace(secrets, keys={**secrets.keys, **keys}, readers={**secrets.readers, reader: tuple(keys)})

@@ -74,6 +74,7 @@ def test_only_the_routes_meant_for_everybody_are_open() -> None:
     assert {route.path for route in TABLE if route.access is Access.ANYONE} == {
         "/healthz", "/readyz", "/openapi.json", "/v1/receipts/verify",
         "/v1/log/checkpoint", "/v1/log/proof/inclusion", "/v1/log/proof/consistency", "/v1/log/leaves",
+        "/v1/network",
     }  # fmt: skip
 
 
