@@ -107,6 +107,95 @@ def sign(
 
 
 @app.command()
+def root(
+    keys: KeysOption,
+    network: NetworkOption = NETWORK,
+    add_signer: Annotated[
+        list[Path] | None, typer.Option("--add-signer", help="A new signer's .pub file; repeated.")
+    ] = None,
+    remove_signer: Annotated[
+        list[str] | None, typer.Option("--remove-signer", help="The name of one who goes; repeated.")
+    ] = None,
+    root_threshold: Annotated[
+        int | None, typer.Option(min=1, help="How many root keys must sign from now on.")
+    ] = None,
+    directory_threshold: Annotated[
+        int | None, typer.Option(min=1, help="How many directory keys must sign from now on.")
+    ] = None,
+    passphrase_file: PassphraseOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """The next root: other signers, other thresholds, or another year. Old and new keepers sign it."""
+    with errors(as_json=as_json):
+        from gateway.cli import signing
+        from gateway.cli.passphrase import existing
+
+        change = signing.Succession(
+            add_signer or (), remove_signer or (), root_threshold, directory_threshold
+        )
+        made = signing.next_root(network, change, keys, existing(passphrase_file))
+        emit(made, as_json=as_json, text=signing.overview(made))
+        next_step(signing.after(made, network))
+
+
+@app.command("replace-key")
+def replace_key(
+    file: Annotated[Path, typer.Argument(help="The area's request, made where its new keys are.")],
+    expect: Annotated[str, typer.Option(help=f"The request's fingerprint. {FINGERPRINT}")],
+    network: NetworkOption = NETWORK,
+    overlap: Annotated[
+        int, typer.Option(min=0, max=30, help="Days that the old key goes on counting; 0 for a stolen one.")
+    ] = 7,
+    as_json: JsonFlag = False,
+) -> None:
+    """Put an area's new keys in the place of its old ones, which go on counting for some days."""
+    with errors(as_json=as_json):
+        from gateway.cli import signing
+
+        made = signing.replace_key(network, file, expect, overlap)
+        emit(made, as_json=as_json, text=signing.overview(made))
+        next_step(signing.after(made, network))
+
+
+@app.command()
+def revoke(
+    key: Annotated[str, typer.Argument(metavar="KEY|PRINCIPAL", help="As `directory show` prints it.")],
+    reason: Annotated[str, typer.Option(help="A code, e.g. lost, stolen, replaced. It is public.")],
+    network: NetworkOption = NETWORK,
+    as_json: JsonFlag = False,
+) -> None:
+    """Revoke a key for good: from the next published directory on, nothing that it signs counts."""
+    with errors(as_json=as_json):
+        from gateway.cli import signing
+
+        made = signing.revoke(network, key, reason)
+        emit(made, as_json=as_json, text=signing.overview(made))
+        next_step(signing.after(made, network))
+
+
+@app.command()
+def suspend(
+    key: Annotated[str, typer.Argument(metavar="KEY|PRINCIPAL", help="As `directory show` prints it.")],
+    reason: Annotated[str, typer.Option(help="A code, e.g. suspected_theft. Every node sees it.")],
+    keys: KeysOption,
+    name: Annotated[str, typer.Option(help="The directory signer's name.")],
+    hours: Annotated[int, typer.Option(min=1, max=72, help="How long; nothing lifts it before.")] = 72,
+    network: NetworkOption = NETWORK,
+    out: Annotated[Path, typer.Option(help="The note to write.")] = Path("suspension.note"),
+    passphrase_file: PassphraseOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Stop a key at once: ONE directory signer is enough. Three days at most; then revoke it or let it be."""
+    with errors(as_json=as_json):
+        from gateway.cli import signing
+        from gateway.cli.passphrase import existing
+
+        made = signing.suspend(network, key, reason, hours, keys, existing(passphrase_file), name, out)
+        emit(made, as_json=as_json, text=f"{out}: key {made['key']} is stopped until {made['until']}")
+        next_step(f"gateway join {out}, at every node")
+
+
+@app.command()
 def publish(
     network: NetworkOption = NETWORK,
     out: Annotated[Path, typer.Option(help="The bundle to write.")] = Path("network.bundle"),

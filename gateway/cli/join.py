@@ -12,7 +12,7 @@ from gateway.cli.output import ConfigOption, JsonFlag, Usage, emit, errors, next
 
 
 def join(
-    bundle: Annotated[Path, typer.Argument(help="A published bundle, or a peer's key cards.")],
+    bundle: Annotated[Path, typer.Argument(help="A published bundle, a peer's key cards, or a suspension.")],
     expect: Annotated[
         str, typer.Option(help="The network's fingerprint as it was read aloud; needed the first time.")
     ] = "",
@@ -33,16 +33,21 @@ def _taken_up(data: bytes, expect: str, config: Path | None) -> dict[str, Any]:
     from gateway.clock import SystemClock
     from gateway.config import load
     from gateway.core.ceremony import Bundle, unpack, unpack_cards
+    from gateway.core.suspension import SUSPEND
     from gateway.core.trust import Network
     from gateway.flows.trust import join as take_up
-    from gateway.flows.trust import trust_of
+    from gateway.flows.trust import take_suspension, trust_of
     from gateway.ports import Transaction
 
     settings, now = load(config), SystemClock().now()
+    if data.startswith(f"{SUSPEND}\n".encode()):
+        stopped = database.write(settings, lambda tx: take_suspension(tx, data, now))
+        return {"joined": "suspension", **signing.suspension_facts(stopped)}
+
     cards = unpack_cards(data)
     if cards is not None:
         kept = database.write(
-            settings, lambda tx: keyring.keep_cards(tx, database.network_of(tx, now), cards)
+            settings, lambda tx: keyring.keep_cards(tx, database.network_of(tx, now), cards, now)
         )
         return {"joined": "cards", "cards": [keyring.facts(card) for card in kept]}
 
@@ -70,6 +75,8 @@ def _read_aloud() -> str:
 
 
 def _told(made: dict[str, Any]) -> str:
+    if made["joined"] == "suspension":
+        return f"key {made['key']} is stopped until {made['until']} ({made['reason']}, by {made['by']})"
     if made["joined"] == "cards":
         return "\n".join(f"{card['principal']} until {card['until']}" for card in made["cards"])
     areas = ", ".join(f"{name} ({code})" for code, name in made["areas"].items())

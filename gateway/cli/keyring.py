@@ -161,17 +161,15 @@ def make_cards(config: Path | None, out: Path) -> dict[str, Any]:
     store = open_keys(settings)
     network = database.read(settings, lambda tx: database.network_of(tx, now))
     notes = cards_of(store, own_principals(settings), network.net, now)
-    cards = database.write(settings, lambda tx: keep_cards(tx, network, notes))
+    cards = database.write(settings, lambda tx: keep_cards(tx, network, notes, now))
     write_output(out, pack_cards(notes))
     return {"file": str(out), "cards": [facts(card) for card in cards]}
 
 
-def keep_cards(tx: Transaction, network: Network, notes: Sequence[bytes]) -> list[Card]:
+def keep_cards(tx: Transaction, network: Network, notes: Sequence[bytes], now: int) -> list[Card]:
     """Verify cards against the network and store them. Raises Refused of any kind; then none is kept."""
-    cards = [
-        open_card(note, net=network.net, min_suite=network.min_suite, keyring=network.keyring)
-        for note in notes
-    ]
+    keyring = network.keyring_at(now)
+    cards = [open_card(note, net=network.net, min_suite=network.min_suite, keyring=keyring) for note in notes]
     for card, note in zip(cards, notes, strict=True):
         tx.put_trust(TrustRow("keycard", card.principal, card.version, note))
     return cards

@@ -7,6 +7,7 @@ Fingerprints of everything that somebody must compare are in every answer.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,16 @@ from gateway.cli.keyring import cards_of, day
 from gateway.cli.output import Usage
 from gateway.clock import SystemClock
 from gateway.config import Agency, Settings, load
+from gateway.core import amend
 from gateway.core import draft as drafts
 from gateway.core.ceremony import Member, Request, Roles, make_request, make_root, open_request, pack
-from gateway.core.directory import parse_principal
+from gateway.core.directory import Directory, Principal, parse_principal
 from gateway.core.draft import Draft, pack_draft, unpack_draft
 from gateway.core.encoding import JsonObject, decode_object, fields, octets
 from gateway.core.entitlements import ENTITLEMENTS
 from gateway.core.keys import PUBLIC, check_public, fingerprint, fingerprint_of
 from gateway.core.root import DAY, ROOT_LIFE
+from gateway.core.suspension import Suspension, make_suspension, read_suspension
 from gateway.core.trust import Network
 from gateway.errors import Conflict, Misconfigured, NotAllowed
 from gateway.keystore import KeyStore
@@ -136,24 +139,143 @@ def sign(network: Path, keys: Path, passphrase: bytes, name: str, expect: str, *
     now, draft = SystemClock().now(), read_draft(network)
     environment = drafts.root_of(draft).env
     store = KeyStore.open(keys, passphrase, environment)
+    purposes = _purposes(store, name, draft)
     if renewing:
         draft = drafts.renew(draft, now=now)
-    elif expect and expect.strip().lower() != drafts.text_fingerprint(draft):
+    elif expect and expect.strip().lower() != _text(draft, purposes):
         raise NotAllowed(
             "the text to be signed is not the one whose fingerprint was read out",
             code="text_fingerprint",
             remedy="ask the signer before you for the file again; do not sign this one",
         )
-    for purpose in _purposes(store, name):
+    for purpose in purposes:
         draft = drafts.sign(draft, store.named_signer(name, purpose), now=now)
     write_output(network, pack_draft(draft))
     return facts(draft, now)
 
 
-def _purposes(store: KeyStore, name: str) -> Sequence[str]:
+def _purposes(store: KeyStore, name: str, draft: Draft) -> Sequence[str]:
+    """What a person signs now. Who holds keys of both kinds signs a further root first and the directory when
+    the root has all its signatures: one text at a time, each under its own fingerprint."""
     found = [file.purpose for file in store.names().values() if file.name == name]
     wanted = [purpose for purpose in ("root", "directory") if purpose in found]
+    if len(wanted) > 1 and len(draft.roots) > 1:
+        return ["directory" if drafts.progress(draft)[0].complete else "root"]
     return wanted or ["directory"]  # asking the store for it says what is missing and what to do
+
+
+def _text(draft: Draft, purposes: Sequence[str]) -> str:
+    return drafts.text_fingerprint(draft) if "directory" in purposes else drafts.root_fingerprint(draft)
+
+
+# --- changing what stands ---------------------------------------------------------------------------
+
+
+def replace_key(network: Path, file: Path, expect: str, overlap: int) -> Facts:
+    """``overlap``: days."""
+    now = SystemClock().now()
+    joining = open_request(read_input(file))
+    draft = amend.replace_keys(read_draft(network), joining, expect=expect, now=now, overlap=overlap * DAY)
+    write_output(network, pack_draft(draft))
+    return facts(draft, now)
+
+
+def revoke(network: Path, wanted: str, reason: str) -> Facts:
+    now, draft = SystemClock().now(), read_draft(network)
+    key = amend.find_key(drafts.listed(draft, now), wanted)
+    draft = amend.revoke(draft, key, reason, now=now)
+    write_output(network, pack_draft(draft))
+    return {**facts(draft, now), "revoked": fingerprint_of(key)}
+
+
+def suspend(
+    network: Path, wanted: str, reason: str, hours: int, keys: Path, passphrase: bytes, name: str, out: Path
+) -> Facts:
+    """A note that stops one key, by one directory signer. Raises NotAllowed for anybody else."""
+    now, draft = SystemClock().now(), read_draft(network)
+    root = amend.accepted_root(draft, now)
+    signer = KeyStore.open(keys, passphrase, root.env).named_signer(name, "directory")
+    if root.directory.keys.get(name) != signer.public:
+        raise NotAllowed(
+            "the root lists no such directory key",
+            code="not_a_signer",
+            remedy="`gateway directory show` lists the signers of this network",
+        )
+    key = amend.find_key(drafts.listed(draft, now), wanted)
+    until = now + hours * 3600
+    note = make_suspension(signer, net=root.net, key=key, created=now, until=until, reason=reason)
+    write_output(out, note)
+    stopped = read_suspension(note, root=root, directory=drafts.listed(draft, now))
+    return {**suspension_facts(stopped), "file": str(out)}
+
+
+@dataclass(frozen=True, slots=True)
+class Succession:
+    """How the next root differs: .pub files that come, names that go, thresholds where they change."""
+
+    adding: Sequence[Path] = ()
+    removing: Sequence[str] = ()
+    root_threshold: int | None = None
+    directory_threshold: int | None = None
+
+
+def next_root(network: Path, change: Succession, keys: Path, passphrase: bytes) -> Facts:
+    """Raises what `amend.next_root` raises, Usage for a name that is nobody's."""
+    now, draft = SystemClock().now(), read_draft(network)
+    old = amend.accepted_root(draft, now)
+    roles = _succession(amend.roles_of(old), change, old.env)
+    store = KeyStore.open(keys, passphrase, old.env)
+    mine = [store.named_signer(f.name, "root") for f in store.names().values() if f.purpose == "root"]
+    keepers = {*old.root.keys.items(), *roles.root.items()}
+    signers = [signer for signer in mine if (signer.name, signer.public) in keepers]
+    draft = amend.next_root(draft, roles, now=now, life=ROOT_LIFE[old.env] - DAY, signers=signers)
+    write_output(network, pack_draft(draft))
+    return facts(draft, now)
+
+
+def _succession(before: Roles, change: Succession, environment: str) -> Roles:
+    root, directory = dict(before.root), dict(before.directory)
+    for name in change.removing:
+        if root.pop(name, None) is None and directory.pop(name, None) is None:
+            raise Usage("no signer of this name", code="signer", field="--remove-signer", remedy="see `show`")
+    environments = {environment}
+    for path in change.adding:
+        purpose = _purpose(path)
+        name, public = _public(path, purpose, environments)
+        keys = root if purpose == "root" else directory
+        if name in keys:
+            raise Usage(
+                "a signer of this name is there",
+                code="signer",
+                field="--add-signer",
+                remedy="remove it first",
+            )
+        keys[name] = public
+    if len(environments) != 1:
+        raise Usage("a key of another environment", code="environment", remedy="use keys of this network's")
+    return Roles(
+        root,
+        _threshold(change.root_threshold, before.root_threshold, root),
+        directory,
+        _threshold(change.directory_threshold, before.directory_threshold, directory),
+    )
+
+
+def _threshold(wanted: int | None, before: int, keys: Mapping[str, bytes]) -> int:
+    """As it was unless somebody says otherwise: to lower it is never an accident."""
+    threshold = before if wanted is None else wanted
+    if not 1 <= threshold <= len(keys):
+        raise Usage(
+            f"{threshold} of {len(keys)} cannot sign",
+            code="threshold",
+            remedy="add signers, or say the new --root-threshold or --directory-threshold",
+        )
+    return threshold
+
+
+def _purpose(path: Path) -> str:
+    found = fields(decode_object(read_input(path)), _PUBLIC)["purpose"]
+    return "root" if found == "root" else "directory"
 
 
 def publish(network: Path, out: Path) -> Facts:
@@ -206,9 +328,15 @@ def facts(draft: Draft, now: int) -> Facts:
         "version": listed.version,
         "signed": draft.body is None,
         "text": drafts.text_fingerprint(draft),
+        "root": {
+            "version": root.version,
+            "text": drafts.root_fingerprint(draft),
+            "expires": day(root.expires),
+        },
         "expires": day(listed.expires),
         "signatures": {
             name: {"by": list(step.names), "needed": step.threshold, "complete": step.complete}
+            | ({"owed": step.owed} if step.owed else {})
             for name, step in signed.items()
         },
         "signers": {
@@ -219,13 +347,32 @@ def facts(draft: Draft, now: int) -> Facts:
             code: {
                 "name": name,
                 "principals": {
-                    entry.name: _principal(entry.agency, entry.organisation, entry.sign)
+                    entry.name: _listed(entry, listed)
                     for entry in listed.principals.values()
                     if entry.area == code
                 },
             }
             for code, name in listed.areas.items()
         },
+    }
+
+
+def _listed(entry: Principal, listed: Directory) -> Facts:
+    found = _principal(entry.agency, entry.organisation, entry.sign)
+    if entry.sign in listed.revoked:
+        found["revoked"] = day(listed.revoked[entry.sign])
+    if entry.retiring is not None:
+        found["retiring"] = {"key": fingerprint_of(entry.retiring.key), "until": day(entry.retiring.until)}
+    return found
+
+
+def suspension_facts(found: Suspension) -> Facts:
+    return {
+        "key": fingerprint_of(found.key),
+        "created": day(found.created),
+        "until": day(found.until),
+        "reason": found.reason,
+        "by": found.by,
     }
 
 
@@ -252,10 +399,12 @@ def overview(found: Mapping[str, Any]) -> str:
     ]
     if found["text"]:
         lines.append(f"text        {found['text']}")
+    if found["root"]["version"] > 1:
+        lines.append(f"root text   {found['root']['text']}  (version {found['root']['version']})")
     for name, step in found["signatures"].items():
-        lines.append(
-            f"{name:<11} {len(step['by'])} of {step['needed']} signatures: {', '.join(step['by']) or 'none'}"
-        )
+        owed = f"; {step['owed']} more by keepers of the root before" if "owed" in step else ""
+        by = ", ".join(step["by"]) or "none"
+        lines.append(f"{name:<11} {len(step['by'])} of {step['needed']} signatures: {by}{owed}")
     for code, area in found["areas"].items():
         lines += [f"{area['name']} ({code})", *_lines(area["principals"])]
     return "\n".join(lines)
@@ -265,12 +414,20 @@ def _lines(principals: Mapping[str, Any]) -> Iterable[str]:
     for name, entry in principals.items():
         organisation = f" ({entry['organisation']})" if entry["organisation"] else ""
         yield f"  {name.partition('/')[2]:<22} {entry['agency']}{organisation}  {entry['key']}"
+        if "revoked" in entry:
+            yield f"  {'':<22} REVOKED {entry['revoked']}"
+        if "retiring" in entry:
+            yield f"  {'':<22} before: {entry['retiring']['key']}, counts until {entry['retiring']['until']}"
 
 
 def after(found: Mapping[str, Any], network: Path) -> str:
     """The next command once somebody has signed."""
     if all(step["complete"] for step in found["signatures"].values()):
         return f"gateway directory publish --network {network}"
+    if found["root"]["version"] > 1 and not found["signatures"]["root"]["complete"]:
+        return f"gateway directory sign --network {network} --expect {found['root']['text']}, by a keeper"
+    if not found["signed"] and found["areas"]:
+        return f"gateway directory sign --network {network} --keys FOLDER --name NAME"
     if not found["signed"]:
         return f"gateway directory add REQUEST --expect FINGERPRINT --network {network}"
     return f"gateway directory sign --network {network} --expect {found['text']}, at the next signer's"

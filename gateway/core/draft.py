@@ -46,7 +46,7 @@ from gateway.core.directory import (
 )
 from gateway.core.encoding import Json, JsonObject, b64, decode_object, encode, fields, unb64
 from gateway.core.keys import fingerprint
-from gateway.core.notes import Signer, open_note, peek_body
+from gateway.core.notes import Signer, open_note, peek_body, text_hash
 from gateway.core.root import CONTEXT as ROOT
 from gateway.core.root import Role, Root, network_id, parse_root, verify_roots
 from gateway.core.trust import Network
@@ -67,14 +67,16 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """How far one document is: who has signed it, how many must."""
+    """How far one document is: who has signed it, how many must. ``owed``: signatures still due from the
+    keepers of the root before, whom only a further root asks."""
 
     names: tuple[str, ...]
     threshold: int
+    owed: int = 0
 
     @property
     def complete(self) -> bool:
-        return len(self.names) >= self.threshold
+        return len(self.names) >= self.threshold and not self.owed
 
 
 def found(root: bytes, entitlements: Mapping[str, Iterable[str]]) -> Draft:
@@ -163,7 +165,7 @@ def sign(draft: Draft, signer: Signer, *, now: int) -> Draft:
     Raises NotAllowed for a key that the root does not list, Malformed when it has signed already.
     """
     root = root_of(draft)
-    if root.root.keys.get(signer.name) == signer.public:
+    if any(keepers.keys.get(signer.name) == signer.public for keepers in _keepers(draft)):
         return replace(draft, roots=(*draft.roots[:-1], cosign(draft.roots[-1], signer)))
     if root.directory.keys.get(signer.name) != signer.public:
         raise NotAllowed(
@@ -179,8 +181,10 @@ def sign(draft: Draft, signer: Signer, *, now: int) -> Draft:
 def progress(draft: Draft) -> tuple[Signed, Signed]:
     """How far the root and the directory are. Raises Forged when a signature on one does not hold."""
     root = root_of(draft)
+    signed, *before = (_signed(draft.roots[-1], ROOT, keepers) for keepers in _keepers(draft))
+    owed = max((step.threshold - len(step.names) for step in before), default=0)
     return (
-        _signed(draft.roots[-1], ROOT, root.root),
+        replace(signed, owed=max(owed, 0)),
         _signed(b"" if draft.body is not None else draft.directory, DIRECTORY, root.directory),
     )
 
@@ -193,6 +197,17 @@ def _signed(note: bytes, context: str, role: Role) -> Signed:
     except Untrusted:
         return Signed((), role.threshold)
     return Signed(tuple(sorted(key.name for key in opened.keys)), role.threshold)
+
+
+def _keepers(draft: Draft) -> tuple[Role, ...]:
+    """Those of the newest root, and those of the one before, who must sign it too. Not verified here."""
+    before = [parse_root(peek_body(note), net_of(draft), b"") for note in draft.roots[-2:-1]]
+    return (root_of(draft).root, *(root.root for root in before))
+
+
+def root_fingerprint(draft: Draft) -> str:
+    """Of the newest root's text: its keepers read it aloud, to know that they sign the same one."""
+    return fingerprint(text_hash(draft.roots[-1]))
 
 
 def text_fingerprint(draft: Draft) -> str:

@@ -174,7 +174,8 @@ class Network:
     def sealing_key(self, principal: str, now: int) -> bytes:
         """The newest X-Wing public key (1216 bytes) that is valid now. Raises UnknownRecipient: there is
         none, or the principal is suspended."""
-        if self.suspension(self.principal(principal).sign, now):
+        self.principal(principal)
+        if self.suspended(principal, now):
             raise UnknownRecipient(
                 "this agency's key is suspended",
                 code="suspended",
@@ -215,6 +216,18 @@ class Network:
         found = self.suspensions.get(key)
         return found if found and found.in_force(now) else None
 
+    def suspended(self, principal: str, now: int) -> bool:
+        """Whether the key of a principal is stopped now; False for one that the directory does not hold."""
+        entry = self.directory.principals.get(principal)
+        return entry is not None and self.suspension(entry.sign, now) is not None
+
+    def owner(self, key: bytes) -> Principal:
+        """Whose entry a public key stands in. Raises UnknownRecipient."""
+        for principal in self.directory.principals.values():
+            if key in principal.listed:
+                return principal
+        raise UnknownRecipient("the directory holds no such key", code="unknown_principal")
+
     def open_suspension(self, note: bytes, now: int) -> Suspension:
         """A suspension that has just come, verified under this view. Raises Refused of any kind."""
         return open_suspension(note, root=self.root, directory=self.directory, now=now)
@@ -225,7 +238,7 @@ class Network:
 
         ``break_glass``: a node's own note that carries it over the end of the directory, not of the root.
         """
-        if sender and self.suspension(self.principal(sender).sign, now):
+        if self.suspended(sender, now):
             raise Untrusted(
                 "this node's own key is suspended",
                 code="suspended",

@@ -198,7 +198,9 @@ def _pack(tx: Transaction, node: Node, now: int) -> int:
 def _pack_rows(tx: Transaction, node: Node, rows: Sequence[ReceiptRow], now: int) -> int:
     by_peer: Mapping[str, list[ReceiptRow]] = defaultdict(list)
     for receipt in rows:
-        by_peer[receipt.peer].append(receipt)
+        # What a suspended key has signed would be refused now and missed for ever: it waits for its day.
+        if not node.network.suspended(receipt.by, now):
+            by_peer[receipt.peer].append(receipt)
     return sum(_pack_for(tx, node, peer, receipts[:PACK], now) for peer, receipts in by_peer.items())
 
 

@@ -60,14 +60,20 @@ async def _alone(node: Node, delivery: Delivery, envelope: bytes) -> None:
     """The message IS the envelope, so garbage goes to the broker's quarantine and never near our store."""
     try:
         refused = await accept(node, envelope, via=delivery.sender)
-    except Replayed as error:  # proven equivocation is evidence: kept in our own store
-        refused = error
     except Refused as error:
-        await _quarantine(delivery, error)
-        return
+        if not _for_a_person(error):
+            await _quarantine(delivery, error)
+            return
+        refused = error
     if refused is not None:
         await _hold(node, delivery, envelope, refused)
     await delivery.ack()
+
+
+def _for_a_person(error: Refused) -> bool:
+    """Kept in our own store although nothing was stored of it: a proven equivocation is evidence, and what a
+    suspended key has signed may turn out good. Its sender is not answered and sends it again meanwhile."""
+    return isinstance(error, Replayed) or error.code == "suspended"
 
 
 async def _quarantine(delivery: Delivery, error: Refused) -> None:
