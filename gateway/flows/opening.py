@@ -88,7 +88,7 @@ def prove(node: Node, envelope: bytes, now: int) -> tuple[Opened, Slot]:
         net=node.network.net,
         opener=node.keys.opener(node.principal),
         area=node.area,
-        keyring=node.network.keyring,
+        keyring=node.network.keyring_at(now),
         now=now,
     )
     return Opened(parsed, statement, area_of(statement.sender)), slot
@@ -106,7 +106,7 @@ def read(node: Node, proven: Opened, slot: Slot, now: int) -> Opened:
     if statement.kind is not Kind.MESSAGE:
         # Kept openable: what a peer signed, and in which order, also proves what it did not sign.
         kept = Secrets(_held_keys(slot, NODE_PARTS), {})
-        notes = _receipts(node, sections) if statement.kind is Kind.RECEIPTS else ()
+        notes = _receipts(node, sections, now) if statement.kind is Kind.RECEIPTS else ()
         told = {name: value for name, value in sections.items() if name != "receipts"}
         return replace(proven, notes=notes, sections=told, secrets=kept, record_key=record_key)
     routing = read_routing(sections.get("routing"))
@@ -121,16 +121,16 @@ def _node_part(node: Node, parsed: Parsed, slot: Slot) -> JsonObject:
     return read_sections(open_part(parsed, ROUTING, key, net=node.network.net))
 
 
-def _receipts(node: Node, sections: JsonObject) -> Sequence[Receipt]:
+def _receipts(node: Node, sections: JsonObject, now: int) -> Sequence[Receipt]:
     """Those that verify. Each stands by itself: one that does not (a key revoked since) must not take the
     answers of the other agencies with it."""
     notes = sections.get("receipts")
     if not isinstance(notes, list) or len(notes) > MAX_RECEIPTS:
         raise Malformed("a receipts envelope without receipts, or with too many", code="receipts")
-    found = []
+    found, keyring = [], node.network.keyring_at(now)
     for note in notes:
         try:
-            found.append(open_receipt(str(note).encode(), net=node.network.net, keyring=node.network.keyring))
+            found.append(open_receipt(str(note).encode(), net=node.network.net, keyring=keyring))
         except Refused as error:
             log.warning("receipt refused", code=error.code)
     return found

@@ -15,7 +15,7 @@ from gateway.core.encoding import b64
 from gateway.core.envelope import Draft, Kind, Position, Recipient, Sealed, Seen, prepare
 from gateway.core.receipts import ZERO
 from gateway.core.trust import Network
-from gateway.errors import Expired, Unavailable
+from gateway.errors import Expired, Unavailable, Untrusted
 from gateway.flows.node import Node, log_leaf
 from gateway.flows.vault import ROUTING, RecordKey, Secrets, new_record_key
 from gateway.ports import EnvelopeRow, Lane, Outbound, OutboxRow, Side, StreamRow, Transaction
@@ -58,7 +58,7 @@ def seal(
     slot 0 not among them. Raises UnknownRecipient when a reader has no valid key, Unavailable when the
     directory is too old to send under: once it is renewed the same call goes through."""
     network = node.network
-    check_sendable(network, now)
+    check_sendable(network, now, sender=node.principal)
     expires = now + node.pace.life
     peer_node = network.node(to).name
     recipients = [Recipient(peer_node, network.sealing_key(peer_node, now), frozenset({ROUTING}))]
@@ -78,11 +78,12 @@ def seal(
     return Sending(draft, kind, to, lane, expires, record_key, readers, ref, version)
 
 
-def check_sendable(network: Network, now: int) -> None:
-    """Raises Unavailable while nothing may be sent: not the fault of the agency that asks."""
+def check_sendable(network: Network, now: int, *, sender: str = "") -> None:
+    """Raises Unavailable while nothing may be sent: not the fault of the agency that asks. ``sender``: the
+    node, whose own key may be suspended."""
     try:
-        network.check_sendable(now)
-    except Expired as error:
+        network.check_sendable(now, sender=sender)
+    except (Expired, Untrusted) as error:
         raise Unavailable(error.message, code=error.code, remedy=error.remedy) from None
 
 
