@@ -4,22 +4,28 @@ Duty: create files that nobody else can read, refuse files that somebody else ca
 key once. It leaves out the file's format (:mod:`gateway.core.keys`).
 
 Layout: ``<area>.<role>.<purpose>[.<n>].key``, e.g. ``E09000012.police.kem.1.key``; epochs and secrets are
-``epoch.<month>.key`` and ``secret.<name>.key``. Python cannot wipe memory: a process that holds keys must
-not be dumped (`gateway run` switches core dumps off), and nothing here shows a secret in a repr.
+``epoch.<month>.key`` and ``secret.<name>.key``. Every file but an epoch's is written once. An epoch loses
+keys as content is destroyed: its file is replaced whole under a lock on the folder, and every process looks
+at each use whether another has. A destroyed epoch leaves its file, empty, in the way of a new one.
+
+Python cannot wipe memory: a process that holds keys must not be dumped (`gateway run` switches core dumps
+off), and nothing here shows a secret in a repr.
 """
 
 from __future__ import annotations
 
+import fcntl
 import getpass
 import os
 import re
 import secrets
 import stat
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final, NoReturn, TypeAlias
 
 from gateway.core.encoding import PRINCIPAL
 from gateway.core.keys import (
@@ -40,16 +46,26 @@ from gateway.core.keys import (
     open_key_file,
     seal_key_file,
 )
-from gateway.errors import Conflict, GatewayError, Misconfigured
+from gateway.core.shred import Epoch
+from gateway.errors import Conflict, GatewayError, Malformed, Misconfigured
 
 LONGEST: Final = 64 * 1024
 """Bytes of a key file that are read at all; a real one has under 1 KiB."""
+
+LONGEST_EPOCH: Final = 32 * 1024 * 1024
+"""The same for an epoch: about 20 KiB for each handover or section destroyed in a month that still runs, and
+less after it."""
+
+SHORT: Final = 1024
+"""Nodes of an epoch that are not worth making fewer."""
 
 CREDENTIAL: Final = "gateway-passphrase"
 """What the passphrase is called as a systemd credential (``LoadCredential=``)."""
 
 MOUNTED: Final = Path("/run/secrets")
 """Where Docker and Podman mount the secrets of a container."""
+
+_Stamp: TypeAlias = tuple[int, int, int] | None
 
 _MONTH: Final = re.compile(r"[0-9]{4}-[0-9]{2}\Z")
 
@@ -69,6 +85,8 @@ class KeyStore:
         self._files: dict[str, KeyFile] = {}
         self._signers: dict[str, IdentityKey] = {}
         self._openers: dict[str, SubkeyOpener] = {}
+        self._derived = {derivation: key}
+        self._epochs: dict[str, tuple[_Stamp, Epoch]] = {}
 
     @classmethod
     def create(cls, folder: Path, passphrase: bytes, env: str, *, cost: Cost | None = None) -> KeyStore:
@@ -96,10 +114,11 @@ class KeyStore:
                 derivation = derivation_of(data, env)
                 if derivation not in derived:
                     derived[derivation] = derive(passphrase, derivation)
-                opened[path.name] = open_key_file(data, derived[derivation])
+                opened[path.name] = _shallow(open_key_file(data, derived[derivation]))
         derivation, key = next(iter(derived.items()))
         store = cls(folder, key, derivation, env)
         store._files = opened
+        store._derived = derived
         return store
 
     def __repr__(self) -> str:
@@ -146,13 +165,85 @@ class KeyStore:
         files = [f for f in self._files.values() if (f.name, f.purpose) == (principal, "kem")]
         return [KemKey(file.secret, file.since, file.until) for file in files]
 
-    def epoch(self, month: str) -> bytes:
-        """The month's key over record keys; made on first use, outside the database and its backups.
+    # --- epochs
 
-        Raises Misconfigured for a month that is not written ``2026-11``, and when it cannot be kept.
+    def epoch(self, month: str, *, make: bool = False) -> Epoch:
+        """The month's tree of keys as its file says now, whichever process wrote it.
+
+        Raises Misconfigured for a month that is not written ``2026-11``, when there is none (``make`` begins
+        it), and when it cannot be kept.
         """
+        path = self._epoch_path(month)
+        stamp, known = _stamp(path), self._epochs.get(month)
+        if known is not None and known[0] == stamp:
+            return known[1]
+        if stamp is None:
+            if not make:
+                raise _no_epoch(month)
+            with suppress(FileExistsError):  # of two that begin it at once one wins, and both read that one
+                self._write(path.name, KeyFile(month, "epoch", self.env, Epoch.new().encode()))
+            stamp = _stamp(path)
+        found = self._read_epoch(path)
+        if stamp is not None:
+            self._epochs[month] = stamp, found
+        return found
+
+    def puncture(self, month: str, paths: Sequence[str]) -> None:
+        """See ``ports.Keys``. Durable when it returns."""
+        self._change_epoch(month, lambda epoch: epoch.puncture(paths))
+
+    def destroy_epoch(self, month: str) -> None:
+        """See ``ports.Keys``. Its file stays, empty: a restored row of that month must never meet a new
+        epoch of the same name."""
+        path = self._epoch_path(month)
+        with _alone(self.folder), suppress(FileExistsError):
+            self._write(path.name, KeyFile(month, "epoch", self.env, Epoch.gone().encode()))
+        self._change_epoch(month, lambda _: Epoch.gone())
+
+    def compact_epoch(self, month: str, live: Sequence[str]) -> None:
+        """See ``ports.Keys``."""
+        if len(self.epoch(month).nodes) > SHORT:
+            self._change_epoch(month, lambda epoch: epoch.keep(live))
+
+    def _change_epoch(self, month: str, change: Callable[[Epoch], Epoch]) -> None:
+        """Read, change, replace, with nobody in between: a change made meanwhile would be lost, and what it
+        destroyed would be back."""
+        path = self._epoch_path(month)
+        with _alone(self.folder):
+            if _stamp(path) is None:
+                raise _no_epoch(month)
+            before = self._read_epoch(path)
+            after = change(before)
+            if after != before:
+                self._replace(path, KeyFile(month, "epoch", self.env, after.encode()))
+        self._epochs.pop(month, None)
+
+    def _epoch_path(self, month: str) -> Path:
         _check_name(month, "epoch")
-        return self._once(f"epoch.{month}.key", KeyFile(month, "epoch", self.env, secrets.token_bytes(SEED)))
+        return self.folder / f"epoch.{month}.key"
+
+    def _read_epoch(self, path: Path) -> Epoch:
+        secret = self._read(path).secret
+        with _naming(path):
+            try:
+                return Epoch.decode(secret)
+            except Malformed:
+                raise Misconfigured(
+                    "an epoch of an earlier build",
+                    code="epoch_form",
+                    remedy="what it opened can be opened no more; move the file away",
+                ) from None
+
+    def _replace(self, path: Path, file: KeyFile) -> None:
+        data = seal_key_file(file, self._key, self._derivation)
+        if len(data) > LONGEST_EPOCH:
+            raise Conflict(
+                "too much was destroyed in this month for one key file",
+                code="epoch_full",
+                remedy="try again when the month has ended: then what was never used is forgotten",
+            )
+        with _unwritable(path):
+            replace_private(path, data)
 
     def secret(self, name: str) -> bytes:
         """A key for keyed hashes of one purpose; made on first use. Raises Misconfigured as `epoch` does."""
@@ -171,12 +262,13 @@ class KeyStore:
     def _read(self, path: Path) -> KeyFile:
         data = read_private(path)
         with _naming(path):
-            if derivation_of(data, self.env) != self._derivation:
+            derivation = derivation_of(data, self.env)
+            if derivation not in self._derived:
                 raise Misconfigured(
                     f"{path.name} was sealed apart from the other keys",
                     remedy="restart the node to unlock it",
                 )
-            return open_key_file(data, self._key)
+            return open_key_file(data, self._derived[derivation])
 
     # --- making
 
@@ -213,17 +305,9 @@ class KeyStore:
 
     def _write(self, filename: str, file: KeyFile) -> None:
         data = seal_key_file(file, self._key, self._derivation)
-        try:
+        with _unwritable(self.folder / filename):
             write_private(self.folder / filename, data)
-        except FileExistsError:
-            raise
-        except OSError as error:
-            raise Misconfigured(
-                f"{filename} cannot be written: {error.strerror}",
-                code="key_unwritable",
-                remedy=f"let this user write to {self.folder}, on a local disk with free space",
-            ) from None
-        self._files[filename] = file
+        self._files[filename] = _shallow(file)
 
     def names(self) -> Mapping[str, KeyFile]:
         """Every key here by its file's name; the secrets inside are redacted in any repr."""
@@ -248,6 +332,20 @@ def _missing(name: str, purpose: str) -> Misconfigured:
         f"the {purpose} key of {name} is not in the key store",
         code="key_missing",
         remedy="run `gateway keys list`; make it with `gateway keys generate`, or restore it from its backup",
+    )
+
+
+def _shallow(file: KeyFile) -> KeyFile:
+    """An epoch's content is read at each use and not kept with the other secrets: it may lose keys at any
+    moment, and an old copy of it would still have them."""
+    return replace(file, secret=b"") if file.purpose == "epoch" else file
+
+
+def _no_epoch(month: str) -> Misconfigured:
+    return Misconfigured(
+        f"the epoch {month} is not in the key store",
+        code="epoch_missing",
+        remedy="restore its key file from the newest backup of the key folder",
     )
 
 
@@ -292,6 +390,58 @@ def write_private(path: Path, data: bytes) -> None:
     _sync_folder(path.parent)
 
 
+def replace_private(path: Path, data: bytes) -> None:
+    """Put a file with mode 0600 and all of ``data`` in the place of ``path``: whoever looks sees the old file
+    or the new one, and after a crash, too."""
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    handle = os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    finally:
+        with suppress(FileNotFoundError):
+            aside.unlink()
+    _sync_folder(path.parent)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Nobody else who asks, in this process or another, until the body is left; a crash lets go, too."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _unwritable(path: Path) -> Iterator[None]:
+    """Tell an error of the disk as one of the operator's; that the file is there already is no error yet."""
+    try:
+        yield
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise Misconfigured(
+            f"{path.name} cannot be written: {error.strerror}",
+            code="key_unwritable",
+            remedy=f"let this user write to {path.parent}, on a local disk with free space",
+        ) from None
+
+
+def _stamp(path: Path) -> _Stamp:
+    """What changes when a file is replaced; None when there is none. No link is followed."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
 def _sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -318,7 +468,7 @@ def read_private(path: Path, *, follow: bool = False) -> bytes:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode) or stat.S_IMODE(found.st_mode) & 0o077:
             raise Misconfigured(f"{path} can be read by others", code="key_mode", remedy=f"chmod 600 {path}")
-        return file.read(LONGEST)
+        return file.read(LONGEST_EPOCH if path.name.startswith("epoch.") else LONGEST)
 
 
 def read_passphrase(

@@ -1,18 +1,40 @@
-"""Keys that are made to be destroyed: record keys, what they wrap, and keyed hashes (protocol 7).
+"""Keys that are made to be destroyed: epochs, what lies under their leaves, and keyed hashes (protocol 7).
 
-Duty: authenticated wrapping under a 32-byte key, and hashes that tell nobody anything without their key. It
-leaves out where keys live (:mod:`gateway.keystore`) and when they are destroyed.
+Duty: authenticated wrapping under a 32-byte key; the tree of keys of one month, out of which single leaves
+can be taken for good; and hashes that tell nobody anything without their key. It leaves out where keys live
+(:mod:`gateway.keystore`) and when they are destroyed (:mod:`gateway.flows.shred`).
+
+An epoch is a puncturable pseudo-random function (the tree of Goldreich, Goldwasser and Micali, 1986). While
+it is whole it is one root of 32 bytes, and every key below it is derived. To destroy one key the root is
+given up for the nodes beside the way to that key: everything else is derived from them as before, and that
+key by nobody any more.
+
+Rules:
+
+- A key under a leaf stands nowhere but in the epoch, so the epoch alone decides what a copy of a database can
+  still open. Whoever keeps an epoch keeps it where the copies of the database are not.
+- The place of a record is a KEYED hash of its name: a peer chooses message ids, and must not be able to
+  choose two that share a leaf.
+- A leaf hides one part key and no other thing, ever; so its bytes may be the pad itself.
 
 >>> key = new_key()
 >>> unwrap(key, wrap(key, b"part keys", context="bx/1/parts/mid"), context="bx/1/parts/mid")
 b'part keys'
+>>> whole = Epoch.new()
+>>> left = whole.puncture(["00"])
+>>> left.key("01") == whole.key("01"), left.keys(["00"])
+(True, {})
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
-from typing import Final
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, NoReturn
 
 from nacl.bindings import (
     crypto_aead_xchacha20poly1305_ietf_decrypt,
@@ -20,9 +42,14 @@ from nacl.bindings import (
 )
 from nacl.exceptions import CryptoError
 
-from gateway.errors import Forged
+from gateway.core.encoding import b64, decode_object, encode, fields, octets, unb64
+from gateway.errors import Forged, Malformed, NotFound
 
 KEY: Final = 32  # bytes
+RECORD: Final = 16  # hex digits of a record's path: 64 bits, so that two records share one by no chance
+_DIGITS: Final = "0123456789abcdef"
+_BELOW: Final = {digit: digit.encode() for digit in _DIGITS}
+_PATH: Final = re.compile(r"[0-9a-f]{0,32}\Z")
 _NONCE: Final = 24  # bytes; random, for one key may wrap many things
 
 
@@ -53,3 +80,163 @@ def keyed_hash(key: bytes, content: bytes, *, purpose: str) -> bytes:
     ``purpose``: at most 16 bytes, keeps hashes of different kinds apart.
     """
     return hashlib.blake2b(content, key=key, person=purpose.encode(), digest_size=KEY).digest()
+
+
+def leaf(record: str, number: int) -> str:
+    """The path of one part below its record's."""
+    return f"{record}{number:02x}"
+
+
+def blind(pad: bytes, key: bytes) -> bytes:
+    """``key`` hidden under the leaf ``pad``, or shown again: their exclusive or.
+
+    A one-time pad. It says nothing of who changed it; what it stands in is authenticated, and every part
+    commits to its key.
+    """
+    return (int.from_bytes(pad, "big") ^ int.from_bytes(key, "big")).to_bytes(KEY, "big")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Epoch:
+    """The tree of keys of one month. ``nodes``: path in hex digits -> the key there, and everything below it.
+
+    No stored path is the beginning of another. ``index`` keys the places of records; it opens nothing. An
+    epoch without nodes and index was destroyed: it stays as that, so that nobody makes its month anew.
+    """
+
+    index: bytes
+    nodes: Mapping[str, bytes]
+
+    @classmethod
+    def new(cls) -> Epoch:
+        return cls(new_key(), {"": new_key()})
+
+    @classmethod
+    def gone(cls) -> Epoch:
+        """What is left of a destroyed one."""
+        return cls(b"", {})
+
+    @property
+    def destroyed(self) -> bool:
+        return not self.index
+
+    def record(self, name: str) -> str:
+        """The path of one record, whose parts lie below it. Raises NotFound ``shredded`` when the epoch was
+        destroyed."""
+        if self.destroyed:
+            raise _shredded()
+        name_hash = keyed_hash(self.index, name.encode(), purpose="bx/1/record")
+        return name_hash.hex()[:RECORD]
+
+    def leaves(self, name: str, numbers: Iterable[int]) -> Mapping[int, bytes]:
+        """The leaves of these parts of a record, those that can still be derived; none when it was
+        destroyed."""
+        if self.destroyed:
+            return {}
+        record = self.record(name)
+        paths = {number: leaf(record, number) for number in numbers}
+        found = self.keys(paths.values())
+        return {number: found[path] for number, path in paths.items() if path in found}
+
+    def key(self, path: str) -> bytes:
+        """The key at ``path``. Raises NotFound ``shredded`` when it can be derived no more."""
+        found = self.keys([path])
+        if path not in found:
+            raise _shredded()
+        return found[path]
+
+    def keys(self, paths: Iterable[str]) -> Mapping[str, bytes]:
+        """Those of these keys that can still be derived; what their ways share is derived once."""
+        known: dict[str, bytes | None] = {}
+        wanted = [_checked(path) for path in paths]
+        return {path: key for path in wanted if (key := self._find(path, known)) is not None}
+
+    def _find(self, path: str, known: dict[str, bytes | None]) -> bytes | None:
+        if path in known:
+            return known[path]
+        node = self.nodes.get(path)
+        if node is None and path and (above := self._find(path[:-1], known)) is not None:
+            node = _child(above, path[-1])
+        known[path] = node
+        return node
+
+    def puncture(self, paths: Iterable[str]) -> Epoch:
+        """This epoch without these keys and everything below them. What is gone already stays gone."""
+        nodes = dict(self.nodes)
+        for path in paths:
+            _puncture(nodes, _checked(path))
+        return Epoch(self.index, nodes)
+
+    def keep(self, paths: Iterable[str]) -> Epoch:
+        """This epoch without the nodes that none of these keys needs: neither one below nor one above it.
+
+        For a month that has ended: most of what lies beside a destroyed key was never used, and now never
+        will be.
+        """
+        live = sorted({_checked(path) for path in paths})
+        return Epoch(self.index, {path: key for path, key in self.nodes.items() if _needed(path, live)})
+
+    def encode(self) -> bytes:
+        """Canonical JSON, the content of a key file."""
+        return encode(
+            {"v": 1, "index": b64(self.index), "nodes": {path: b64(key) for path, key in self.nodes.items()}}
+        )
+
+    @classmethod
+    def decode(cls, data: bytes) -> Epoch:
+        """Raises Malformed."""
+        body = fields(decode_object(data), {"v": int, "index": str, "nodes": dict})
+        nodes = body["nodes"]
+        if body["v"] != 1 or not isinstance(nodes, dict) or any(not _PATH.match(path) for path in nodes):
+            raise Malformed("an epoch without its form", code="epoch_form")
+        index = octets(body, "index") if body["index"] else b""
+        return cls(index, {path: unb64(str(key), KEY) for path, key in nodes.items()})
+
+    def __repr__(self) -> str:
+        return "<Epoch redacted>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an epoch is not serialised")
+
+
+def _child(node: bytes, digit: str) -> bytes:
+    return hashlib.blake2b(_BELOW[digit], key=node, person=b"bx/1/epoch", digest_size=KEY).digest()
+
+
+def _puncture(nodes: dict[str, bytes], path: str) -> None:
+    above = next((path[:end] for end in range(len(path) + 1) if path[:end] in nodes), None)
+    if above is None:
+        for below in [one for one in nodes if one.startswith(path)]:
+            del nodes[below]
+        return
+    node = nodes.pop(above)
+    for end in range(len(above), len(path)):
+        beside = (digit for digit in _DIGITS if digit != path[end])
+        nodes.update((path[:end] + digit, _child(node, digit)) for digit in beside)
+        node = _child(node, path[end])
+
+
+def _needed(node: str, live: list[str]) -> bool:
+    place = bisect_left(live, node)
+    if place < len(live) and live[place].startswith(node):
+        return True
+    return any(_among(node[:end], live) for end in range(len(node)))
+
+
+def _among(path: str, live: list[str]) -> bool:
+    place = bisect_left(live, path)
+    return place < len(live) and live[place] == path
+
+
+def _checked(path: str) -> str:
+    if not _PATH.match(path):
+        raise Malformed("not a path in a tree of keys", code="epoch_path")
+    return path
+
+
+def _shredded() -> NotFound:
+    return NotFound(
+        "the content is no longer held",
+        code="shredded",
+        remedy="ask the origin to send it again",
+    )

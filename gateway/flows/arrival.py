@@ -263,4 +263,4 @@ def _row(opened: Opened, now: int) -> EnvelopeRow:
     if opened.record_key is None or opened.secrets is None:
         return row
     wrapped = opened.record_key.wrap(opened.secrets)
-    return replace(row, secrets=wrapped.secrets, record_key=wrapped.record_key, epoch=wrapped.epoch)
+    return replace(row, secrets=wrapped.secrets, epoch=wrapped.epoch)

@@ -33,6 +33,7 @@ from gateway.core.receipts import Receipt, open_receipt
 from gateway.errors import Malformed, Misconfigured, NotForUs, Refused, UnknownRecipient, Unsupported
 from gateway.flows.node import PRIORITY, Node, area_of
 from gateway.flows.vault import ROUTING, RecordKey, Secrets, new_record_key, read_sections
+from gateway.ports import Side
 
 NOTIFICATION, REPLY = "HANDOVER_NOTIFICATION", "REPLY"
 NODE_PARTS = (0, ROUTING)
@@ -102,7 +103,7 @@ def read(node: Node, proven: Opened, slot: Slot, now: int) -> Opened:
     """
     parsed, statement = proven.parsed, proven.statement
     sections = _node_part(node, parsed, slot)
-    record_key = new_record_key(node, statement.mid, now)
+    record_key = new_record_key(node, statement.mid, Side.DESTINATION, now)
     if statement.kind is not Kind.MESSAGE:
         # Kept openable: what a peer signed, and in which order, also proves what it did not sign.
         kept = Secrets(_held_keys(slot, NODE_PARTS), {})

@@ -74,7 +74,7 @@ def seal(
         recipients=recipients,
         contents=contents,
     )
-    record_key = new_record_key(node, draft.mid, now) if kind is Kind.MESSAGE else None
+    record_key = new_record_key(node, draft.mid, Side.ORIGIN, now) if kind is Kind.MESSAGE else None
     return Sending(draft, kind, to, lane, expires, record_key, readers, ref, version)
 
 
@@ -138,4 +138,4 @@ def _row(sending: Sending, sealed: Sealed, stream: StreamRow, now: int) -> Envel
         return row
     keys = dict(enumerate(sealed.part_keys))
     wrapped = sending.record_key.wrap(Secrets(keys, sending.readers))
-    return replace(row, secrets=wrapped.secrets, record_key=wrapped.record_key, epoch=wrapped.epoch)
+    return replace(row, secrets=wrapped.secrets, epoch=wrapped.epoch)

@@ -1,27 +1,44 @@
 """The keys to the parts of a stored message: wrapped at rest, opened for one reader at a time.
 
-A message is stored as the envelope's own bytes. Beside it lie the keys to its parts, under a record key,
-itself under the month's epoch key, which is outside the database (protocol 7): destroying either shreds
-the content while every hash, receipt and log entry still verifies. Plaintext leaves this module only as the
-return value of :func:`open_for` and :func:`open_all`, on its way to an agency's adapter or into a new seal.
+A message is stored as the envelope's own bytes. Beside it lie the keys to its parts. Those of the content are
+each hidden under a leaf of the month's epoch, which is outside the database (protocol 7): without its leaf a
+part is shredded, here and in every copy of the database, while every hash, receipt and log entry still
+verifies. Those of parts 0 and 1 (the statement and the routing table: hashes, names of agencies and nodes)
+lie under a secret of the key store and stay, so that what was sent to whom can be proven after its content
+has gone. Plaintext leaves this module only as the return value of :func:`open_for` and :func:`open_parts`,
+on its way to an agency's adapter or into a new seal.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Protocol
 
 from gateway.core import shred
 from gateway.core.audience import merge
 from gateway.core.encoding import Json, JsonObject, b64, decode_object, encode, unb64
 from gateway.core.envelope import Parsed, open_part, split
-from gateway.errors import Forged, Malformed, NotFound
-from gateway.flows.node import Node
-from gateway.ports import EnvelopeRow
+from gateway.core.shred import Epoch
+from gateway.core.trust import Network
+from gateway.errors import Forged, Malformed, NotFound, Unavailable
+from gateway.ports import EnvelopeRow, Keys, Side
 
 ROUTING = 1
 """Part 1 is for the destination node alone (protocol 4.3)."""
+
+LASTING = "messages"
+"""The secret over what is never shredded: the keys to parts 0 and 1, and who may read which part."""
+
+
+class Holder(Protocol):
+    """Whoever opens what is stored: a running node (``flows.node.Node``), or a command beside it."""
+
+    @property
+    def network(self) -> Network: ...
+    @property
+    def keys(self) -> Keys: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,85 +47,119 @@ class Secrets:
 
     The order of ``readers`` is that of their slots, which the routing table refers to; so they are kept as a
     list, for an object of canonical JSON is sorted and a message sealed again would have other slots.
+    ``shredded``: parts whose keys were held here and are destroyed.
     """
 
     keys: Mapping[int, bytes] = field(repr=False)
     readers: Mapping[str, tuple[int, ...]]
-
-    def encode(self) -> bytes:
-        return encode(
-            {
-                "keys": {str(number): b64(key) for number, key in self.keys.items()},
-                "readers": [[name, list(parts)] for name, parts in self.readers.items()],
-            }
-        )
-
-    @classmethod
-    def decode(cls, data: bytes) -> Secrets:
-        body = decode_object(data)
-        keys, readers = body["keys"], body["readers"]
-        if not isinstance(keys, dict) or not isinstance(readers, list):
-            raise Malformed("stored part keys have another shape", code="secrets")
-        return cls(
-            {int(number): unb64(str(key), 32) for number, key in keys.items()},
-            dict(_reader(line) for line in readers),
-        )
+    shredded: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Wrapped:
-    """What EnvelopeRow keeps: ``secrets``, ``record_key``, ``epoch``."""
+    """What EnvelopeRow keeps: ``secrets``, ``epoch``."""
 
     secrets: bytes = field(repr=False)
-    record_key: bytes = field(repr=False)
     epoch: str
 
 
 @dataclass(frozen=True, slots=True)
 class RecordKey:
-    """A fresh record key and its wrapped form, made outside the transaction that will use it."""
+    """What the part keys of one message are stored under; got outside the transaction that will use it."""
 
-    key: bytes = field(repr=False)
-    sealed: bytes = field(repr=False)
-    epoch: str
-    mid: str
+    lasting: bytes = field(repr=False)
+    epoch: Epoch
+    month: str
+    record: str
 
     def wrap(self, secrets: Secrets) -> Wrapped:
+        """A part whose leaf is gone stays shredded: a message that comes once more, after a restore say,
+        must not bring back what a person had destroyed."""
+        content = [number for number in secrets.keys if number > ROUTING]
+        leaves = self.epoch.leaves(self.record, content)
+        shredded = secrets.shredded.union(content).difference(leaves)
         return Wrapped(
-            shred.wrap(self.key, secrets.encode(), context=f"bx/1/parts/{self.mid}"), self.sealed, self.epoch
+            _wrap(self.lasting, self.record, replace(secrets, shredded=shredded), leaves), self.month
         )
 
 
-def new_record_key(node: Node, mid: str, now: int) -> RecordKey:
-    key, moment = shred.new_key(), datetime.fromtimestamp(now, UTC)
-    epoch = f"{moment.year}-{moment.month:02}"
-    return RecordKey(key, shred.wrap(node.keys.epoch(epoch), key, context=_record(mid)), epoch, mid)
-
-
-def secrets_of(node: Node, row: EnvelopeRow) -> Secrets:
-    """Raises NotFound when the content has been shredded, Forged when a stored byte was changed."""
-    if not row.record_key:
-        raise NotFound(
-            "the content of this message is no longer held",
-            code="shredded",
-            remedy="ask the origin to send it again",
+def new_record_key(node: Holder, mid: str, side: Side, now: int) -> RecordKey:
+    """Raises Unavailable when this month was destroyed already: a clock that stands in the past."""
+    moment = datetime.fromtimestamp(now, UTC)
+    month = f"{moment.year}-{moment.month:02}"
+    epoch = node.keys.epoch(month, make=True)
+    if epoch.destroyed:
+        raise Unavailable(
+            f"the keys of {month} were destroyed for good: nothing more can be stored in that month",
+            code="epoch_destroyed",
+            remedy="set this machine's clock and keep it set with NTP",
         )
-    key = shred.unwrap(node.keys.epoch(row.epoch), row.record_key, context=_record(row.mid))
-    return Secrets.decode(shred.unwrap(key, row.secrets, context=f"bx/1/parts/{row.mid}"))
+    return RecordKey(node.keys.secret(LASTING), epoch, month, record_name(mid, side))
 
 
-def open_for(node: Node, row: EnvelopeRow, reader: str) -> JsonObject:
-    """PLAINTEXT: the sections that ``reader`` may see, merged. Raises NotFound, Forged, Malformed."""
+def record_name(mid: str, side: Side) -> str:
+    """What a record's place in its epoch is derived from."""
+    return f"{mid}/{side.value}"
+
+
+def secrets_of(node: Holder, row: EnvelopeRow) -> Secrets:
+    """Every part key that can still be had. Raises NotFound for a message stored without any, Forged when a
+    stored byte was changed."""
+    if not row.secrets:
+        raise _shredded()
+    record = record_name(row.mid, row.side)
+    body = decode_object(shred.unwrap(node.keys.secret(LASTING), row.secrets, context=_context(record)))
+    kept, hidden, readers, gone = (body.get(name) for name in ("keys", "parts", "readers", "shredded"))
+    if not (isinstance(kept, dict) and isinstance(hidden, dict)) or not (
+        isinstance(readers, list) and isinstance(gone, list)
+    ):
+        raise Malformed("stored part keys have another shape", code="secrets")
+    content = _numbered(hidden)
+    leaves = node.keys.epoch(row.epoch).leaves(record, content) if content else {}
+    shown = {number: shred.blind(leaf, content[number]) for number, leaf in leaves.items()}
+    shredded = frozenset(content).difference(leaves).union(n for n in gone if isinstance(n, int))
+    return Secrets(_numbered(kept) | shown, dict(_reader(line) for line in readers), shredded)
+
+
+def without(node: Holder, row: EnvelopeRow, secrets: Secrets, numbers: Collection[int]) -> bytes:
+    """The row's ``secrets`` without the keys to these parts."""
+    record = record_name(row.mid, row.side)
+    left = {number: key for number, key in secrets.keys.items() if number not in numbers}
+    leaves = node.keys.epoch(row.epoch).leaves(record, [number for number in left if number > ROUTING])
+    kept = replace(secrets, keys=left, shredded=secrets.shredded.union(numbers))
+    return _wrap(node.keys.secret(LASTING), record, kept, leaves)
+
+
+def _wrap(lasting: bytes, record: str, secrets: Secrets, leaves: Mapping[int, bytes]) -> bytes:
+    keys = secrets.keys
+    body: JsonObject = {
+        "keys": {str(number): b64(key) for number, key in keys.items() if number <= ROUTING},
+        "parts": {str(n): b64(shred.blind(leaf, keys[n])) for n, leaf in leaves.items()},
+        "readers": [[name, list(parts)] for name, parts in secrets.readers.items()],
+        "shredded": [*sorted(secrets.shredded)],
+    }
+    return shred.wrap(lasting, encode(body), context=_context(record))
+
+
+def open_for(node: Holder, row: EnvelopeRow, reader: str) -> JsonObject:
+    """PLAINTEXT: the sections that ``reader`` may see, merged, without those that were shredded. Raises
+    NotFound, Forged, Malformed."""
     secrets = secrets_of(node, row)
     if reader not in secrets.readers:
         raise NotFound("nothing in this message is for this agency", code="no_parts")
-    parsed = split(row.body)
-    return merge([_sections(node, parsed, secrets, number) for number in secrets.readers[reader]])
+    parsed, numbers = split(row.body), secrets.readers[reader]
+    held = [number for number in numbers if number not in secrets.shredded]
+    if numbers and not held:
+        raise _shredded()
+    return merge([_sections(node, parsed, secrets, number) for number in held])
 
 
-def open_parts(node: Node, row: EnvelopeRow) -> tuple[Secrets, Sequence[bytes]]:
-    """PLAINTEXT, to be sealed again at once: every part after part 0, in order, byte for byte."""
+def open_parts(node: Holder, row: EnvelopeRow) -> tuple[Secrets, Sequence[bytes]]:
+    """PLAINTEXT, to be sealed again at once: every part after part 0, in order, byte for byte. Raises
+    NotFound when one of them was shredded."""
     secrets = secrets_of(node, row)
+    if secrets.shredded:
+        raise _shredded()
     parsed = split(row.body)
     numbers = range(ROUTING, len(parsed.parts))
     return secrets, [open_part(parsed, n, secrets.keys[n], net=node.network.net) for n in numbers]
@@ -127,7 +178,7 @@ def write_sections(sections: JsonObject) -> bytes:
     return encode({"v": 1, "sections": sections})
 
 
-def _sections(node: Node, parsed: Parsed, secrets: Secrets, number: int) -> JsonObject:
+def _sections(node: Holder, parsed: Parsed, secrets: Secrets, number: int) -> JsonObject:
     if number not in secrets.keys:
         raise Forged("a part that was promised has no key", code="part_key")
     return read_sections(open_part(parsed, number, secrets.keys[number], net=node.network.net))
@@ -140,5 +191,17 @@ def _reader(line: Json) -> tuple[str, tuple[int, ...]]:
     raise Malformed("a stored reader has another shape", code="secrets")
 
 
-def _record(mid: str) -> str:
-    return f"bx/1/record/{mid}"
+def _numbered(values: JsonObject) -> dict[int, bytes]:
+    return {int(number): unb64(str(key), shred.KEY) for number, key in values.items()}
+
+
+def _context(record: str) -> str:
+    return f"bx/1/parts/{record}"
+
+
+def _shredded() -> NotFound:
+    return NotFound(
+        "the content of this message is no longer held",
+        code="shredded",
+        remedy="ask the origin to send it again",
+    )

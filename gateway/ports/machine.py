@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from gateway.core.envelope import Opener
 from gateway.core.notes import Signer
+from gateway.core.shred import Epoch
 
 
 class Clock(Protocol):
@@ -25,8 +26,9 @@ class Keys(Protocol):
     """The private keys this node holds: its own and those of the agencies it hosts.
 
     Contract: nothing it returns shows a secret in its repr. ``signer`` and ``opener`` raise Misconfigured
-    naming the principal when its key is not here. The epoch and the secrets are made on first use and never
-    change after that; they live outside the database and its backups (protocol 7).
+    naming the principal when its key is not here. Epochs and secrets live outside the database and its
+    backups (protocol 7). A secret never changes. An epoch only ever loses keys: what one process has taken
+    out of it no process can use after that call has returned, and no crash or race brings it back.
     """
 
     def principals(self) -> Collection[str]: ...
@@ -36,8 +38,21 @@ class Keys(Protocol):
         """The key of this area's log (protocol 8). Raises Misconfigured when it is not here."""
         ...
 
-    def epoch(self, month: str) -> bytes:
-        """The 32-byte key under which record keys of ``month`` ("2026-11") are wrapped."""
+    def epoch(self, month: str, *, make: bool = False) -> Epoch:
+        """The tree of keys of ``month`` ("2026-11") as it stands now. ``make``: begin it when there is none;
+        one that was destroyed stays destroyed. Raises Misconfigured ``epoch_missing`` when there is none."""
+        ...
+
+    def puncture(self, month: str, paths: Sequence[str]) -> None:
+        """Take these keys, and what lies below them, out of the epoch for good. May be repeated."""
+        ...
+
+    def destroy_epoch(self, month: str) -> None:
+        """Destroy every key of the month; it can never be made again. May be repeated."""
+        ...
+
+    def compact_epoch(self, month: str, live: Sequence[str]) -> None:
+        """Forget what none of the records at ``live`` needs; only for a month in which no more are made."""
         ...
 
     def secret(self, name: str) -> bytes:

@@ -118,9 +118,9 @@ class LegEvent:
 class EnvelopeRow:
     """The sealed bytes of one message, sent or received, and the keys to its parts, wrapped.
 
-    ``side`` ORIGIN: we sent it; DESTINATION: we received it. ``secrets`` is ``core.shred.wrap`` of the part
-    keys (and who may read which part) under the record key; ``record_key`` is that key wrapped under the
-    epoch key ``epoch``, which lives outside the database. Both empty when there is nothing to open later.
+    ``side`` ORIGIN: we sent it; DESTINATION: we received it. ``secrets``: who may read which part, and the
+    part keys, those of the content hidden under leaves of the month's ``epoch``, which is outside the
+    database (``flows.vault``). Both empty when there is nothing to open later.
     """
 
     mid: str
@@ -134,11 +134,19 @@ class EnvelopeRow:
     expires: int
     body: bytes = field(repr=False)
     secrets: bytes = field(repr=False, default=b"")
-    record_key: bytes = field(repr=False, default=b"")
     epoch: str = ""
     ref: str = ""
     version: int = 0
     created: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PunctureRow:
+    """Keys of an epoch that are recorded as destroyed and may still be in the key store: ``path`` and what is
+    below it, "" for all of the month. The row goes when the key store has forgotten them."""
+
+    epoch: str
+    path: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from gateway.ports.rows import (
     LooseRow,
     Outbound,
     OutboxRow,
+    PunctureRow,
     ReceiptRow,
     Side,
     SegmentRow,
@@ -162,6 +163,30 @@ class Transaction(Protocol):
         ``stream`` up to ``seq``. Returns how many. Those whose life has ended by ``now`` are left alone: a
         peer gives a gap up only when what was in it can be valid no more."""
         ...
+
+    # what is to be destroyed
+    def envelopes_of(self, ref: str, version: int | None = None) -> Sequence[EnvelopeRow]:
+        """Every message of a handover, sent and received, replies and those sealed again among them, oldest
+        first. ``version`` None: of every version."""
+        ...
+
+    def envelopes_in(self, epoch: str) -> Sequence[tuple[str, Side]]:
+        """(mid, side) of every message stored under an epoch, in ascending order."""
+        ...
+
+    def change_secrets(self, mid: str, side: Side, before: bytes, after: bytes) -> bool:
+        """Only where the row still has the secrets ``before``."""
+        ...
+
+    def put_puncture(self, row: PunctureRow) -> bool:
+        """Identity: all of it."""
+        ...
+
+    def punctures(self) -> Sequence[PunctureRow]:
+        """By epoch and path."""
+        ...
+
+    def drop_puncture(self, row: PunctureRow) -> None: ...
 
     # receipts
     def put_receipt(self, row: ReceiptRow) -> bool:

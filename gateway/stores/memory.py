@@ -26,6 +26,7 @@ from gateway.stores.memory_blobs import MemoryBlobs
 from gateway.stores.memory_handovers import MemoryHandovers
 from gateway.stores.memory_messages import MemoryMessages
 from gateway.stores.memory_records import MemoryRecords
+from gateway.stores.memory_shred import MemoryShred
 from gateway.stores.memory_tables import Tables
 from gateway.stores.memory_watch import MemoryWatch
 from gateway.stores.writer import closed
@@ -41,7 +42,7 @@ class Memory:
 
 
 class MemoryTransaction(
-    MemoryHandovers, MemoryMessages, MemoryAgencies, MemoryWatch, MemoryBlobs, MemoryRecords
+    MemoryHandovers, MemoryMessages, MemoryShred, MemoryAgencies, MemoryWatch, MemoryBlobs, MemoryRecords
 ):
     """Every table's part on one set of tables."""
 

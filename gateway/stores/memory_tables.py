@@ -25,6 +25,7 @@ from gateway.ports import (
     LegRow,
     LooseRow,
     OutboxRow,
+    PunctureRow,
     ReceiptRow,
     Side,
     SegmentRow,
@@ -48,6 +49,7 @@ class Tables:
     legs: dict[str, LegRow] = field(default_factory=dict)
     events: list[LegEvent] = field(default_factory=list)
     envelopes: dict[tuple[str, Side], EnvelopeRow] = field(default_factory=dict)
+    punctures: dict[tuple[str, str], PunctureRow] = field(default_factory=dict)
     streams: dict[tuple[str, bool], StreamRow] = field(default_factory=dict)
     gaps: dict[tuple[str, str, int], GapRow] = field(default_factory=dict)
     outbox: dict[str, OutboxRow] = field(default_factory=dict)

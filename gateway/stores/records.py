@@ -85,6 +85,7 @@ LEG_EVENT: Final = Record(ports.LegEvent, tables.leg_events)
 ENVELOPE: Final = Record(
     ports.EnvelopeRow, tables.envelopes, load={"side": ports.Side}, dump={"side": _plain}
 )
+PUNCTURE: Final = Record(ports.PunctureRow, tables.punctures)
 STREAM: Final = Record(ports.StreamRow, tables.streams, load={"outgoing": bool})
 GAP: Final = Record(ports.GapRow, tables.gaps)
 OUTBOX: Final = Record(

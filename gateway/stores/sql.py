@@ -44,6 +44,7 @@ from gateway.stores.sql_handovers import HandoverPart
 from gateway.stores.sql_messages import MessagePart
 from gateway.stores.sql_receipts import ReceiptPart
 from gateway.stores.sql_records import RecordPart
+from gateway.stores.sql_shred import ShredPart
 from gateway.stores.sql_watch import WatchPart
 from gateway.stores.statements import Statement
 from gateway.stores.writer import Outcome, Work, Writer, closed
@@ -62,7 +63,9 @@ _FATE: Final = Statement(
 )
 
 
-class SqlTransaction(HandoverPart, MessagePart, ReceiptPart, AgencyPart, WatchPart, BlobPart, RecordPart):
+class SqlTransaction(
+    HandoverPart, MessagePart, ShredPart, ReceiptPart, AgencyPart, WatchPart, BlobPart, RecordPart
+):
     """One transaction of one group (or one read): every table's part on one session."""
 
 

@@ -151,13 +151,17 @@ envelopes: Final = sa.Table(
     _int("expires"),
     _bytes("body"),
     _bytes("secrets"),
-    _bytes("record_key"),
     _text("epoch"),
     _text("ref"),
     _int("version"),
     _int("created"),
     _partial("ix_envelopes_received", "peer", "stream", "seq", where=RECEIVED, unique=True),
+    _partial("ix_envelopes_sent", "peer", "stream", "seq", where=SENT, unique=True),
+    _partial("ix_envelopes_ref", "ref", "version", where=sa.text("ref <> ''")),
+    _partial("ix_envelopes_epoch", "epoch", where=sa.text("epoch <> ''")),
 )
+
+punctures: Final = sa.Table("punctures", metadata, _text("epoch", key=True), _text("path", key=True))
 
 streams: Final = sa.Table(
     "streams",

@@ -24,8 +24,9 @@ from gateway.bootstrap import named
 from gateway.core.ceremony import Bundle
 from gateway.core.encoding import Json
 from gateway.core.entitlements import ENTITLEMENTS
+from gateway.core.shred import Epoch
 from gateway.core.trust import Network
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Misconfigured
 from gateway.flows import acknowledge, deliver, dispatch, receive, submit, sweep
 from gateway.flows.node import Caller, Node, Pace, Trust, Wake
 from gateway.flows.trust import join
@@ -264,6 +265,7 @@ class _Memory:
     def __init__(self, store: KeyStore) -> None:
         self._store = store
         self.made: dict[str, bytes] = {}
+        self.epochs: dict[str, Epoch] = {}
 
     def principals(self) -> Any:
         return self._store.principals()
@@ -277,8 +279,20 @@ class _Memory:
     def log_signer(self, area: str) -> Any:
         return self._store.log_signer(area)
 
-    def epoch(self, month: str) -> bytes:
-        return self.made.setdefault(f"epoch {month}", month.encode().ljust(32, b"."))
+    def epoch(self, month: str, *, make: bool = False) -> Epoch:
+        if month not in self.epochs and not make:
+            raise Misconfigured("no such epoch", code="epoch_missing")
+        root = month.encode().ljust(32, b".")
+        return self.epochs.setdefault(month, Epoch(root[::-1], {"": root}))
+
+    def puncture(self, month: str, paths: Sequence[str]) -> None:
+        self.epochs[month] = self.epoch(month).puncture(paths)
+
+    def destroy_epoch(self, month: str) -> None:
+        self.epochs[month] = Epoch.gone()
+
+    def compact_epoch(self, month: str, live: Sequence[str]) -> None:
+        self.epochs[month] = self.epoch(month).keep(live)
 
     def secret(self, name: str) -> bytes:
         return self.made.setdefault(f"secret {name}", name.encode().ljust(32, b"."))

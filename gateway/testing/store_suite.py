@@ -32,6 +32,7 @@ from gateway.testing.store_cases.log import LogCases
 from gateway.testing.store_cases.messages import MessageCases
 from gateway.testing.store_cases.receipts import ReceiptCases
 from gateway.testing.store_cases.records import RecordCases
+from gateway.testing.store_cases.shred import ShredCases
 from gateway.testing.store_cases.units import UnitCases
 from gateway.testing.store_cases.watch import WatchCases
 from gateway.testing.store_cases.witness import WitnessCases

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from gateway.core import ceremony, directory, encoding, envelope, kem, keys, notes, receipts, request, root
 from gateway.core.keys import CHEAP, Cost, IdentityKey, KemKey, KeyFile, SubkeyOpener
 from gateway.core.receipts import open_receipt
+from gateway.core.shred import Epoch
 from gateway.errors import GatewayError, Misconfigured, NotFound, Refused
 from gateway.flows import opening, receive, vault
 from gateway.flows.vault import open_for
@@ -123,7 +124,8 @@ async def test_114_secrets_in_repr_log_and_traceback(attack, folder):
         IdentityKey("n", seed), KemKey(seed, 0, 1), kem.DecapsulationKey(seed),
         SubkeyOpener("n", [KemKey(seed, 0, 1)]), KeyFile("n", "identity", "demo", seed),
         KeyStore.open(folder, WORDS, "demo"), vault.Secrets({1: seed}, {}),
-        vault.RecordKey(seed, seed, "2026-11", "m"), vault.Wrapped(seed, seed, "2026-11"),
+        vault.RecordKey(seed, Epoch(seed, {"": seed}), "2026-11", "m"), vault.Wrapped(seed, "2026-11"),
+        Epoch(seed, {"": seed}),
         envelope.Slot(0, bytes(32), (seed, seed)),
         envelope.Sealed(seed, "m", bytes(32), bytes(32), 0, (seed,)),
         envelope.Recipient("n", seed),
@@ -303,6 +305,6 @@ async def test_120_an_erased_section_leaves_log_and_receipts_verifying(attack):
 
 
 def _erased(tables, row):
-    gone = replace(row, secrets=b"", record_key=b"")
+    gone = replace(row, secrets=b"")
     tables.envelopes[row.mid, Side.DESTINATION] = gone
     return gone

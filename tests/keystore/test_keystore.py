@@ -154,25 +154,29 @@ def test_a_secret_has_a_plain_name(store, name):
 
 
 def test_epochs_and_secrets_are_made_once_and_stay(store, folder):
-    november, december = store.epoch("2026-11"), store.epoch("2026-12")
+    november, december = store.epoch("2026-11", make=True), store.epoch("2026-12", make=True)
     secret = store.secret("idempotency")
-    assert len({november, december, secret, store.secret("bodies")}) == 4
-    assert {len(key) for key in (november, december, secret)} == {32}
+    assert len({november.key(""), december.key(""), secret, store.secret("bodies")}) == 4
+    assert len({november.index, december.index}) == 2
     for each in (store, reopen(folder)):
         assert each.epoch("2026-11") == november
+        assert each.epoch("2026-11", make=True) == november
         assert each.secret("idempotency") == secret
 
 
 def test_a_store_that_is_open_already_reads_what_another_made(store, folder):
     other = reopen(folder)
-    assert other.epoch("2026-11") == store.epoch("2026-11")
+    assert other.epoch("2026-11", make=True) == store.epoch("2026-11")
     assert store.secret("idempotency") == other.secret("idempotency")
 
 
-def test_a_destroyed_epoch_is_gone(store, folder):
-    before = store.epoch("2026-11")
+def test_what_was_lost_is_not_taken_for_what_was_destroyed(store, folder):
+    """A month is begun only by whoever stores in it: whoever reads is told to look for the backup."""
+    store.epoch("2026-11", make=True)
     (folder / "epoch.2026-11.key").unlink()
-    assert reopen(folder).epoch("2026-11") != before
+    for each in (store, reopen(folder)):
+        assert "backup" in raises(Misconfigured, "epoch_missing", each.epoch, "2026-11").remedy
+        raises(Misconfigured, "epoch_missing", each.puncture, "2026-11", ["00"])
 
 
 def test_threads_that_race_get_one_key(store, folder):
@@ -181,7 +185,7 @@ def test_threads_that_race_get_one_key(store, folder):
 
     def make(each):
         together.wait()
-        found.append(each.epoch("2026-11"))
+        found.append(each.epoch("2026-11", make=True).key(""))
 
     threads = [threading.Thread(target=make, args=(each,)) for each in stores * 2]
     for thread in threads:
@@ -189,13 +193,13 @@ def test_threads_that_race_get_one_key(store, folder):
     for thread in threads:
         thread.join()
     assert len(found) == 8
-    assert set(found) == {reopen(folder).epoch("2026-11")}
+    assert set(found) == {reopen(folder).epoch("2026-11").key("")}
 
 
 def _make_epochs(folder, together, answer):
     mine = KeyStore.open(Path(folder), PASSPHRASE, "demo")
     together.wait(30)
-    answer.put([mine.epoch(f"2026-{month:02}") for month in range(1, 13)])
+    answer.put([mine.epoch(f"2026-{month:02}", make=True).key("") for month in range(1, 13)])
 
 
 def test_processes_that_race_get_one_key(store, folder):
@@ -207,7 +211,7 @@ def test_processes_that_race_get_one_key(store, folder):
     one, two = answer.get(timeout=60), answer.get(timeout=60)
     for process in processes:
         process.join(30)
-    assert one == two == [reopen(folder).epoch(f"2026-{month:02}") for month in range(1, 13)]
+    assert one == two == [reopen(folder).epoch(f"2026-{month:02}").key("") for month in range(1, 13)]
     assert len(set(one)) == 12
 
 
@@ -217,21 +221,21 @@ def test_the_loser_reads_what_the_winner_wrote(store, folder, monkeypatch):
 
     def late(path, data):
         monkeypatch.setattr(keystore, "write_private", write)
-        winner.epoch("2026-11")
+        winner.epoch("2026-11", make=True)
         write(path, data)
 
     monkeypatch.setattr(keystore, "write_private", late)
-    assert store.epoch("2026-11") == winner.epoch("2026-11") == reopen(folder).epoch("2026-11")
+    assert store.epoch("2026-11", make=True) == winner.epoch("2026-11") == reopen(folder).epoch("2026-11")
 
 
 def test_a_key_sealed_apart_is_not_guessed_at(store, folder, tmp_path):
     other = KeyStore.create(tmp_path / "other", PASSPHRASE, "demo")
-    other.epoch("2026-11")
+    theirs = other.epoch("2026-11", make=True)
     (tmp_path / "other" / "epoch.2026-11.key").rename(folder / "epoch.2026-11.key")
     with pytest.raises(Misconfigured) as caught:
-        store.epoch("2026-11")
+        store.epoch("2026-11", make=True)
     assert "restart" in caught.value.remedy
-    assert reopen(folder).epoch("2026-11") == other.epoch("2026-11")
+    assert reopen(folder).epoch("2026-11") == theirs
 
 
 # --- passphrase, environment, cost ------------------------------------------------------------------
@@ -265,7 +269,7 @@ def test_production_keys_are_dear(folder):
 
 
 def test_the_slow_step_is_done_once(store, folder, monkeypatch):
-    store.epoch("2026-11")
+    store.epoch("2026-11", make=True)
     asked = []
     derive = keys.derive
 
@@ -275,7 +279,7 @@ def test_the_slow_step_is_done_once(store, folder, monkeypatch):
 
     monkeypatch.setattr(keystore, "derive", counting)
     again = reopen(folder)
-    again.epoch("2026-12")
+    again.epoch("2026-12", make=True)
     again.add_kem(POLICE, 17, 27)
     assert len(asked) == 1
 
@@ -300,7 +304,7 @@ def test_a_broken_file_is_named(store, folder, content):
 
 
 def test_files_and_folder_are_the_owners_alone(store, folder):
-    store.epoch("2026-11")
+    store.epoch("2026-11", make=True)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
     assert all(path.name.endswith(".key") for path in folder.iterdir()), "nothing is left lying aside"
@@ -309,7 +313,7 @@ def test_files_and_folder_are_the_owners_alone(store, folder):
 def test_the_mode_does_not_depend_on_the_umask(store, folder):
     before = os.umask(0)
     try:
-        store.epoch("2026-11")
+        store.epoch("2026-11", make=True)
     finally:
         os.umask(before)
     assert stat.S_IMODE((folder / "epoch.2026-11.key").stat().st_mode) == 0o600
@@ -342,7 +346,7 @@ def test_a_pipe_does_not_hang_the_start(store, folder):
 
 def test_a_link_in_the_place_of_a_new_key_is_not_followed(store, folder, tmp_path):
     (folder / "epoch.2026-11.key").symlink_to(tmp_path / "elsewhere")
-    raises(Misconfigured, "key_unreadable", store.epoch, "2026-11")
+    raises(Misconfigured, "key_unreadable", store.epoch, "2026-11", make=True)
     assert not (tmp_path / "elsewhere").exists()
 
 
@@ -365,11 +369,11 @@ def test_a_disk_that_is_full_is_the_operators(store, folder, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    error = raises(Misconfigured, "key_unwritable", store.epoch, "2026-11")
+    error = raises(Misconfigured, "key_unwritable", store.epoch, "2026-11", make=True)
     assert "No space" in error.message
     monkeypatch.undo()
     assert sorted(folder.iterdir()) == before
-    assert len(store.epoch("2026-11")) == 32, "and it works when there is space again"
+    assert len(store.epoch("2026-11", make=True).key("")) == 32, "and it works when there is space again"
 
 
 def test_writing_is_durable_before_it_is_visible(folder, monkeypatch):

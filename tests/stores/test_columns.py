@@ -16,7 +16,7 @@ COLUMNS = {
     "blobs": "peer blob state sealed created owner media_type size hash key ref version destination sent",
     "checkpoints": "origin size root at note",
     "cosignatures": "origin size by root at line",
-    "envelopes": "mid side kind peer stream seq statement digest expires body secrets record_key epoch"
+    "envelopes": "mid side kind peer stream seq statement digest expires body secrets epoch"
     " ref version created",
     "gaps": "peer stream first last noticed asked alarmed",
     "handovers": "id ref version side origin destination urgency state submitted_by created updated",
@@ -28,6 +28,7 @@ COLUMNS = {
     "log": "n leaf nodes about",
     "loose": "origin via size root note at asked stream seq",
     "outbox": "id peer lane mid state due attempts created expires error stream seq",
+    "punctures": "epoch path",
     "receipts": "n id hash mid by state code at prev note peer ours leg ref version sent_in applied urgent",
     "settings": "name value",
     "streams": "peer outgoing stream seq head top at",

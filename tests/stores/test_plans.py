@@ -82,12 +82,23 @@ HOT: dict[str, Callable[[Transaction], object]] = {
     "blobs_by_state": lambda tx: (tx.sending_blobs(9), tx.unnamed_blobs(NOW, 9)),
     "blobs_stored": lambda tx: (tx.blobs_stored(peer=PEER), tx.blobs_stored(peer="", owner=POLICE)),
     "segments": lambda tx: (tx.segment(PEER, "b", 0), tx.segments(PEER, "b"), tx.drop_blob(PEER, "b")),
+    "accesses": lambda tx: tx.accesses(ref="HO-1"),
+    "shred": lambda tx: (tx.envelopes_in("2026-11"), tx.change_secrets("m", Side.ORIGIN, b"", b"x")),
+    "envelopes_of": lambda tx: (tx.envelopes_of("HO-1"), tx.envelopes_of("HO-1", 1)),
+    "token": lambda tx: tx.token(digest("t")),
+    "idempotency": lambda tx: tx.idempotency(digest("k")),
+}
 
 # A partial index read from end to end holds nothing but the rows that are asked for.
 _WHOLE = "receipts USING INDEX ix_receipts_unsent|blobs USING INDEX ix_blobs_sending|CONSTANT ROW"
 SLOW = re.compile(rf"\bSCAN (?!{_WHOLE})")
 # These find the legs of one handover or message, or the tasks of one leg: a handful, sorted in no time.
-FEW = ("sqlite_autoindex_legs_2 (ref=? AND version=?)", "ix_legs_mid (mid=?)", "ix_tasks_leg (leg=?)")
+FEW = (
+    "sqlite_autoindex_legs_2 (ref=? AND version=?)",
+    "ix_legs_mid (mid=?)",
+    "ix_tasks_leg (leg=?)",
+    "ix_envelopes_ref (",
+)
 
 
 @pytest.fixture(scope="module")

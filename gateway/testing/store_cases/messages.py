@@ -16,7 +16,6 @@ class MessageCases:
         row = envelope(
             body=bytes(range(256)),
             secrets=b"\x00s",
-            record_key=b"\xffk",
             epoch="2026-11",
             ref="HO-1",
             version=2,
