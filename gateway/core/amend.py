@@ -25,7 +25,7 @@ from dataclasses import replace
 from typing import Final
 
 from gateway.core.ceremony import Request, Roles, make_next_root
-from gateway.core.directory import MAX_OVERLAP, Directory, Retiring, open_directory
+from gateway.core.directory import MAX_OVERLAP, Directory, Retiring, open_directory, parse_principal
 from gateway.core.draft import Draft, admit, listed, open_for_change, root_of
 from gateway.core.encoding import Json, JsonObject, b64, decode_object, encode
 from gateway.core.keys import fingerprint_of
@@ -85,9 +85,9 @@ def replace_keys(draft: Draft, request: Request, *, expect: str, now: int, overl
             code="retiring_life",
             remedy="say --overlap 0 to 30 (days)",
         )
+    _check_alive(request, before)
     admitted = admit(draft, request, expect=expect, now=now, replacing=True)
     after = listed(admitted, now)
-    _check_new_keys(before, after)
     retiring: dict[str, Retiring] = {}
     for name, entry in after.principals.items():
         former = before.principals.get(name, entry)
@@ -105,9 +105,14 @@ def replace_keys(draft: Draft, request: Request, *, expect: str, now: int, overl
     return _checked(_retire(admitted, lasting), now)
 
 
-def _check_new_keys(before: Directory, after: Directory) -> None:
-    if (after.listed - before.listed) & frozenset(after.revoked):
-        raise NotAllowed("a revoked key does not come back", code="key_revoked", remedy="make a fresh key")
+def _check_alive(request: Request, before: Directory) -> None:
+    entries = [parse_principal(name, entry) for name, entry in request.principals.items()]
+    if any(key in before.revoked for entry in entries for key in entry.listed):
+        raise NotAllowed(
+            "a revoked key does not come back",
+            code="key_revoked",
+            remedy="ask for another with fresh keys",
+        )
 
 
 def _retire(draft: Draft, retiring: Mapping[str, Retiring]) -> Draft:

@@ -177,7 +177,7 @@ class Network:
         self.principal(principal)
         if self.suspended(principal, now):
             raise UnknownRecipient(
-                "this agency's key is suspended",
+                "its key is suspended",
                 code="suspended",
                 remedy="reach it by telephone; a suspension is over after three days at most",
             )
@@ -187,7 +187,7 @@ class Network:
         valid = [key for key in card.subkeys if key.start <= now < key.until] if card else []
         if not valid:
             raise UnknownRecipient(
-                "this agency has no valid key",
+                "it has no valid key",
                 code="no_valid_key",
                 remedy="its node must publish a fresh key card; until then reach the agency by telephone",
             )

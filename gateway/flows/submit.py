@@ -19,7 +19,7 @@ from gateway.core.envelope import Kind
 from gateway.core.states import HandoverState, LegState, advance_handover
 from gateway.core.trust import Network, Principal
 from gateway.errors import Conflict, GatewayError, InvalidDocument, NotAllowed, Problem, UnknownRecipient
-from gateway.flows import accounts, outgoing
+from gateway.flows import attachments, accounts, outgoing
 from gateway.flows.node import PRIORITY, Caller, Node, lane_for
 from gateway.flows.vault import ROUTING, write_sections
 from gateway.ports import AccessRow, HandoverRow, IdempotencyRow, LegRow, Side, Transaction
@@ -113,10 +113,10 @@ def check_reachable(network: Network, destination: str, now: int) -> None:
         network.sealing_key(network.node(destination).name, now)
     except UnknownRecipient as error:
         raise UnknownRecipient(
-            "the destination's node has no valid key",
+            f"the destination's node cannot be written to: {error.message}",
             code=error.code,
             field="/routing/destination/area_code",
-            remedy="its operators must publish a fresh key card; until then reach the area by telephone",
+            remedy=error.remedy,
         ) from None
 
 
@@ -158,6 +158,9 @@ async def submit(node: Node, caller: Caller, body: bytes, *, key: str) -> Submit
     repeat = _fingerprints(node, caller, key, body)
     try:
         judged = judge(node, body, now=now, caller=caller)
+        named = await _attached(node, caller, judged) if attachments.mentioned(body) else None
+        if named:
+            judged = replace(judged, parts=attachments.fill(judged.parts, named))
         legs = _legs(node, judged, caller, now)
         sending = _seal(node, judged, legs, now)
     except GatewayError:
@@ -171,6 +174,9 @@ async def submit(node: Node, caller: Caller, body: bytes, *, key: str) -> Submit
         if done := _earlier(tx, repeat):
             return done
         _record(tx, judged, legs, caller, now)
+        if named:
+            message = judged.document.message
+            attachments.carry(tx, named, message.handover_id, message.version, judged.destination)
         sealed = outgoing.store(tx, node, sending, now)
         for leg in legs:
             tx.put_leg(replace(leg, mid=sealed.mid))
@@ -181,8 +187,16 @@ async def submit(node: Node, caller: Caller, body: bytes, *, key: str) -> Submit
         return Submitted(message.handover_id, message.version, HandoverState.ISSUED)
 
     submitted = await node.store.write(work)
+    if named:
+        node.wake.attachments.set()
     node.wake.outbox[sending.lane].set()
     return submitted
+
+
+async def _attached(node: Node, caller: Caller, judged: Judged) -> attachments.Named | None:
+    """The uploads that the document names; None when it names none."""
+    named = await attachments.find(node, caller, to_document(judged.document))
+    return named if named.rows else None
 
 
 @dataclass(frozen=True, slots=True)
