@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from gateway.client.http import Connection
 from gateway.client.opening import AgencyKeys, Entry, Opened, Sealed, open_parcel, read_entry, read_sealed
+from gateway.client.signing import Link
 from gateway.core.encoding import Json, JsonObject, encode, unb64
-from gateway.core.receipts import Receipt
 from gateway.core.trust import Network
 from gateway.errors import Malformed, Misconfigured
 
@@ -71,13 +71,17 @@ class Client:
 
     async def open(self, parcel: str) -> Opened:
         """PLAINTEXT of one parcel, verified. Raises Refused of any kind."""
-        return open_parcel(await self.fetch(parcel), self.network, self.keys, self._now())
+        return self.opened(await self.fetch(parcel))
+
+    def opened(self, sealed: Sealed) -> Opened:
+        """The same for one that was fetched before."""
+        return open_parcel(sealed, self.network, self.keys, self._now())
 
     async def settle(self, parcel: str, code: str = "") -> None:
         """This agency has a parcel that takes no receipt; or cannot take it, for the reason ``code``."""
         await self._line.post(f"/v1/relay/{parcel}/settled", encode({"code": code}))
 
-    async def bring_receipts(self, leg: str, receipts: Sequence[Receipt]) -> str:
+    async def bring_receipts(self, leg: str, receipts: Sequence[Link]) -> str:
         """On their way to the origin when this returns; the leg's state then. The same again is no error."""
         notes: list[Json] = [receipt.note.decode() for receipt in receipts]
         return str((await self._line.post(f"/v1/relay/{leg}/receipts", encode({"receipts": notes})))["state"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from gateway.client.opening import AgencyKeys
 from gateway.core.encoding import JsonObject
@@ -29,6 +30,17 @@ LIFE = MAX_LIFE - 300
 """Seconds: the longest that a message may live, less what this clock and the node's may differ by."""
 
 
+class Link(Protocol):
+    """What of a signed receipt the next one and its bringer need; a ``core.receipts.Receipt`` is one."""
+
+    @property
+    def state(self) -> str: ...
+    @property
+    def hash(self) -> bytes: ...
+    @property
+    def note(self) -> bytes: ...
+
+
 def sign(
     keys: AgencyKeys,
     net: bytes,
@@ -36,7 +48,7 @@ def sign(
     state: str,
     *,
     at: int,
-    prev: Receipt | None = None,
+    prev: Link | None = None,
     code: str = "",
     parts: Sequence[int] = (),
     reply: bytes | None = None,
@@ -55,7 +67,7 @@ def sign(
     )
 
 
-def state_of(chain: Sequence[Receipt]) -> LegState:
+def state_of(chain: Sequence[Link]) -> LegState:
     """Where a leg stands by its agency's own receipts. Raises Conflict for a chain that no table allows."""
     state = LegState.DELIVERED
     for receipt in chain:
@@ -67,7 +79,7 @@ def answer_notes(
     keys: AgencyKeys,
     net: bytes,
     about: About,
-    chain: Sequence[Receipt],
+    chain: Sequence[Link],
     answer: Acknowledgement,
     *,
     at: int,
@@ -75,22 +87,20 @@ def answer_notes(
 ) -> list[Receipt]:
     """The receipts that an answer takes, with the steps it implies. Raises Conflict when the table has no
     such step from where the leg stands."""
-    target, made = RECEIPT_OF[answer.state], list(chain[-1:])
-    fresh = []
+    target, last = RECEIPT_OF[answer.state], (chain[-1] if chain else None)
+    fresh: list[Receipt] = []
     for step in path(state_of(chain), target):
-        last = step == target
-        code = answer.reason_code.value if answer.reason_code and last else ""
+        final = step == target
         receipt = sign(
             keys,
             net,
             about,
             step,
             at=at,
-            prev=made[-1] if made else None,
-            code=code,
-            reply=reply if last else None,
+            prev=fresh[-1] if fresh else last,
+            code=answer.reason_code.value if answer.reason_code and final else "",
+            reply=reply if final else None,
         )
-        made.append(receipt)
         fresh.append(receipt)
     return fresh
 

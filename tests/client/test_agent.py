@@ -1,0 +1,398 @@
+"""The agent at work: there and back, crashes at every step, adapters that fail, subkeys that are renewed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from gateway.core.ceremony import make_card
+from gateway.core.rotation import Pace
+from gateway.errors import Conflict, NotFound, Rejected, Unavailable
+from gateway.flows import relay
+from gateway.flows.trust import trust_of
+from gateway.flows.vault import secrets_of
+from gateway.ports import Parcel, Task
+from gateway.testing.boroughs import sections
+from gateway.testing.own_key import signer_of
+
+
+async def test_the_whole_way_there_and_back(side: Any) -> None:
+    agent = await side.ready()
+    ref = await side.send()
+    assert await agent.turn() == 1
+    ((key, view),) = side.desk.given
+    leg = await side.leg(ref)
+    assert (key, view.kind, view.principal) == (f"notification-{leg.id}", Parcel.NOTIFICATION, leg.principal)
+    assert sections(view)["core"]["family_name"] == "EXAMPLE"
+    answer = side.reply(leg.id, reason_text="CanaryZebulonQuux")
+    await agent.take_answer(answer)
+    assert (answer.settled, answer.refused) == (1, [])
+    await side.world.settle()
+    ours = await side.leg(ref, side.world.hackney)
+    assert (ours.state, bool(ours.opened)) == ("ACCEPTED", True)
+    kept = await side.receipts(ref)
+    assert [row.state for row in kept] == ["opened", "acknowledged", "accepted"]
+    assert all(row.applied for row in kept)
+    told = side.world.hackney.desks["police"].given
+    (words,) = [view for _, view in told if view.kind is Parcel.REPLY]
+    assert words.content["reply"]["reason_text"] == "CanaryZebulonQuux"
+    assert await agent.turn() == 0
+
+
+async def test_nothing_of_the_content_is_in_its_state_or_the_nodes_keys(side: Any) -> None:
+    agent = await side.ready()
+    ref = await side.send()
+    await agent.turn()
+    leg = await side.leg(ref)
+    await agent.take_answer(side.reply(leg.id, reason_text="CanaryZebulonQuux"))
+    written = b"".join(path.read_bytes() for path in side.folder.iterdir() if path.name != "network.json")
+    assert b"EXAMPLE" not in written
+    assert b"CanaryZebulonQuux" not in written
+    assert {path.stat().st_mode & 0o077 for path in side.folder.iterdir()} == {0}
+    row = await side.node.store.read(lambda tx: tx.envelope(leg.mid))
+    assert leg.principal not in secrets_of(side.node, row).readers
+
+
+async def test_news_and_replies_are_delivered_and_settled(document: Any, side: Any) -> None:
+    """Bexley's police is told that its answer is late, as a hosted agency is."""
+    agent = await side.ready()
+    ref = await side.send(document)
+    await agent.turn()
+    side.world.clock.advance(40 * 86_400)
+    await side.world.bexley.turn()
+    assert await agent.turn() >= 1
+    news = [view for _, view in side.desk.given if view.kind is Parcel.STATUS]
+    assert {view.content["event"] for view in news} <= {"overdue_acknowledge", "overdue_decide"}
+    assert news
+    waiting = await side.node.store.read(lambda tx: relay.waiting(tx, agent.principal, 50))
+    assert not waiting
+    assert (await side.leg(ref)).state == "DELIVERED"
+
+
+class Killed(BaseException):
+    """The process is gone here."""
+
+
+CRASHES = ["deliver", "keep-given", "keep-signed", "bring", "brought"]
+
+
+@pytest.mark.parametrize("where", CRASHES)
+async def test_killed_on_the_way_in_it_delivers_under_one_key_and_signs_once(
+    side: Any, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    agent = await side.ready()
+    ref = await side.send()
+    _kill(agent, side, where)
+    with pytest.raises(Killed):
+        await agent.turn()
+    side.desk.__dict__.pop("deliver", None)
+    agent = side.another()
+    await agent.resume()
+    await agent.turn()
+    await side.world.settle()
+    assert set(side.desk.keys) == {f"notification-{(await side.leg(ref)).id}"}
+    assert [row.state for row in await side.receipts(ref)] == ["opened"]
+    assert (await side.leg(ref, side.world.hackney)).opened
+    await agent.take_answer(side.reply((await side.leg(ref)).id))
+    await side.world.settle()
+    assert (await side.leg(ref, side.world.hackney)).state == "ACCEPTED"
+
+
+def _kill(agent: Any, side: Any, where: str) -> None:
+    """Let the process die at one step."""
+
+    async def dead(*_: Any, **__: Any) -> Any:
+        raise Killed
+
+    kept = agent.records.keep
+    counted = {"keep-given": 1, "keep-signed": 2}
+
+    def keep(record: Any) -> None:
+        kept(record)
+        counted[where] -= 1
+        if not counted[where]:
+            raise Killed
+
+    real = agent.client.bring_receipts
+
+    async def brought(*args: Any) -> Any:
+        await real(*args)
+        raise Killed
+
+    match where:
+        case "deliver":
+            side.desk.deliver = dead
+        case "keep-given" | "keep-signed":
+            agent.records.keep = keep
+        case "bring":
+            agent.client.bring_receipts = dead
+        case "brought":
+            agent.client.bring_receipts = brought
+
+
+ANSWER_CRASHES = ["before words", "after words", "before receipts", "after receipts"]
+
+
+@pytest.mark.parametrize("where", ANSWER_CRASHES)
+async def test_killed_while_answering_the_answer_is_signed_once_and_its_words_go_once(
+    side: Any, where: str
+) -> None:
+    agent = await side.ready()
+    ref = await side.send()
+    await agent.turn()
+    leg = (await side.leg(ref)).id
+    name = "bring_words" if "words" in where else "bring_receipts"
+    real = getattr(agent.client, name)
+
+    async def dying(*args: Any) -> Any:
+        if where.startswith("after"):
+            await real(*args)
+        raise Killed
+
+    setattr(agent.client, name, dying)
+    with pytest.raises(Killed):
+        await agent.take_answer(side.reply(leg, reason_text="words"))
+    agent = side.another()
+    await agent.upkeep()
+    await agent.resume()
+    answer = side.reply(leg, reason_text="words")
+    await agent.take_answer(answer)
+    assert (answer.settled, answer.refused) == (1, [])
+    await side.world.settle()
+    assert [row.state for row in await side.receipts(ref)] == ["opened", "acknowledged", "accepted"]
+    told = side.world.hackney.desks["police"].given
+    assert len([key for key, view in told if view.kind is Parcel.REPLY]) == 1
+
+
+async def test_a_lost_state_is_taken_up_from_what_the_node_has(side: Any) -> None:
+    agent = await side.ready()
+    ref = await side.send()
+    await agent.turn()
+    leg = (await side.leg(ref)).id
+    for path in side.folder.iterdir():
+        path.unlink()
+    agent = side.another()
+    await agent.upkeep()
+    await agent.take_answer(side.reply(leg))
+    await side.world.settle()
+    assert [row.state for row in await side.receipts(ref)] == ["opened", "acknowledged", "accepted"]
+
+
+async def test_a_state_older_than_the_nodes_forks_no_chain(side: Any) -> None:
+    agent = await side.ready()
+    ref = await side.send()
+    await agent.turn()
+    leg = (await side.leg(ref)).id
+    backup = {path.name: path.read_bytes() for path in side.folder.iterdir()}
+    await agent.take_answer(side.reply(leg, "RECEIVED"))
+    for name, data in backup.items():
+        (side.folder / name).write_bytes(data)
+    agent = side.another()
+    await agent.upkeep()
+    answer = side.reply(leg)
+    with pytest.raises(Unavailable) as behind:
+        await agent.take_answer(answer)
+    assert behind.value.code == "state_behind"
+    await agent.take_answer(answer)
+    await side.world.settle()
+    assert [row.state for row in await side.receipts(ref)] == ["opened", "acknowledged", "accepted"]
+
+
+async def test_an_adapter_that_is_away_is_called_again_later_with_the_same_key(side: Any) -> None:
+    agent = await side.ready()
+    ref = await side.send()
+    side.desk.fail = [Unavailable("away", code="away")] * 2
+    for _ in range(3):
+        await agent.turn()
+    assert side.desk.keys == [f"notification-{(await side.leg(ref)).id}"]
+
+
+async def test_what_an_adapter_refuses_is_held_at_the_node_for_a_person(side: Any) -> None:
+    agent = await side.ready()
+    ref = await side.send()
+    side.desk.fail = [Rejected("not this", code="bad_parcel")]
+    await agent.turn()
+    leg = await side.leg(ref)
+    task = await side.node.store.read(lambda tx: tx.task(f"notification-{leg.id}"))
+    assert (task.state, task.error) == (Task.HELD, "bad_parcel")
+    assert await agent.turn() == 0
+    assert not await side.receipts(ref)
+
+
+async def test_a_bug_in_a_profile_is_one_parcels_affair(side: Any) -> None:
+    class Breaking:
+        agency = "POLICE"
+
+        def present(self, view: Any, leg: Any) -> Any:
+            raise KeyError(view["core"]["family_name"])
+
+    agent = await side.ready()
+    agent.profile = Breaking()
+    ref = await side.send()
+    await agent.turn()
+    leg = await side.leg(ref)
+    task = await side.node.store.read(lambda tx: tx.task(f"notification-{leg.id}"))
+    assert (task.state, task.error) == (Task.HELD, "adapter_fault")
+
+
+async def test_a_slow_adapter_is_called_again(side: Any) -> None:
+    agent = await side.ready()
+    agent.timing = type(agent.timing)(wait=0, pause=0.0, adapter=0.01)
+    await side.send()
+    real = side.desk.deliver
+
+    async def slow(*_: Any, **__: Any) -> Any:
+        await asyncio.sleep(60)
+
+    side.desk.deliver = slow
+    await agent.turn()
+    side.desk.deliver = real
+    await agent.turn()
+    assert len(side.desk.given) == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "more", "code"),
+    [
+        ("ACCEPTED", {}, "not_opened"),
+        ("COMPLETED", {}, "illegal_transition"),
+    ],
+)
+async def test_what_cannot_be_answered_now_is_refused_and_nothing_is_signed(
+    side: Any, state: str, more: dict[str, str], code: str
+) -> None:
+    agent = await side.ready()
+    ref = await side.send()
+    answer = side.reply((await side.leg(ref)).id, state, **more)
+    await agent.take_answer(answer)
+    assert answer.refused == [code]
+    await side.world.settle()
+    assert not await side.receipts(ref)
+    assert not [key for key in side.world.hackney.desks["police"].keys if key.startswith("reply")]
+
+
+async def test_it_can_be_returned_unread(side: Any) -> None:
+    agent = await side.ready()
+    ref = await side.send()
+    answer = side.reply((await side.leg(ref)).id, "RETURNED", reason_code="WRONG_AREA")
+    await agent.take_answer(answer)
+    await side.world.settle()
+    assert (answer.settled, (await side.leg(ref, side.world.hackney)).state) == (1, "RETURNED")
+
+
+async def test_the_same_answer_again_is_a_repetition_and_other_words_are_none(side: Any) -> None:
+    agent = await side.ready()
+    ref = await side.send()
+    await agent.turn()
+    leg = (await side.leg(ref)).id
+    for _ in range(2):
+        answer = side.reply(leg, reason_text="first")
+        await agent.take_answer(answer)
+        assert (answer.settled, answer.refused) == (1, [])
+    answer = side.reply(leg, reason_text="second")
+    await agent.take_answer(answer)
+    assert answer.refused == ["answered_otherwise"]
+    await side.world.settle()
+    assert [row.state for row in await side.receipts(ref)] == ["opened", "acknowledged", "accepted"]
+
+
+@pytest.mark.parametrize("leg", ["ab" * 16, "../../etc/passwd", ""])
+async def test_an_answer_to_no_leg_of_ours_is_refused(side: Any, leg: str) -> None:
+    agent = await side.ready()
+    answer = side.reply(leg)
+    await agent.take_answer(answer)
+    assert answer.refused[0] in {"no_leg", "no_parcel"}
+
+
+async def test_another_agencys_leg_is_not_answered(side: Any) -> None:
+    agent = await side.ready()
+    ref = await side.send()
+    housing = (await side.world.bexley.legs(ref))["housing"]
+    answer = side.reply(housing.id, "RETURNED", reason_code="WRONG_AREA")
+    await agent.take_answer(answer)
+    assert answer.refused == ["no_parcel"]
+
+
+# --- subkeys ----------------------------------------------------------------------------------------
+
+
+async def test_a_fresh_subkey_every_week_and_the_node_learns_its_card(side: Any) -> None:
+    agent = await side.ready()
+    assert len(side.store.made) == 1
+    side.world.clock.advance(7 * 86_400)
+    await agent.upkeep()
+    await agent.upkeep()
+    assert len(side.store.made) == 2
+    cards = await side.node.store.read(lambda tx: tx.trust("keycard", agent.principal))
+    assert cards[-1].version == side.world.clock.now()
+    assert len(cards) == 2
+
+
+async def test_what_is_sealed_to_the_new_subkey_opens(side: Any, document: Any) -> None:
+    agent = await side.ready()
+    agent.timing = type(agent.timing)(wait=0, pause=0.0, subkeys=Pace(every=600))
+    side.world.clock.advance(600)
+    await agent.upkeep()
+    (card,) = (await side.node.store.read(lambda tx: tx.trust("keycard", agent.principal)))[-1:]
+    node, now = side.world.hackney.node, side.world.clock.now()
+    await node.store.write(lambda tx: tx.put_trust(card))
+    newer = await node.store.read(lambda tx: trust_of(tx, now))
+    node.trust.network, node.trust.marks = newer.network, newer.marks
+    assert node.network.sealing_key(agent.principal, now) == side.store.made[-1].public
+    await side.send(document)
+    await agent.turn()
+    assert len(side.desk.given) == 1
+
+
+async def test_a_card_that_goes_back_or_is_anothers_is_not_kept(side: Any) -> None:
+    agent = await side.ready()
+    net, now = side.node.network.net, side.world.clock.now()
+    for signer, version, code in (
+        (agent.client.keys.signer, now - 7200, "card_rollback"),
+        (agent.client.keys.signer, now + 1000, "card_time"),
+        (signer_of("E09000004/housing"), now + 1, "card_principal"),
+    ):
+        note = make_card(signer, side.store.made, net=net, version=version)
+        with pytest.raises((Conflict, Rejected)) as refused:
+            await agent.client.bring_card(note)
+        assert refused.value.code == code
+
+
+# --- running ----------------------------------------------------------------------------------------
+
+
+async def test_running_it_delivers_what_comes_and_stops_when_told(side: Any) -> None:
+    agent = side.agent
+    agent.timing = type(agent.timing)(wait=1, pause=0.01)
+    async with agent.running():
+        ref = await side.send()
+        for _ in range(300):
+            if (await side.leg(ref)).opened:
+                break
+            await asyncio.sleep(0.01)
+    assert (await side.leg(ref)).opened
+    assert len(side.desk.given) == 1
+
+
+async def test_a_node_that_is_away_is_waited_for(side: Any) -> None:
+    agent = side.agent
+    real, calls = agent.client.refresh, []
+
+    async def away() -> Any:
+        calls.append(1)
+        if len(calls) < 3:
+            raise Unavailable("away", code="node_away")
+        return await real()
+
+    agent.client.refresh = away
+    async with agent.running():
+        assert len(calls) == 3
+
+
+async def test_no_such_leg_raises_not_found_for_the_library_too(side: Any) -> None:
+    client = side.client()
+    await client.refresh()
+    with pytest.raises(NotFound):
+        await client.open("notification-" + "ab" * 16)
