@@ -21,7 +21,7 @@ from gateway.core.notes import sign_note
 from gateway.core.root import network_id
 from gateway.errors import Expired, Forged, Malformed, Unavailable, UnknownRecipient, Unsupported, Untrusted
 from gateway.flows import outgoing
-from gateway.flows.trust import join, trust_of
+from gateway.flows.trust import join, take_suspension, trust_of
 from gateway.stores import MEMORY, open_store
 
 NOW, DAY = 1_800_000_000, 86_400
@@ -322,6 +322,59 @@ async def test_101_expired_root(fresh, papers):
     await fresh.refuses(Expired, "root_future", now=NOW - 11 * DAY)
     long = papers.root(put("expires", NOW + 400 * DAY))
     await fresh.refuses(Expired, "root_life", roots=[long])
+
+
+async def test_102_suspension_too_long_or_by_an_outsider(node, papers, attack):
+    """None is kept, so nothing is stopped; the right one is, and its key comes back by itself."""
+
+    def note(*, by=KEEPERS[0], of=POLICE, hours=72, more=0, net=None, at=NOW):
+        body = {
+            "v": 1, "net": b64(net or papers.net), "key": b64(key(of).public), "created": at,
+            "until": at + hours * 3600 + more, "reason": "lost",
+        }  # fmt: skip
+        return sign_note("bx/1/suspend", body, [by])
+
+    async def take(told, now=NOW):
+        return await node.store.write(lambda tx: take_suspension(tx, told, now))
+
+    async def view(now):
+        return (await node.store.read(lambda tx: trust_of(tx, now))).network
+
+    before = node.store.memory.tables.copy().trust
+    for told, error, code in (
+        (note(more=1), Expired, "suspension_life"),
+        (note(net=bytes(32)), Forged, "suspension_net"),
+        (note(at=NOW + 121), Expired, "suspension_future"),
+        (note(at=NOW - 72 * 3600), Expired, "suspension_over"),
+        (note(by=key("dir-1#2")), Untrusted, "unknown_key"),
+        (note(by=ROOTS[0]), Untrusted, "unknown_key"),
+        (note(by=key("E09000033/node")), Untrusted, "unknown_key"),
+        (note(by=key(f"{HACKNEY}/police")), Untrusted, "suspension_signer"),
+        (note(of="dir-2"), Untrusted, "suspension_key"),
+        (note(of="root-1"), Untrusted, "suspension_key"),
+    ):
+        with attack.refused(error, code):
+            await take(told)
+    assert node.store.memory.tables.copy().trust == before
+    for by in (*KEEPERS, key(POLICE)):
+        await take(note(by=by))
+    assert (await view(NOW)).suspended(POLICE, NOW)
+    end = NOW + 72 * 3600
+    for now, stopped in ((NOW, True), (end - 1, True), (end, False)):
+        assert (await view(now)).suspended(POLICE, now) is stopped
+
+
+async def test_098_stolen_keys_of_the_first_root_cannot_go_round_the_second(node, papers):
+    """They can sign another second root and a third, a longer chain than the node has."""
+    new = key("root-8"), key("root-9")
+    second = papers.root(version=2, roots=new, by=(*ROOTS[:2], *new))
+    await node.join(roots=[papers.first, second])
+    stolen = [papers.root(version=version) for version in (2, 3, 4)]
+    for count in (2, 3):
+        roots = [papers.first, *stolen[:count]]
+        await node.refuses(Forged, "root_equivocation", roots=roots)
+    third = papers.root(version=3, roots=new, by=new)
+    assert (await node.join(roots=[papers.first, second, third])).root.version == 3
 
 
 async def test_103_key_card_rolled_back_expired_foreign_revoked_or_weaker(node, papers, attack):

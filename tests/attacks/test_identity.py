@@ -14,9 +14,19 @@ from nacl.signing import VerifyKey
 
 from gateway.core import directory, kem, notes
 from gateway.core.keys import IdentityKey
-from gateway.errors import Forged, Malformed, NotForUs, Refused, Untrusted
+from gateway.core.suspension import make_suspension
+from gateway.errors import (
+    Forged,
+    Malformed,
+    NotForUs,
+    Refused,
+    Unavailable,
+    UnknownRecipient,
+    Untrusted,
+)
+from gateway.flows.trust import refresh_trust, take_suspension
 from gateway.testing.boroughs import HACKNEY
-from keys_example import unlocked
+from keys_example import SIGNER, unlocked
 
 VECTORS = Path(__file__).parents[3] / "shared" / "vectors" / "ed25519-edge-cases.json"
 ORDER = 2**252 + 27742317777372353535851937790883648493
@@ -91,6 +101,127 @@ async def test_037_a_revoked_and_a_replaced_key(attack, directory_says):
         directory_says(**changes)
         await attack.garbage(attack.insider().seal(), Untrusted, "unknown_key")
         await attack.garbage(early.seal(), Untrusted, "unknown_key")
+
+
+async def stop(borough, name, *, hours=1, signer=None):
+    """One directory signer's suspension of a principal has come to this borough's node."""
+    node, now = borough.node, borough.node.clock.now()
+    note = make_suspension(
+        signer or unlocked("network").named_signer(SIGNER, "directory"),
+        net=node.network.net,
+        key=node.network.principal(name).sign,
+        created=now,
+        until=now + hours * 3600,
+        reason="suspected_theft",
+    )
+    found = await node.store.write(lambda tx: take_suspension(tx, note, now))
+    assert await refresh_trust(node, lambda _: None)
+    return found
+
+
+async def test_038_what_a_suspended_key_signed_is_held_and_counts_when_it_is_over(attack):
+    """Its sender is told nothing and sends it again; the same bytes are taken after the suspension."""
+    world, node = attack.world, attack.node
+    found = await stop(world.bexley, NODE)
+    alarms = await node.store.read(lambda tx: tx.alarms())
+    assert [(row.code, row.peer, row.subject) for row in alarms] == [
+        ("key_suspended", HACKNEY, found.key.hex())
+    ]
+    envelope = attack.insider().seal()
+    await attack.evidence(envelope, "suspended")
+    assert not world.broker.quarantined(attack.node.area)
+    await attack.garbage(attack.insider(signer=IdentityKey.generate(NODE)).seal(), Untrusted, "unknown_key")
+    world.clock.advance(3599)
+    before = attack.dump()["envelopes"]
+    await attack.publish(envelope)
+    assert attack.dump()["envelopes"] == before
+    world.clock.advance(1)
+    await attack.welcome(envelope)
+
+
+async def test_038_a_real_handover_waits_out_its_senders_suspension(attack):
+    world = attack.world
+    await stop(world.bexley, NODE)
+    ref = (await world.hackney.submit(attack.example())).ref
+    await world.settle()
+    assert {leg.state for leg in (await world.hackney.legs(ref)).values()} == {"TRANSMITTED"}
+    assert not attack.handed()
+    for _ in range(10):  # the outbox sends it again with growing pauses
+        world.clock.advance(900)
+        await world.settle()
+    assert {leg.state for leg in (await world.hackney.legs(ref)).values()} == {"DELIVERED"}
+    held = await attack.node.store.read(lambda tx: tx.held(99))
+    assert [row.code for row in held] == ["suspended"]
+    mid = (await world.hackney.legs(ref))["police"].mid
+    assert await attack.answers(mid) == [("received", "")]
+
+
+async def test_038_nothing_is_sealed_to_a_suspended_principal(attack):
+    hackney, world = attack.world.hackney, attack.world
+    for principal, field in (
+        (attack.POLICE, "/routing/recipients/"),
+        (attack.NODE, "/routing/destination/area_code"),
+    ):
+        await stop(hackney, principal)
+        before = attack.dump(hackney)
+        with attack.refused(UnknownRecipient, "suspended") as caught:
+            await hackney.submit(attack.example())
+        assert caught.value.field.startswith(field)
+        assert "telephone" in caught.value.remedy
+        assert attack.dump(hackney) == before
+        world.clock.advance(3600)
+    assert (await hackney.submit(attack.example())).ref
+
+
+async def test_038_a_node_that_is_suspended_sends_nothing(attack):
+    hackney = attack.world.hackney
+    await stop(hackney, NODE)
+    with attack.refused(Unavailable, "suspended"):
+        await hackney.submit(attack.example())
+    assert not attack.dump(hackney)["outbox"]
+    attack.world.clock.advance(3600)
+    assert (await hackney.submit(attack.example())).ref
+
+
+async def test_038_an_agencys_answers_wait_out_its_suspension(attack):
+    """Sent now they would be refused, and the next in their chain would wait for them for ever."""
+    world, told = attack.world, await attack.delivered()
+    await stop(world.bexley, attack.POLICE)
+    leg = (await world.hackney.legs(told.ref))["police"].id
+    await world.bexley.answer("police", leg)
+    await world.settle()
+    assert (await world.hackney.legs(told.ref))["police"].state == "DELIVERED"
+    world.clock.advance(3600)
+    await world.settle()
+    assert (await world.hackney.legs(told.ref))["police"].state == "ACCEPTED"
+
+
+async def test_038_a_receipt_by_a_suspended_key_moves_nothing(attack):
+    told = await attack.delivered()
+    hackney = attack.world.hackney
+    await stop(hackney, attack.POLICE)
+    before = attack.dump(hackney)
+    notes = []
+    for role in ("police", "housing"):
+        chain = await hackney.node.store.read(
+            lambda tx, r=role: tx.receipts(mid=told.mid, by=f"{attack.node.area}/{r}")
+        )
+        notes.append(attack.receipt(told, by=role, prev=chain[-1].hash))
+    await attack.send_receipts(*notes)
+    after = attack.dump(hackney)
+    fresh = [row for key, row in after["receipts"].items() if key not in before["receipts"]]
+    assert [row.by for row in fresh] == [attack.HOUSING]
+    legs = await hackney.legs(told.ref)
+    assert (legs["police"].state, legs["housing"].state) == ("DELIVERED", "RECEIVED")
+
+
+async def test_038_a_members_suspension_of_another_stops_nobody(attack):
+    """Hackney's node, in bad hands, stops Bexley's police with its own key."""
+    node = attack.world.hackney.node
+    before = attack.dump()
+    with attack.refused(Untrusted, "suspension_signer"):
+        await stop(attack.world.bexley, attack.POLICE, signer=node.keys.signer(node.principal))
+    assert attack.dump() == before
 
 
 async def test_039_another_network_and_a_lying_net_field(attack):
@@ -250,4 +381,4 @@ async def test_111_a_log_key_used_as_an_identity_key(attack):
     await attack.garbage(attack.insider(signer=log).seal(), Untrusted, "unknown_key")
     entry = attack.node.network.principal(attack.NODE)
     with attack.refused(Malformed, "key_twice"):
-        directory._check_keys({entry.name: replace(entry, log=entry.sign)})
+        directory._check_keys({entry.name: replace(entry, log=entry.sign)}, 0)
