@@ -23,7 +23,7 @@ from gateway.api.reading import (
     version,
 )
 from gateway.api.routes import Call, reply
-from gateway.core.encoding import Json, JsonObject
+from gateway.core.encoding import PRINCIPAL, Json, JsonObject
 from gateway.flows import evidence as gathering
 from gateway.flows import show, submit
 from gateway.flows.show import Standing
@@ -100,8 +100,9 @@ async def receipts(call: Call) -> web.Response:
 
 async def evidence(call: Call) -> web.Response:
     """Who sent what to whom, and every answer. Content only of sections asked for, with a justification; the
-    disclosure is on record before the keys leave."""
-    known_query(call.request, "version", "disclose", "justification")
+    disclosure is on record before the keys leave. With ``silent`` also that this agency had not acknowledged
+    it by ``until``."""
+    known_query(call.request, "version", "disclose", "justification", "silent", "until")
     wanted = [name for name in call.request.query.get("disclose", "").split(",") if name]
     found = await gathering.gather(
         call.node,
@@ -110,11 +111,28 @@ async def evidence(call: Call) -> web.Response:
         version(call.request),
         wanted,
         _justification(call.request.query.get("justification", ""), needed=bool(wanted)),
+        _unanswered(call),
     )
     bundle = found.evidence.pack().decode()
     return reply(
         {"handover": handover(call.request), "evidence": bundle, "withheld": list[Json](found.withheld)}
     )
+
+
+def _unanswered(call: Call) -> gathering.Unanswered | None:
+    """Raises BadRequest for one of the two alone, or a principal without its form."""
+    query = call.request.query
+    if "silent" not in query and "until" not in query:
+        return None
+    silent = query.get("silent", "")
+    if not PRINCIPAL.match(silent) or "until" not in query:
+        raise BadRequest(
+            "silence is shown of one agency, until one time",
+            code="query",
+            field="silent",
+            remedy="send both: silent=E09000004/police and until=2026-12-08T00:00:00Z",
+        )
+    return gathering.Unanswered(silent, moment(call.request, "until", 0))
 
 
 def _justification(code: str, *, needed: bool) -> str:

@@ -34,6 +34,13 @@ DISCLOSE: Final = Parameter(
 JUSTIFICATION: Final = Parameter(
     "justification", "query", "Why content is disclosed: a code.", {"type": "string"}
 )
+SILENT: Final = Parameter(
+    "silent", "query", "Show that this agency (E09000004/police) had not acknowledged it.", {"type": "string"}
+)
+UNTIL: Final = Parameter(
+    "until", "query", "By when it had not. A time that its node has spoken after.",
+    {"type": "string", "format": "date-time"},
+)  # fmt: skip
 LIMIT: Final = Parameter(
     "limit", "query", "Rows in the answer.", {"type": "integer", "minimum": 1, "maximum": MAX_PAGE}
 )
@@ -112,8 +119,8 @@ TABLE: Final[tuple[Route, ...]] = (
     ),
     Route(
         "GET", "/v1/handovers/{ref}/evidence", handovers.evidence, "One file that proves it offline",
-        Access.STAFF, shapes.Evidence, parameters=(REF, VERSION, DISCLOSE, JUSTIFICATION),
-        problems=(400, 403, 404, 422),
+        Access.STAFF, shapes.Evidence, parameters=(REF, VERSION, DISCLOSE, JUSTIFICATION, SILENT, UNTIL),
+        problems=(400, 403, 404, 409, 413, 422),
     ),
     Route(
         "GET", "/v1/handovers/{ref}/why", handovers.why, "What it waits for, and what to do",

@@ -76,13 +76,18 @@ def evidence(
     justification: Annotated[
         str, typer.Option(help="Why content is disclosed: a code, e.g. AUDIT.", show_default=False)
     ] = "",
+    silent: Annotated[
+        str,
+        typer.Option(help="Show that this agency had not acknowledged it, e.g. E09000004/police."),
+    ] = "",
+    until: Annotated[str, typer.Option(help="By when it had not: 2026-12-08T00:00:00Z.")] = "",
     api: ApiOption = HOME,
     token: TokenOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Write one file that proves offline who sent what to whom and who answered what."""
+    """Write one file that proves offline who sent what to whom and who answered what, or did not."""
     with errors(as_json=as_json):
-        asked = {"disclose": disclose, "justification": justification}
+        asked = {"disclose": disclose, "justification": justification, "silent": silent, "until": until}
         params = {name: value for name, value in asked.items() if value}
         found = Agency(api, token, actor, role).get(f"/v1/handovers/{ref}/evidence", params)
         write_output(out, found["evidence"].encode(), mode=0o600)

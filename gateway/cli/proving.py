@@ -16,7 +16,7 @@ from gateway.cli.files import read_input
 from gateway.clock import SystemClock
 from gateway.config import load
 from gateway.core.ceremony import unpack
-from gateway.core.evidence import judge_evidence
+from gateway.core.examination import judge_evidence
 from gateway.core.judgement import Judgement, Verdict, judge
 from gateway.core.receipts import Receipt
 from gateway.core.statement import Statement
@@ -61,6 +61,8 @@ def evidence(content: bytes, network: str, config: Path | None) -> dict[str, Any
         "network": fingerprint,
         "sent": _sent(found.statement),
         "answers": {signer: [_answer(receipt) for receipt in chain] for signer, chain in found.legs.items()},
+        "witnesses": {area: when(at) for area, at in sorted(found.witnesses.items())},
+        "silent": {"by": found.silent[0], "until": when(found.silent[1])} if found.silent else None,
         "disclosed": sorted({name for part in found.sections for name in part}),
         "checks": [{"what": c.what, "verdict": c.verdict.value, "reason": c.reason} for c in found.checks],
     }
@@ -82,6 +84,10 @@ def evidence_told(found: Mapping[str, Any]) -> str:
         lines.append(f"  {found['sent']['by']} sent {found['sent']['mid']} at {found['sent']['at']}")
     for signer, answers in sorted(found["answers"].items()):
         lines.append(f"  {signer}: " + ", ".join(f"{one['state']} {one['at']}" for one in answers))
+    if found["silent"]:
+        lines.append(f"  {found['silent']['by']} had not acknowledged it by {found['silent']['until']}")
+    seen = [f"{area} at {at}" for area, at in found["witnesses"].items()]
+    lines.append(f"  in the sender's log, seen by: {', '.join(seen) or 'no other borough'}")
     lines.append(f"  disclosed: {', '.join(found['disclosed']) or 'no content'}")
     faults = [check for check in found["checks"] if check["reason"]]
     lines += [f"  {c['verdict'].replace('_', ' ')}: {c['what']}: {c['reason']}" for c in faults]

@@ -167,12 +167,34 @@ def read(note: bytes, parsed: Parsed, *, net: bytes, keyring: Keyring) -> Statem
     """
     opened = open_note(note, CONTEXTS[parsed.kind], keyring, single=True)
     check_version(opened.body)
-    statement = _parse(opened, parsed)
+    statement = _values(opened, parsed.kind, len(parsed.slots), len(parsed.parts) - 1)
     if opened.signer != statement.sender:
         raise Forged("signed by another than it says", code="signer", field="/from")
     _check_bindings(statement, opened.body, parsed, net)
     _check_life(statement.created, statement.expires)
     return statement
+
+
+def read_alone(note: bytes, *, net: bytes, keyring: Keyring) -> tuple[Statement, bytes]:
+    """A statement without its envelope, verified, and the head that it binds (H of protocol 4.2).
+
+    For a chain of statements as evidence of what was sent, and in which order. That the envelope's bytes are
+    those it speaks of is not looked at. Raises as `read` does; Malformed for a note of another kind.
+    """
+    context = note.partition(b"\n")[0].decode("ascii", errors="replace")
+    kinds = {name: kind for kind, name in CONTEXTS.items()}
+    if context not in kinds:
+        raise Malformed("not a statement", code="note_context")
+    opened = open_note(note, context, keyring, single=True)
+    check_version(opened.body)
+    body = fields(opened.body, _SPEC)
+    slots, parts = (value if isinstance(value := body[name], list) else [] for name in ("to", "parts"))
+    statement = _values(opened, kinds[context], len(slots), len(parts))
+    if opened.signer != statement.sender:
+        raise Forged("signed by another than it says", code="signer", field="/from")
+    _check_equal(octets(body, "net"), net, "net")
+    _check_life(statement.created, statement.expires)
+    return statement, octets(body, "head")
 
 
 def check_time(statement: Statement, now: int) -> None:
@@ -183,13 +205,14 @@ def check_time(statement: Statement, now: int) -> None:
         raise Expired("its time has passed", code="expired", field="/expires")
 
 
-def _parse(opened: Note, parsed: Parsed) -> Statement:
-    """The verified body as values of the right form. Raises Malformed naming the field."""
+def _values(opened: Note, kind: Kind, slots: int, parts: int) -> Statement:
+    """The verified body as values of the right form, for so many slots and parts after part 0. Raises
+    Malformed naming the field."""
     body = fields(opened.body, _SPEC)
     return Statement(
         sender=text(body, "from", NODE),
         mid=text(body, "mid", HEX_ID),
-        kind=parsed.kind,
+        kind=kind,
         stream=text(body, "stream", HEX_ID),
         seq=integer(body, "seq", low=1),
         prev=octets(body, "prev"),
@@ -197,8 +220,8 @@ def _parse(opened: Note, parsed: Parsed) -> Statement:
         created=integer(body, "created"),
         expires=integer(body, "expires"),
         directory=integer(body, "dir"),
-        to=octets_list(body, "to", len(parsed.slots)),
-        parts=octets_list(body, "parts", len(parsed.parts) - 1),
+        to=octets_list(body, "to", slots),
+        parts=octets_list(body, "parts", parts),
         hash=opened.hash,
         note=opened.raw,
     )

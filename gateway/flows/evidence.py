@@ -10,10 +10,13 @@ from dataclasses import dataclass
 
 from gateway.core.envelope import open_part, read_statement, split
 from gateway.core.evidence import ROUTING, STATEMENT, Evidence, disclosable
+from gateway.core.silence import Silence
 from gateway.errors import NotAllowed, NotFound
 from gateway.flows import accounts, show
 from gateway.flows.deliver import access
 from gateway.flows.node import Caller, Node
+from gateway.flows.pinned import pinned
+from gateway.flows.silence import silence
 from gateway.flows.vault import Secrets, read_sections, secrets_of
 from gateway.ports import EnvelopeRow, ReceiptRow, Side, Transaction, TrustRow
 
@@ -30,18 +33,33 @@ class Gathered:
 class _Found:
     envelope: EnvelopeRow
     receipts: Sequence[ReceiptRow]
+    recipients: Collection[str]
     roots: Sequence[TrustRow]
     directories: Sequence[TrustRow]
 
 
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """That this agency (``principal``) had not acknowledged it by then (unix seconds) is to be shown."""
+
+    principal: str
+    until: int
+
+
 async def gather(
-    node: Node, caller: Caller, ref: str, version: int | None, sections: Collection[str], justification: str
+    node: Node,
+    caller: Caller,
+    ref: str,
+    version: int | None,
+    sections: Collection[str],
+    justification: str,
+    unanswered: Unanswered | None = None,
 ) -> Gathered:
     """The bundle of one handover that this agency's area sent. ``sections`` may be empty: then nobody's
     data is disclosed, only who sent what to whom and who answered.
 
     Raises NotFound when it is not the caller's, NotAllowed when it came from another area: evidence of a
-    disclosure is its discloser's to give.
+    disclosure is its discloser's to give. What ``flows.silence`` raises when silence cannot be shown.
     """
     found = await node.store.read(lambda tx: _find(tx, caller, ref, version))
     secrets = secrets_of(node, found.envelope)
@@ -53,14 +71,32 @@ async def gather(
         await node.store.write(lambda tx: _account(tx, caller, ref, version, named, justification, now))
     keys = {number: secrets.keys[number] for number in (STATEMENT, ROUTING, *shown)}
     kept_back = {name for number, names in holding.items() if number not in shown for name in names}
+    directory = _directory(node, found, keys[STATEMENT])
+    newest = found.directories[-1].note
     evidence = Evidence(
         [row.note for row in found.roots],
-        _directory(node, found, keys[STATEMENT]),
+        directory,
         found.envelope.body,
         keys,
         [row.note for row in found.receipts],
+        later=newest if newest != directory else b"",
+        log=await pinned(node, found.envelope.mid),
+        silence=await _silence(node, found, unanswered),
     )
     return Gathered(evidence, sorted(kept_back.intersection(sections)))
+
+
+async def _silence(node: Node, found: _Found, unanswered: Unanswered | None) -> Silence | None:
+    if unanswered is None:
+        return None
+    if unanswered.principal not in found.recipients:
+        raise NotFound(
+            "this handover was not for that agency",
+            code="no_leg",
+            remedy="`gateway handover show` lists its agencies",
+        )
+    sent = found.envelope.created
+    return await silence(node, by=unanswered.principal, sent=sent, until=unanswered.until)
 
 
 def _find(tx: Transaction, caller: Caller, ref: str, version: int | None) -> _Found:
@@ -74,7 +110,9 @@ def _find(tx: Transaction, caller: Caller, ref: str, version: int | None) -> _Fo
     envelope = tx.envelope(standing.legs[0].mid)
     if envelope is None:
         raise NotFound("the message of this handover is gone", code="no_message")
-    return _Found(envelope, tx.receipts(mid=envelope.mid), tx.trust("root"), tx.trust("directory"))
+    recipients = {leg.principal for leg in standing.legs}
+    receipts = tx.receipts(mid=envelope.mid)
+    return _Found(envelope, receipts, recipients, tx.trust("root"), tx.trust("directory"))
 
 
 def _holding(node: Node, envelope: EnvelopeRow, secrets: Secrets) -> Mapping[int, Sequence[str]]:

@@ -157,8 +157,13 @@ def _keep(tx: Transaction, row: CheckpointRow, after: int | None) -> CheckpointR
 
 def _shown(keeper: Keeper, row: CheckpointRow) -> Checkpoint:
     """The stored note, verified again: the database is no root of trust. Raises GatewayError."""
+    return opened(keeper, row.note)
+
+
+def opened(keeper: Keeper, note: bytes) -> Checkpoint:
+    """A checkpoint of this log, verified under the key that the directory has. Raises Misconfigured."""
     try:
-        return open_checkpoint(row.note, row.origin, log_keyring(keeper.network))
+        return open_checkpoint(note, origin(keeper.network.net, keeper.area), log_keyring(keeper.network))
     except Refused as error:
         log.critical("the stored checkpoint does not verify", code=error.code)
         raise Misconfigured(

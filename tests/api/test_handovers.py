@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gateway.api import shapes
-from gateway.core.evidence import judge_evidence
+from gateway.core.examination import judge_evidence
 from gateway.core.judgement import Verdict
 from gateway.flows import submit
 from gateway.ports import Side
