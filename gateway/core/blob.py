@@ -116,6 +116,44 @@ def sealed_fields(key: bytes, digest: bytes) -> JsonObject:
     return {"key": b64(key), "hash": b64(digest)}
 
 
+# --- On the way ---------------------------------------------------------------------------------------------
+
+SEGMENT: Final = 11 * CHUNK
+"""Sealed bytes in one message. As base64 of JSON they take 940 KiB, with room in 1 MiB for padding."""
+
+_SEGMENT: Final = {"blob": str, "no": int, "size": int, "data": str}
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """The sealed bytes of one message: the ``no``-th (from 0) of a blob of ``size`` sealed bytes."""
+
+    blob: str
+    no: int
+    size: int
+    data: bytes = field(repr=False)
+
+    def write(self) -> JsonObject:
+        """The section ``segment`` of part 1."""
+        return {"blob": self.blob, "no": self.no, "size": self.size, "data": b64(self.data)}
+
+
+def segment_count(sealed: int) -> int:
+    """How many messages carry so many sealed bytes."""
+    return (sealed + SEGMENT - 1) // SEGMENT
+
+
+def read_segment(value: Json) -> Segment:
+    """What a peer sent. Raises Malformed unless it is exactly the bytes that belong at its place."""
+    found = fields(value, _SEGMENT)
+    size = integer(found, "size", low=sealed_size(1), high=MAX_SEALED)
+    number = integer(found, "no", high=segment_count(size) - 1)
+    data = unb64(str(found["data"]))
+    if len(data) != min(SEGMENT, size - number * SEGMENT):
+        raise Malformed("a segment of another length than its place has", code="segment")
+    return Segment(text(found, "blob", HEX_ID), number, size, data)
+
+
 # --- What a file may be -----------------------------------------------------------------------------------
 
 ARCHIVES: Final = (

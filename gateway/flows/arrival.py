@@ -16,7 +16,7 @@ from gateway.core.encoding import b64
 from gateway.core.envelope import Kind
 from gateway.core.states import HandoverState, LegState
 from gateway.errors import Forged, Replayed
-from gateway.flows import receipts
+from gateway.flows import attachments, receipts
 from gateway.flows.alarms import sound
 from gateway.flows.control import Came
 from gateway.flows.heard import hear
@@ -100,6 +100,8 @@ def _repeated(tx: Transaction, node: Node, opened: Opened) -> Sequence[TaskRow]:
 def _advance_stream(tx: Transaction, opened: Opened) -> None:
     """Keep the highest sequence number below which nothing is missing, for our next ``seen``."""
     statement, peer = opened.statement, opened.peer
+    elif opened.segment is not None:
+        news = attachments.take(tx, opened.peer, routing, opened.segment, envelope.mid, now)
     row = tx.stream(peer, outgoing=False)
     if row is None or row.stream != statement.stream:
         if row is not None:
@@ -244,7 +246,8 @@ def _task(node: Node, leg: LegRow, kind: Parcel, now: int) -> TaskRow:
 
 
 def _row(opened: Opened, now: int) -> EnvelopeRow:
-    statement, routing = opened.statement, opened.routing
+    # A segment is about no leg: under its handover's name its receipts would stand among those of the legs.
+    statement, routing = opened.statement, None if opened.segment else opened.routing
     row = EnvelopeRow(
         mid=statement.mid,
         side=Side.DESTINATION,

@@ -18,10 +18,12 @@ from gateway.core.states import LegState, responsible
 from gateway.errors import Conflict, GatewayError, NotFound, Unavailable
 from gateway.flows import accounts, receipts
 from gateway.flows.node import Caller, Node
+from gateway.flows.retrieve import take_out
 from gateway.flows.slots import check_hosted, keeps_own_key, readable, view_for
 from gateway.ports import (
     AccessRow,
     AgencyBinding,
+    Attachment,
     EnvelopeRow,
     LegEvent,
     LegRow,
@@ -146,14 +148,15 @@ def present(
 ) -> View:
     """PLAINTEXT for one agency: a view of the handover in its words, a reply, or the news about a leg."""
     content: JsonObject
+    files: Sequence[Attachment] = ()
     if task.kind is Parcel.STATUS:
         content = status(leg, task)
     elif envelope is None:
         raise NotFound("the message of this parcel is gone", code="no_message")
     else:
-        sections = view_for(node, envelope, binding.principal)
+        sections, files = take_out(node, envelope.peer, view_for(node, envelope, binding.principal))
         content = binding.profile.present(sections, leg) if task.kind is Parcel.NOTIFICATION else sections
-    return View(task.kind, leg.ref, leg.version, leg.id, binding.principal, leg.urgency, content)
+    return View(task.kind, leg.ref, leg.version, leg.id, binding.principal, leg.urgency, content, files)
 
 
 def status(leg: LegRow, task: TaskRow) -> JsonObject:

@@ -45,6 +45,7 @@ class Wake:
     outbox: Mapping[Lane, asyncio.Event] = field(default_factory=_events)
     receipts: asyncio.Event = field(default_factory=asyncio.Event)
     tasks: Mapping[str, asyncio.Event] = field(default_factory=dict)
+    attachments: asyncio.Event = field(default_factory=asyncio.Event)
 
     def agency(self, principal: str) -> None:
         if event := self.tasks.get(principal):

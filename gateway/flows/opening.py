@@ -15,6 +15,7 @@ from typing import Final
 
 import structlog
 
+from gateway.core.blob import Segment, read_segment
 from gateway.core.encoding import HEX_ID, PRINCIPAL, Json, JsonObject, fields, integer, text
 from gateway.core.envelope import (
     Kind,
@@ -75,6 +76,7 @@ class Opened:
     statement: Statement
     peer: str
     routing: Routing | None = None
+    segment: Segment | None = None
     notes: Sequence[Receipt] = ()
     sections: JsonObject = field(default_factory=dict)
     secrets: Secrets | None = field(repr=False, default=None)
@@ -111,8 +113,9 @@ def read(node: Node, proven: Opened, slot: Slot, now: int) -> Opened:
         told = {name: value for name, value in sections.items() if name != "receipts"}
         return replace(proven, notes=notes, sections=told, secrets=kept, record_key=record_key)
     routing = read_routing(sections.get("routing"))
+    segment = read_segment(sections.get("segment")) if routing.kind == ATTACHMENT else None
     secrets = _secrets(node, parsed, statement, slot, routing)
-    return replace(proven, routing=routing, secrets=secrets, record_key=record_key)
+    return replace(proven, routing=routing, segment=segment, secrets=secrets, record_key=record_key)
 
 
 def _node_part(node: Node, parsed: Parsed, slot: Slot) -> JsonObject:
@@ -166,7 +169,10 @@ def _check_distinct(kind: str, entries: Sequence[Entry]) -> None:
     for column in ("slot", "principal", "leg"):
         if len({getattr(entry, column) for entry in entries}) != len(entries):
             raise Malformed(f"a routing table that names one {column} twice", code="routing")
-    if not entries or (kind == REPLY and len(entries) > 1):
+    if kind == ATTACHMENT:  # for the node: its readers are those of the section that names it
+        if entries:
+            raise Malformed("an attachment with legs", code="routing")
+    elif not entries or (kind == REPLY and len(entries) > 1):
         raise Malformed("a routing table without legs, or a reply about several", code="routing")
 
 

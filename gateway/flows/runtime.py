@@ -19,7 +19,7 @@ import structlog
 
 from gateway.core.trust import Network
 from gateway.errors import GatewayError, Unavailable
-from gateway.flows import acknowledge, relay, submit
+from gateway.flows import acknowledge, attachments, relay, submit, uploads
 from gateway.flows.deliver import deliver
 from gateway.flows.dispatch import BULK, URGENT, dispatch, pack
 from gateway.flows.node import Caller, Node
@@ -139,6 +139,7 @@ def pumps(node: Node, accept: Callable[[Network], None]) -> list[tuple[str, Pump
         ("sweep", lambda: _repeat(lambda: _housekeeping(node, accept), asyncio.Event(), node.pace.sweep)),
     ]
     named += [(f"receive-{lane.name.lower()}", partial(_consume, node, lane)) for lane in Lane]
+        ("attachments", lambda: _repeat(lambda: attachments.send(node), wake.attachments, poll)),
     for binding in node.agencies.values():
         named += _agency_pumps(node, binding)
     return named
@@ -188,6 +189,8 @@ async def _consume(node: Node, lane: Lane) -> None:
             await room.acquire()
             group.create_task(_take(node, delivery, room))
 
+    await uploads.sweep(node)
+    await take_up(node)
 
 async def _take(node: Node, delivery: Delivery, room: asyncio.Semaphore) -> None:
     try:

@@ -19,7 +19,7 @@ from gateway.core.envelope import Kind
 from gateway.core.states import HandoverState, LegState, advance_handover
 from gateway.core.trust import Network, Principal
 from gateway.errors import Conflict, GatewayError, InvalidDocument, NotAllowed, Problem, UnknownRecipient
-from gateway.flows import attachments, accounts, outgoing
+from gateway.flows import accounts, attachments, outgoing
 from gateway.flows.node import PRIORITY, Caller, Node, lane_for
 from gateway.flows.vault import ROUTING, write_sections
 from gateway.ports import AccessRow, HandoverRow, IdempotencyRow, LegRow, Side, Transaction

@@ -11,6 +11,31 @@ from gateway.errors import GatewayError
 from gateway.ports.rows import LegRow, Parcel
 
 
+class Attachment(Protocol):
+    """One file that came with a section this agency reads. ``name`` was checked: it holds no path, and its
+    ending fits ``media_type``; ``blob`` is 32 hex digits, for a name of one's own. Nothing of it is opened
+    until it is asked for."""
+
+    @property
+    def blob(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def media_type(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+
+    def pieces(self) -> AsyncIterator[bytes]:
+        """PLAINTEXT in order, after every byte of the file has been verified. Raises Unavailable
+        (``attachment_missing``) while it has not come whole, Refused when it is not what was signed; both
+        before the first piece."""
+        ...
+
+    async def check(self) -> None:
+        """Verify it without giving any of it out; raises as ``pieces`` does."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """What one agency is given. ``content`` is PLAINTEXT, in the words of its profile: it exists between
@@ -23,6 +48,8 @@ class View:
     principal: str
     urgency: str
     content: Mapping[str, Json] = field(repr=False)
+    attachments: Sequence[Attachment] = field(repr=False, default=())
+    """Files of the sections in ``content``; an adapter that cannot carry them leaves them to the HTTP API."""
 
 
 @dataclass(frozen=True, slots=True)

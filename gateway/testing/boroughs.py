@@ -27,7 +27,7 @@ from gateway.core.entitlements import ENTITLEMENTS
 from gateway.core.shred import Epoch
 from gateway.core.trust import Network
 from gateway.errors import GatewayError, Misconfigured
-from gateway.flows import acknowledge, deliver, dispatch, receive, submit, sweep
+from gateway.flows import acknowledge, attachments, deliver, dispatch, receive, submit, sweep, uploads
 from gateway.flows.node import Caller, Node, Pace, Trust, Wake
 from gateway.flows.trust import join
 from gateway.keystore import KeyStore
@@ -146,12 +146,12 @@ class Borough:
 
     async def turn(self) -> int:
         """Every pump but ``receive``, once. Returns how much there was to do."""
-        done = await dispatch.pack(self.node)
+        done = await dispatch.pack(self.node) + await attachments.send(self.node)
         done += await dispatch.dispatch(self.node, dispatch.URGENT)
         done += await dispatch.dispatch(self.node, dispatch.BULK)
         for binding in self.node.agencies.values():
             done += await deliver.deliver(self.node, binding)
-        return done + await sweep.sweep(self.node)
+        return done + await uploads.sweep(self.node) + await sweep.sweep(self.node)
 
 
 @dataclass(slots=True)
