@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import structlog
 from aiohttp import web
 
+from gateway.anchor import NAME, AnchorFile
 from gateway.api.app import build
 from gateway.api.ops import build_metrics
 from gateway.api.routes import Options
@@ -97,6 +98,7 @@ async def compose(
         agencies=agencies,
         pace=Pace(**settings.timing.model_dump()),
         wake=Wake(tasks=events),
+        anchor=AnchorFile(settings.key_folder / NAME),
     )
 
 

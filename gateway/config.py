@@ -120,6 +120,7 @@ class Timing(_Section):
     sweep: Annotated[float, Field(gt=0, le=600)] = 5.0
     adapter_timeout: Annotated[int, Field(ge=1, le=600)] = 30
     life: Annotated[int, Field(ge=600, le=72 * 3600)] = 72 * 3600
+    heartbeat: Annotated[int, Field(ge=60, le=3600)] = 600
 
 
 class Settings(BaseSettings):

@@ -36,9 +36,12 @@ Handler = Callable[[Transaction, Node, Came, Json], None]
 """Takes one section within the receiving transaction. Raises Refused for what the peer may not say."""
 
 
-def tell(tx: Transaction, node: Node, peer: str, sections: JsonObject, now: int) -> bool:
+def tell(
+    tx: Transaction, node: Node, peer: str, sections: JsonObject, now: int, *, once: bool = False
+) -> bool:
     """Seal ``sections`` to the peer's node and queue them, within ``tx``. False when it has no valid key or
-    our directory is too old to send under: whoever has something to say says it again later."""
+    our directory is too old to send under: whoever has something to say says it again later. ``once``: it is
+    not published again until the peer has seen it, but when the peer asks for its number."""
     try:
         sending = outgoing.seal(
             node,
@@ -53,5 +56,5 @@ def tell(tx: Transaction, node: Node, peer: str, sections: JsonObject, now: int)
     except GatewayError as error:
         log.error("cannot be told", peer=peer, code=error.code, sections=sorted(sections))
         return False
-    outgoing.store(tx, node, sending, now)
+    outgoing.store(tx, node, sending, now, once=once)
     return True

@@ -12,6 +12,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from uuid_utils.compat import uuid4
@@ -69,7 +70,10 @@ async def dispatch(node: Node, lanes: Sequence[Lane]) -> int:
     rows = await node.store.write(lambda tx: tx.claim_outbox(now, WINDOW, LEASE, lanes))
     late = [row for row in rows if row.expires <= now + outgoing.MARGIN]
     for row in late:
-        await _reseal(node, row)
+        if row.error == outgoing.ONCE:
+            await node.store.write(partial(_let_go, row=row))
+        else:
+            await _reseal(node, row)
     loads = await node.store.read(lambda tx: _loads(tx, [row for row in rows if row not in late]))
     await asyncio.gather(*(_publish(node, load) for load in loads))
     return len(rows)
@@ -145,20 +149,23 @@ async def _publish(node: Node, load: _Load) -> None:
 def _postpone(tx: Transaction, node: Node, rows: Sequence[OutboxRow], error: GatewayError) -> None:
     now = node.clock.now()
     for row in rows:
-        tx.advance_outbox(
-            row.id, [row.state], row.state, due=now + node.pace.again(row.attempts), error=error.code
-        )
+        why = row.error if row.error == outgoing.ONCE else error.code
+        tx.advance_outbox(row.id, [row.state], row.state, due=now + node.pace.again(row.attempts), error=why)
+
+
+def _let_go(tx: Transaction, row: OutboxRow) -> None:
+    """What was to be published once and could not be while it lived: its number is asked for no more."""
+    tx.advance_outbox(row.id, [row.state], Outbound.SETTLED, error="expired")
 
 
 def _published(tx: Transaction, node: Node, load: _Load, now: int) -> None:
     """Conditional on the old state: the receipt may have settled the row before we got here."""
     for row, envelope in zip(load.rows, load.envelopes, strict=True):
-        tx.advance_outbox(
-            row.id,
-            [Outbound.WAITING, Outbound.PUBLISHED],
-            Outbound.PUBLISHED,
-            due=now + node.pace.again(row.attempts),
-        )
+        before = [Outbound.WAITING, Outbound.PUBLISHED]
+        if row.error == outgoing.ONCE:  # settled, with the time at which it left: see streams.resend
+            tx.advance_outbox(row.id, before, Outbound.SETTLED, due=now, error=row.error)
+            continue
+        tx.advance_outbox(row.id, before, Outbound.PUBLISHED, due=now + node.pace.again(row.attempts))
         if envelope.kind == Kind.MESSAGE:
             for leg in tx.legs_of_message(envelope.mid):
                 _transmitted(tx, leg, node.principal, now)

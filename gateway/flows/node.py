@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from gateway.core.encoding import Json, JsonObject, encode
 from gateway.core.trust import Network
 from gateway.errors import Misconfigured
-from gateway.ports import AgencyBinding, Clock, Keys, Lane, Store, Transaction, Transport
+from gateway.ports import AgencyBinding, Anchor, Clock, Keys, Lane, Store, Transaction, Transport
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class Pace:
     sweep: float = 5.0
     adapter_timeout: int = 30
     life: int = 72 * 3600
+    heartbeat: int = 600
 
     def again(self, attempts: int) -> int:
         """Seconds until the next try after ``attempts`` tries: doubling, capped."""
@@ -44,8 +45,8 @@ class Wake:
 
     outbox: Mapping[Lane, asyncio.Event] = field(default_factory=_events)
     receipts: asyncio.Event = field(default_factory=asyncio.Event)
-    tasks: Mapping[str, asyncio.Event] = field(default_factory=dict)
     attachments: asyncio.Event = field(default_factory=asyncio.Event)
+    tasks: Mapping[str, asyncio.Event] = field(default_factory=dict)
 
     def agency(self, principal: str) -> None:
         if event := self.tasks.get(principal):
@@ -71,6 +72,9 @@ class Node:
     agencies: Mapping[str, AgencyBinding]
     pace: Pace
     wake: Wake
+    anchor: Anchor | None = None
+    used: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """By peer: our stream, and a number of it that this process knows to be used. It only saves looking."""
 
     @property
     def principal(self) -> str:

@@ -11,14 +11,19 @@ import secrets as entropy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from gateway.core.encoding import b64
+from gateway.core.encoding import JsonObject, b64
 from gateway.core.envelope import Draft, Kind, Position, Recipient, Sealed, Seen, prepare
 from gateway.core.receipts import ZERO
 from gateway.core.trust import Network
-from gateway.errors import Expired, Unavailable, Untrusted
+from gateway.errors import Expired, GatewayError, Unavailable, Untrusted
+from gateway.flows import restart
 from gateway.flows.node import Node, log_leaf
-from gateway.flows.vault import ROUTING, RecordKey, Secrets, new_record_key
+from gateway.flows.vault import ROUTING, RecordKey, Secrets, new_record_key, write_sections
 from gateway.ports import EnvelopeRow, Lane, Outbound, OutboxRow, Side, StreamRow, Transaction
+
+ONCE = "once"
+"""In the place of an outbox row's error: it is published once and settled then. What is said again anyway
+(heartbeats, questions), and what a peer has asked for again."""
 
 MARGIN = 300
 """Seconds before its end of life at which a message is sealed afresh rather than published again: more
@@ -87,12 +92,36 @@ def check_sendable(network: Network, now: int, *, sender: str = "") -> None:
         raise Unavailable(error.message, code=error.code, remedy=error.remedy) from None
 
 
-def store(tx: Transaction, node: Node, sending: Sending, now: int) -> Sealed:
-    """Give the message its place in the stream and store it with its outbox row, within ``tx``."""
+def store(tx: Transaction, node: Node, sending: Sending, now: int, *, once: bool = False) -> Sealed:
+    """Give the message its place in the stream and store it with its outbox row, within ``tx``. ``once``: it
+    asks for no answer and is published once. Raises what :func:`seal` raises when the stream is a new one
+    that has to be announced first and cannot be."""
     mine = tx.stream(sending.peer, outgoing=True) or StreamRow(
         sending.peer, True, entropy.token_hex(16), 0, ZERO
     )
-    theirs = tx.stream(sending.peer, outgoing=False)
+    if (told := restart.announcement(tx, mine)) is not None:
+        _, mine = _place(tx, node, _control(node, sending.peer, told, now), mine, now)
+    return _place(tx, node, sending, mine, now, once=once)[0]
+
+
+def _control(node: Node, peer: str, sections: JsonObject, now: int) -> Sending:
+    return seal(
+        node,
+        kind=Kind.CONTROL,
+        to=peer,
+        lane=Lane.RECEIPTS,
+        priority=0,
+        readers={},
+        contents=[write_sections(sections)],
+        now=now,
+    )
+
+
+def _place(
+    tx: Transaction, node: Node, sending: Sending, mine: StreamRow, now: int, *, once: bool = False
+) -> tuple[Sealed, StreamRow]:
+    """Sign the statement for the number after ``mine``, and store. Returns our end of the stream after it."""
+    theirs = tx.stream(sending.peer, outgoing=False, lock=False)
     sealed = sending.draft.finish(
         node.keys.signer(node.principal),
         created=now,
@@ -100,8 +129,20 @@ def store(tx: Transaction, node: Node, sending: Sending, now: int) -> Sealed:
         position=Position(mine.stream, mine.seq + 1, mine.head),
         seen=Seen(theirs.stream, theirs.seq) if theirs else Seen(),
     )
-    tx.put_stream(StreamRow(sending.peer, True, mine.stream, mine.seq + 1, sealed.statement))
-    tx.put_envelope(_row(sending, sealed, mine, now))
+    after = StreamRow(
+        sending.peer,
+        True,
+        mine.stream,
+        mine.seq + 1,
+        sealed.statement,
+        top=theirs.seq if theirs else 0,
+        at=now,
+        busy=mine.busy if once else now,
+    )
+    tx.put_stream(after)
+    if not tx.put_envelope(_row(sending, sealed, mine, now)):
+        raise GatewayError("a number of our own stream is used already", code="stream_number")
+    node.used[sending.peer] = (after.stream, after.seq)
     tx.put_outbox(
         OutboxRow(
             id="",
@@ -112,10 +153,11 @@ def store(tx: Transaction, node: Node, sending: Sending, now: int) -> Sealed:
             due=now,
             created=now,
             expires=sealed.expires,
+            error=ONCE if once else "",
         )
     )
     log_leaf(tx, "sent", now, mid=sealed.mid, stmt=b64(sealed.statement), env=b64(sealed.digest))
-    return sealed
+    return sealed, after
 
 
 def _row(sending: Sending, sealed: Sealed, stream: StreamRow, now: int) -> EnvelopeRow:

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from typing import Final
 
 import structlog
 
 from gateway.core.envelope import unbundle
 from gateway.errors import Forged, Refused, Replayed
-from gateway.flows import arrival
+from gateway.flows import arrival, streams
 from gateway.flows.node import Node
 from gateway.flows.opening import prove, read
 from gateway.ports import Delivery, HeldRow
+
+EQUIVOCATION: Final = "equivocation"
 
 log = structlog.get_logger("receive")
 
@@ -101,7 +104,9 @@ async def accept(node: Node, envelope: bytes, *, via: str | None = None) -> Refu
     try:
         opened = read(node, proven, slot, now)
         news = await node.store.write(lambda tx: arrival.store(tx, node, opened, now))
-    except Replayed:
+    except Replayed as error:
+        if error.code == EQUIVOCATION:
+            await node.store.write(lambda tx: streams.equivocated(tx, node, proven, now))
         raise
     except Refused as error:
         code = error.code

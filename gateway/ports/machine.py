@@ -58,3 +58,16 @@ class Keys(Protocol):
     def secret(self, name: str) -> bytes:
         """A 32-byte key for keyed hashes of one purpose."""
         ...
+
+
+class Anchor(Protocol):
+    """A few bytes kept outside the database and its backups (protocol 4.5): by them a node that starts knows
+    an older database from its own."""
+
+    def read(self) -> bytes | None:
+        """What was written last; None when nothing ever was. Raises Misconfigured."""
+        ...
+
+    def write(self, content: bytes) -> None:
+        """Replace it as a whole; on disk when this returns. Raises Misconfigured, Unavailable."""
+        ...

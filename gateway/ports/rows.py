@@ -153,10 +153,11 @@ class PunctureRow:
 class StreamRow:
     """Our end of a stream with one peer (protocol 4.3, 4.5), in one direction.
 
-    Outgoing: ``seq`` is the last number used, ``head`` its statement hash. Incoming: ``seq`` is the highest
-    number up to which nothing is missing, ``head`` the statement hash of that message, ``top`` the highest
-    number that came; what is missing between them is a :class:`GapRow`. ``at``: when the last one was sent,
-    or the newest signed time of those received.
+    Outgoing: ``seq`` is the last number used, ``head`` its statement hash, ``top`` what that statement said
+    we had seen of the peer's. Incoming: ``seq`` is the highest number up to which nothing is missing,
+    ``head`` the statement hash of that message (empty: not known), ``top`` the highest number that came; what
+    is missing between them is a :class:`GapRow`. ``at``: when the last one was sent, or the newest signed
+    time of those received. ``busy``: when, by our clock, the last one passed that was no heartbeat.
     """
 
     peer: str
@@ -166,12 +167,14 @@ class StreamRow:
     head: bytes
     top: int = 0
     at: int = 0
+    busy: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class GapRow:
     """The numbers ``first`` to ``last`` of a peer's stream are missing, since ``noticed``. ``asked`` and
-    ``alarmed``: when the peer was asked to send them again and when people were told; 0 for not yet."""
+    ``alarmed``: when the peer was asked to send them again and when people were told; 0 for not yet.
+    ``prev``: what the message after them names as the statement before its own; empty: not known."""
 
     peer: str
     stream: str
@@ -180,6 +183,7 @@ class GapRow:
     noticed: int
     asked: int = 0
     alarmed: int = 0
+    prev: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,18 +307,6 @@ class HeldRow:
 
 
 @dataclass(frozen=True, slots=True)
-class TrustRow:
-    """One signed trust document: ``kind`` is root, directory, keycard, suspension or break_glass; ``subject``
-    the principal of a card, the key (hex) that a suspension stops, the area that broke the glass, else ""."""
-
-    kind: str
-    subject: str
-    version: int
-    note: bytes
-
-
-@dataclass(frozen=True, slots=True)
-@dataclass(frozen=True, slots=True)
 class BlobRow:
     """One attachment (protocol 4.7); ``peer`` is the area that sends it, "" for what is uploaded here.
 
@@ -352,6 +344,18 @@ class SegmentRow:
     mid: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class TrustRow:
+    """One signed trust document: ``kind`` is root, directory, keycard, suspension or break_glass; ``subject``
+    the principal of a card, the key (hex) that a suspension stops, the area that broke the glass, else ""."""
+
+    kind: str
+    subject: str
+    version: int
+    note: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class CheckpointRow:
     """The newest checkpoint that was signed for one log: ``size`` leaves under ``root``, at ``at``."""
 
@@ -379,18 +383,20 @@ class CosignatureRow:
 class WitnessRow:
     """How far a peer and we have followed each other's log.
 
-    Of ours: ``size`` is what it says it cosigned last, ``at`` when; ``wanted`` are older sizes that it asks
-    a proof from. Of its own: ``told`` is the size that we said we cosigned, first said in message ``seq`` of
-    our ``stream``: a statement that has seen this one knows. ``gossiped``: when we last told it of others.
+    Of ours: ``size`` is what it says it cosigned last, ``wanted`` older sizes that it asks a proof from, last
+    changed by message ``their_seq`` of ``their_stream``. Of its own: ``told`` is the size that we said we
+    cosigned, first said in message ``our_seq`` of ``our_stream``: a statement that has seen this one knows.
+    ``gossiped``: when we last told it of others.
     """
 
     peer: str
     size: int = 0
-    at: int = 0
     wanted: tuple[int, ...] = ()
+    their_stream: str = ""
+    their_seq: int = 0
     told: int = 0
-    stream: str = ""
-    seq: int = 0
+    our_stream: str = ""
+    our_seq: int = 0
     gossiped: int = 0
 
 

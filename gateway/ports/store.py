@@ -24,8 +24,8 @@ from gateway.ports.rows import (
     OutboxRow,
     PunctureRow,
     ReceiptRow,
-    Side,
     SegmentRow,
+    Side,
     StreamRow,
     Task,
     TaskRow,
@@ -98,7 +98,7 @@ class Transaction(Protocol):
 
     # messages, streams, outbox
     def put_envelope(self, row: EnvelopeRow) -> bool:
-        """Identity: mid and side; and for received ones (peer, stream, seq)."""
+        """Identity: mid and side; and side, peer, stream and seq."""
         ...
 
     def envelope(self, mid: str) -> EnvelopeRow | None:
@@ -109,8 +109,9 @@ class Transaction(Protocol):
         """A received one, by its place in the peer's stream."""
         ...
 
-    def stream(self, peer: str, *, outgoing: bool) -> StreamRow | None:
-        """Takes the row's lock until the transaction ends."""
+    def stream(self, peer: str, *, outgoing: bool, lock: bool = True) -> StreamRow | None:
+        """``lock``: takes the row's lock until the transaction ends. Of one peer the incoming one is locked
+        before the outgoing one, so that nobody waits in a ring."""
         ...
 
     def put_stream(self, row: StreamRow) -> None:
@@ -132,6 +133,12 @@ class Transaction(Protocol):
 
     def received_after(self, peer: str, stream: str, seq: int, limit: int) -> Sequence[tuple[int, bytes]]:
         """(seq, statement hash) of received envelopes of a stream with a greater seq, ascending."""
+        ...
+
+    def sent_between(
+        self, peer: str, stream: str, first: int, last: int, limit: int
+    ) -> Sequence[tuple[int, str, int]]:
+        """(seq, mid, expires) of envelopes that we sent, from ``first`` to ``last``, ascending."""
         ...
 
     def put_outbox(self, row: OutboxRow) -> bool:
@@ -299,6 +306,14 @@ class Transaction(Protocol):
         """Newest first: those that stand, or those that were cleared."""
         ...
 
+    def alarm(self, alarm: str) -> AlarmRow | None:
+        """By its id, standing or cleared."""
+        ...
+
+    def standing_alarms(self, code: str, *, peer: str = "", limit: int = 100) -> Sequence[AlarmRow]:
+        """Those of one code that stand, by peer and subject; ``peer`` "": every peer's."""
+        ...
+
     def clear_alarm(self, alarm: str, at: int, by: str) -> bool:
         """False when there is none of this id that stands."""
         ...
@@ -321,46 +336,6 @@ class Transaction(Protocol):
     def put_idempotency(self, row: IdempotencyRow) -> bool: ...
     def idempotency(self, key: bytes) -> IdempotencyRow | None: ...
 
-    # held, trust, settings
-    def put_held(self, row: HeldRow) -> bool:
-        """Identity: digest and id. The same bytes, delivered again, are held once."""
-        ...
-
-    def held(self, limit: int) -> Sequence[HeldRow]:
-        """Newest first."""
-        ...
-
-    def put_trust(self, row: TrustRow) -> bool:
-        """Identity: (kind, subject, version). Older versions stay."""
-        ...
-
-    def trust(self, kind: str, subject: str = "") -> Sequence[TrustRow]:
-        """Every version, ascending. With subject "" for a kind whose documents have one (key cards,
-        suspensions, break-glass notes): the newest of each subject, by subject."""
-        ...
-
-    def setting(self, name: str) -> bytes | None: ...
-    def put_setting(self, name: str, value: bytes) -> bool:
-        """Insert only; False when it is already set."""
-        ...
-
-    def counts(self) -> Mapping[str, int]:
-        """Rows by table and state, for metrics: ``outbox.waiting``, ``outbox.published``, ``task.waiting``,
-        ``task.parked``, ``task.held``, ``held``, ``leg.<STATE>``, ``log``, and ``alarm``: those that
-        stand."""
-        ...
-
-
-class Store(Protocol):
-    """Contract: ``write`` commits before it returns, or raises and leaves no trace.
-
-    The work is a plain function so that it cannot wait for anything but the database. It may be run more
-    than once (a group of writers shares one commit; a deadlock or a lost connection starts it again), so it
-    must not touch anything outside the transaction; what it raises aborts it alone and reaches the caller.
-    Cancelling the task that waits does not take back a work that was handed over: it may be committed.
-    """
-
-    async def start(self) -> None:
     # attachments
     def put_blob(self, row: BlobRow) -> bool:
         """Identity: (peer, blob)."""
@@ -404,6 +379,46 @@ class Store(Protocol):
         """One of ours went into the message ``mid``: its bytes go, the message stays named."""
         ...
 
+    # held, trust, settings
+    def put_held(self, row: HeldRow) -> bool:
+        """Identity: digest and id. The same bytes, delivered again, are held once."""
+        ...
+
+    def held(self, limit: int) -> Sequence[HeldRow]:
+        """Newest first."""
+        ...
+
+    def put_trust(self, row: TrustRow) -> bool:
+        """Identity: (kind, subject, version). Older versions stay."""
+        ...
+
+    def trust(self, kind: str, subject: str = "") -> Sequence[TrustRow]:
+        """Every version, ascending. With subject "" for a kind whose documents have one (key cards,
+        suspensions, break-glass notes): the newest of each subject, by subject."""
+        ...
+
+    def setting(self, name: str) -> bytes | None: ...
+    def put_setting(self, name: str, value: bytes) -> bool:
+        """Insert only; False when it is already set."""
+        ...
+
+    def counts(self) -> Mapping[str, int]:
+        """Rows by table and state, for metrics: ``outbox.waiting``, ``outbox.published``, ``task.waiting``,
+        ``task.parked``, ``task.held``, ``held``, ``leg.<STATE>``, ``log``, and ``alarm``: those that
+        stand."""
+        ...
+
+
+class Store(Protocol):
+    """Contract: ``write`` commits before it returns, or raises and leaves no trace.
+
+    The work is a plain function so that it cannot wait for anything but the database. It may be run more
+    than once (a group of writers shares one commit; a deadlock or a lost connection starts it again), so it
+    must not touch anything outside the transaction; what it raises aborts it alone and reaches the caller.
+    Cancelling the task that waits does not take back a work that was handed over: it may be committed.
+    """
+
+    async def start(self) -> None:
         """Open; raises Misconfigured when the schema is not at this release's head."""
         ...
 

@@ -14,7 +14,8 @@ class MemoryMessages(MemoryPart):
     """See :class:`gateway.ports.Transaction`."""
 
     def put_envelope(self, row: EnvelopeRow) -> bool:
-        taken = row.side is Side.DESTINATION and bool(self.envelope_at(row.peer, row.stream, row.seq))
+        place = (row.side, row.peer, row.stream, row.seq)
+        taken = any(place == (o.side, o.peer, o.stream, o.seq) for o in self._t.envelopes.values())
         return self._put(self._t.envelopes, (row.mid, row.side), row, taken=taken)
 
     def envelope(self, mid: str) -> EnvelopeRow | None:
@@ -32,7 +33,7 @@ class MemoryMessages(MemoryPart):
             if row.side is Side.DESTINATION and (row.peer, row.stream) == (peer, stream)
         ]
 
-    def stream(self, peer: str, *, outgoing: bool) -> StreamRow | None:
+    def stream(self, peer: str, *, outgoing: bool, lock: bool = True) -> StreamRow | None:
         return self._t.streams.get((peer, outgoing))
 
     def put_stream(self, row: StreamRow) -> None:
@@ -40,6 +41,16 @@ class MemoryMessages(MemoryPart):
 
     def received_after(self, peer: str, stream: str, seq: int, limit: int) -> Sequence[tuple[int, bytes]]:
         rows = sorted((row.seq, row.statement) for row in self._received(peer, stream) if row.seq > seq)
+        return rows[:limit]
+
+    def sent_between(
+        self, peer: str, stream: str, first: int, last: int, limit: int
+    ) -> Sequence[tuple[int, str, int]]:
+        rows = sorted(
+            (row.seq, row.mid, row.expires)
+            for row in self._t.envelopes.values()
+            if (row.side, row.peer, row.stream) == (Side.ORIGIN, peer, stream) and first <= row.seq <= last
+        )
         return rows[:limit]
 
     def put_outbox(self, row: OutboxRow) -> bool:

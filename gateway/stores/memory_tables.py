@@ -27,8 +27,8 @@ from gateway.ports import (
     OutboxRow,
     PunctureRow,
     ReceiptRow,
-    Side,
     SegmentRow,
+    Side,
     StreamRow,
     TaskRow,
     TokenRow,
@@ -62,10 +62,10 @@ class Tables:
     accesses: list[AccessRow] = field(default_factory=list)
     tokens: dict[str, TokenRow] = field(default_factory=dict)
     idempotency: dict[bytes, IdempotencyRow] = field(default_factory=dict)
-    held: dict[str, HeldRow] = field(default_factory=dict)
-    trust: dict[tuple[str, str, int], TrustRow] = field(default_factory=dict)
     blobs: dict[tuple[str, str], BlobRow] = field(default_factory=dict)
     segments: dict[tuple[str, str, int], SegmentRow] = field(default_factory=dict)
+    held: dict[str, HeldRow] = field(default_factory=dict)
+    trust: dict[tuple[str, str, int], TrustRow] = field(default_factory=dict)
     witnesses: dict[str, WitnessRow] = field(default_factory=dict)
     loose: dict[tuple[str, str], LooseRow] = field(default_factory=dict)
     settings: dict[str, bytes] = field(default_factory=dict)

@@ -63,6 +63,14 @@ class MemoryWatch(MemoryPart):
         rows = (row for row in self._t.alarms.values() if bool(row.cleared) == cleared)
         return sorted(rows, key=lambda row: row.id, reverse=True)[:limit]
 
+    def alarm(self, alarm: str) -> AlarmRow | None:
+        return self._t.alarms.get(alarm)
+
+    def standing_alarms(self, code: str, *, peer: str = "", limit: int = 100) -> Sequence[AlarmRow]:
+        standing = (row for row in self._t.alarms.values() if not row.cleared and row.code == code)
+        rows = (row for row in standing if peer in {"", row.peer})
+        return sorted(rows, key=lambda row: (row.peer, row.subject))[:limit]
+
     def clear_alarm(self, alarm: str, at: int, by: str) -> bool:
         row = self._change().alarms.get(alarm)
         if row is None or row.cleared:

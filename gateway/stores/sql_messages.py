@@ -24,12 +24,11 @@ from gateway.stores.statements import Statement, put, select
 MESSAGE: Final = 1  # the kind that only a receipt settles (protocol 4.1); 2 and 3 are settled by `seen`
 
 _v, _s, _o = tables.envelopes.c, tables.streams.c, tables.outbox.c
-_SENT: Final = sa.text("side = 'origin'")
 
 
 def _place(column: sa.Column[Any]) -> sa.ScalarSelect[Any]:
     settled_by_seen = _v.kind != sa.literal_column(str(MESSAGE))
-    return sa.select(column).where(_v.mid == bindparam("mid"), _SENT, settled_by_seen).scalar_subquery()
+    return sa.select(column).where(_v.mid == bindparam("mid"), tables.SENT, settled_by_seen).scalar_subquery()
 
 
 _PUT_ENVELOPE: Final = put(ENVELOPE)
@@ -47,6 +46,18 @@ _ENVELOPE_AT: Final = Statement(select(ENVELOPE, *_IN_STREAM, _v.seq == bindpara
 _RECEIVED_AFTER: Final = Statement(
     sa.select(_v.seq, _v.statement)
     .where(*_IN_STREAM, _v.seq > bindparam("seq"))
+    .order_by(_v.seq)
+    .limit(bindparam("limit"))
+)
+_SENT_BETWEEN: Final = Statement(
+    sa.select(_v.seq, _v.mid, _v.expires)
+    .where(
+        tables.SENT,
+        _v.peer == bindparam("peer"),
+        _v.stream == bindparam("stream"),
+        _v.seq >= bindparam("first"),
+        _v.seq <= bindparam("last"),
+    )
     .order_by(_v.seq)
     .limit(bindparam("limit"))
 )
@@ -132,8 +143,16 @@ class MessagePart(Part):
         rows = self._session.rows(_RECEIVED_AFTER, peer=peer, stream=stream, seq=seq, limit=limit)
         return [(row[0], row[1]) for row in rows]
 
-    def stream(self, peer: str, *, outgoing: bool) -> StreamRow | None:
-        if not self._session.writable:
+    def sent_between(
+        self, peer: str, stream: str, first: int, last: int, limit: int
+    ) -> Sequence[tuple[int, str, int]]:
+        rows = self._session.rows(
+            _SENT_BETWEEN, peer=peer, stream=stream, first=first, last=last, limit=limit
+        )
+        return [(row[0], row[1], row[2]) for row in rows]
+
+    def stream(self, peer: str, *, outgoing: bool, lock: bool = True) -> StreamRow | None:
+        if not (lock and self._session.writable):
             found = self._session.one(_STREAM, peer=peer, outgoing=outgoing)
         else:
             found = self._locked_stream(peer, outgoing=outgoing)

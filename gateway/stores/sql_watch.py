@@ -59,6 +59,10 @@ _DROP_LOOSE: Final = Statement(
 _PUT_ALARM: Final = put(ALARM)
 _newest = select(ALARM).order_by(_a.id.desc()).limit(bindparam("limit"))
 _STANDING: Final = Statement(_newest.where(tables.STANDING))
+_ALARM: Final = Statement(select(ALARM, _a.id == bindparam("alarm")))
+_of_code = select(ALARM, tables.STANDING, _a.code == bindparam("code")).limit(bindparam("limit"))
+_STANDING_OF_CODE: Final = Statement(_of_code.order_by(_a.peer, _a.subject))
+_STANDING_OF_PEER: Final = Statement(_of_code.where(_a.peer == bindparam("peer")).order_by(_a.subject))
 _CLEARED: Final = Statement(_newest.where(sa.text("cleared > 0")))
 _CLEAR: Final = Statement(
     sa.update(tables.alarms)
@@ -116,6 +120,17 @@ class WatchPart(Part):
 
     def alarms(self, *, cleared: bool = False, limit: int = 100) -> Sequence[AlarmRow]:
         return ALARM.load_all(self._session.rows(_CLEARED if cleared else _STANDING, limit=limit))
+
+    def alarm(self, alarm: str) -> AlarmRow | None:
+        found = self._session.one(_ALARM, alarm=alarm)
+        return ALARM.load(found) if found else None
+
+    def standing_alarms(self, code: str, *, peer: str = "", limit: int = 100) -> Sequence[AlarmRow]:
+        if peer:
+            found = self._session.rows(_STANDING_OF_PEER, code=code, peer=peer, limit=limit)
+        else:
+            found = self._session.rows(_STANDING_OF_CODE, code=code, limit=limit)
+        return ALARM.load_all(found)
 
     def clear_alarm(self, alarm: str, at: int, by: str) -> bool:
         return self._session.change(_CLEAR, {"alarm": alarm, "at": at, "who": by}) == 1

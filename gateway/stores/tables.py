@@ -43,11 +43,12 @@ STANDING: Final = sa.text("cleared = 0")
 HELD_TASK: Final = sa.text("state = 'held'")
 UNSENT: Final = sa.text("ours AND sent_in = ''")
 RECEIVED: Final = sa.text("side = 'destination'")
+SENT: Final = sa.text("side = 'origin'")
 UNACKNOWLEDGED: Final = sa.text("state = 'DELIVERED' AND acknowledge_by > 0")
 ABOUT_MESSAGE: Final = sa.text("about <> 0")
-UNDECIDED: Final = sa.text("state IN ('DELIVERED', 'RECEIVED', 'INFO_REQUESTED') AND decide_by > 0")
 SENDING: Final = sa.text("state = 'sending'")
 UNNAMED: Final = sa.text("state IN ('uploading', 'ready')")
+UNDECIDED: Final = sa.text("state IN ('DELIVERED', 'RECEIVED', 'INFO_REQUESTED') AND decide_by > 0")
 
 
 def _text(name: str, *, key: bool = False) -> sa.Column[str]:
@@ -173,6 +174,7 @@ streams: Final = sa.Table(
     _bytes("head"),
     _int("top"),
     _int("at"),
+    _int("busy"),
 )
 
 gaps: Final = sa.Table(
@@ -185,6 +187,7 @@ gaps: Final = sa.Table(
     _int("noticed"),
     _int("asked"),
     _int("alarmed"),
+    _bytes("prev"),
 )
 
 outbox: Final = sa.Table(
@@ -305,11 +308,12 @@ witnesses: Final = sa.Table(
     metadata,
     _text("peer", key=True),
     _int("size"),
-    _int("at"),
     _text("wanted"),
+    _text("their_stream"),
+    _int("their_seq"),
     _int("told"),
-    _text("stream"),
-    _int("seq"),
+    _text("our_stream"),
+    _int("our_seq"),
     _int("gossiped"),
 )
 
@@ -387,13 +391,6 @@ idempotency: Final = sa.Table(
     _int("created"),
 )
 
-held: Final = sa.Table(
-    "held",
-    metadata,
-    _text("id", key=True),
-    _int("at"),
-    _text("code"),
-    _text("lane"),
 blobs: Final = sa.Table(
     "blobs",
     metadata,
@@ -427,6 +424,13 @@ blob_segments: Final = sa.Table(
     _text("mid"),
 )
 
+held: Final = sa.Table(
+    "held",
+    metadata,
+    _text("id", key=True),
+    _int("at"),
+    _text("code"),
+    _text("lane"),
     _text("peer"),
     _bytes("digest"),
     _bytes("body"),

@@ -18,7 +18,7 @@ COLUMNS = {
     "cosignatures": "origin size by root at line",
     "envelopes": "mid side kind peer stream seq statement digest expires body secrets epoch"
     " ref version created",
-    "gaps": "peer stream first last noticed asked alarmed",
+    "gaps": "peer stream first last noticed asked alarmed prev",
     "handovers": "id ref version side origin destination urgency state submitted_by created updated",
     "held": "id at code lane peer digest body",
     "idempotency": "key request ref version created",
@@ -31,11 +31,11 @@ COLUMNS = {
     "punctures": "epoch path",
     "receipts": "n id hash mid by state code at prev note peer ours leg ref version sent_in applied urgent",
     "settings": "name value",
-    "streams": "peer outgoing stream seq head top at",
+    "streams": "peer outgoing stream seq head top at busy",
     "tasks": "id kind principal leg mid state due attempts error created subject",
     "tokens": "id digest principal label created expires revoked",
     "trust": "kind subject version note",
-    "witnesses": "peer size at wanted told stream seq gossiped",
+    "witnesses": "peer size wanted their_stream their_seq told our_stream our_seq gossiped",
 }
 
 

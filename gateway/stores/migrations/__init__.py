@@ -28,7 +28,7 @@ from gateway.stores.faults import MIGRATE, TransactionError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD: Final = "0006"
+HEAD: Final = "0008"
 FOLDER: Final = Path(__file__).parent
 
 _VERSIONS: Final = sa.table("alembic_version", sa.column("version_num", sa.Text))

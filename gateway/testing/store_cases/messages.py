@@ -35,7 +35,9 @@ class MessageCases:
         assert await store.write(lambda tx: tx.put_envelope(replace(row, mid="m3", peer="E09000005")))
         assert await store.write(lambda tx: tx.put_envelope(replace(row, mid="m4", stream="6" * 32)))
         ours = envelope("m5", Side.ORIGIN, seq=1)
-        assert await store.write(lambda tx: [tx.put_envelope(ours)])
+        assert await store.write(lambda tx: tx.put_envelope(ours))
+        assert not await store.write(lambda tx: tx.put_envelope(replace(ours, mid="m6")))
+        assert await store.write(lambda tx: tx.put_envelope(replace(ours, mid="m7", seq=2)))
         found = await store.read(
             lambda tx: (tx.envelope_at(PEER, STREAM, 1), tx.envelope_at(PEER, STREAM, 2))
         )
@@ -58,6 +60,7 @@ class MessageCases:
 
         assert await store.read(both) == (second, incoming)
         assert await store.write(both) == (second, incoming)
+        assert await store.write(lambda tx: tx.stream(PEER, outgoing=False, lock=False)) == incoming
 
     async def test_received_after_is_ascending_with_holes_and_of_that_stream_only(self, store: Store) -> None:
         rows = [envelope(f"m{n}", seq=n) for n in (7, 3, 5, 10)]
@@ -66,6 +69,18 @@ class MessageCases:
         found = await store.read(lambda tx: tx.received_after(PEER, STREAM, 3, 2))
         assert list(found) == [(5, digest("statement m5")), (7, digest("statement m7"))]
         assert await store.read(lambda tx: tx.received_after(PEER, STREAM, 10, 2)) == []
+
+    async def test_what_was_sent_is_found_by_its_place(self, store: Store) -> None:
+        rows = [envelope(f"m{n}", Side.ORIGIN, n, expires=NOW + n) for n in (7, 3, 5, 10)]
+        others = [envelope("o1", seq=6), envelope("o2", Side.ORIGIN, 6, stream="6" * 32)]
+        others.append(envelope("o3", Side.ORIGIN, 6, peer="E09000005"))
+        await store.write(lambda tx: [tx.put_envelope(row) for row in rows + others])
+        found = await store.read(lambda tx: tx.sent_between(PEER, STREAM, 4, 10, 9))
+        assert list(found) == [(5, "m5", NOW + 5), (7, "m7", NOW + 7), (10, "m10", NOW + 10)]
+        assert list(await store.read(lambda tx: tx.sent_between(PEER, STREAM, 3, 9, 1))) == [
+            (3, "m3", NOW + 3)
+        ]
+        assert list(await store.read(lambda tx: tx.sent_between(PEER, STREAM, 11, 2**53, 9))) == []
 
     async def test_an_outbox_row_is_one_by_id_and_by_message(self, store: Store) -> None:
         row = outbox("m1", id="o1", expires=NOW + 9, attempts=3, error="x")
@@ -139,7 +154,7 @@ class MessageCases:
             "beyond": envelope("beyond", Side.ORIGIN, 4, kind=2),
             "stream": envelope("stream", Side.ORIGIN, 2, kind=2, stream="6" * 32),
             "peer": envelope("peer", Side.ORIGIN, 2, kind=2, peer="E09000005"),
-            "dead": envelope("dead", Side.ORIGIN, 1, kind=2, expires=NOW),
+            "dead": envelope("dead", Side.ORIGIN, 0, kind=2, expires=NOW),
         }
         await store.write(
             lambda tx: [

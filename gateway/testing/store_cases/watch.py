@@ -18,7 +18,9 @@ class WatchCases:
     async def test_streams_are_listed_by_peer_and_direction_whole(self, store: Store) -> None:
         rows = [
             StreamRow(OTHER, outgoing=True, stream=STREAM, seq=1, head=digest("1"), top=4, at=NOW),
-            StreamRow(PEER, outgoing=True, stream=STREAM, seq=2, head=digest("2"), top=2, at=NOW + 1),
+            StreamRow(
+                PEER, outgoing=True, stream=STREAM, seq=2, head=digest("2"), top=2, at=NOW + 1, busy=NOW + 2
+            ),
             StreamRow(PEER, outgoing=False, stream=STREAM, seq=3, head=digest("3")),
         ]
         await store.write(lambda tx: [tx.put_stream(row) for row in rows])
@@ -33,14 +35,14 @@ class WatchCases:
         rows = [
             GapRow(PEER, STREAM, 9, 11, NOW, asked=NOW + 60),
             GapRow(PEER, STREAM, 3, 4, NOW),
-            GapRow(PEER, "6" * 32, 3, 3, NOW, alarmed=NOW + 300),
+            GapRow(PEER, "6" * 32, 3, 3, NOW, alarmed=NOW + 300, prev=digest("4")),
             GapRow(OTHER, STREAM, 3, 3, NOW),
         ]
         await store.write(lambda tx: [tx.put_gap(row) for row in rows])
         assert await store.read(lambda tx: tx.gaps()) == [rows[1], rows[0], rows[2], rows[3]]
         assert await store.read(lambda tx: tx.gaps(peer=PEER, stream=STREAM)) == [rows[1], rows[0]]
         assert await store.read(lambda tx: tx.gaps(stream="6" * 32)) == [rows[2]]
-        changed = replace(rows[1], last=3, asked=NOW + 1, alarmed=NOW + 2, noticed=NOW + 3)
+        changed = replace(rows[1], last=3, asked=NOW + 1, alarmed=NOW + 2, noticed=NOW + 3, prev=digest("9"))
         await store.write(lambda tx: tx.put_gap(changed))
         await store.write(lambda tx: tx.drop_gap(PEER, STREAM, 9))
         assert await store.read(lambda tx: tx.gaps(peer=PEER, stream=STREAM)) == [changed]
@@ -78,6 +80,24 @@ class WatchCases:
         assert await store.read(lambda tx: tx.alarms(cleared=True)) == [cleared]
         assert await store.write(lambda tx: tx.put_alarm(replace(row, id="a2")))
         assert [found.id for found in await store.read(lambda tx: tx.alarms())] == ["a2"]
+
+    async def test_alarms_are_found_by_id_and_those_that_stand_by_code_and_peer(self, store: Store) -> None:
+        rows = [
+            AlarmRow(NOW, "gap", PEER, "6", b"e", id="a1"),
+            AlarmRow(NOW, "gap", PEER, "5", id="a2"),
+            AlarmRow(NOW, "gap", OTHER, "7", id="a3"),
+            AlarmRow(NOW, "prev", PEER, "5", id="a4"),
+            AlarmRow(NOW, "gap", PEER, "4", id="a5"),
+        ]
+        await store.write(lambda tx: [tx.put_alarm(row) for row in rows])
+        await store.write(lambda tx: tx.clear_alarm("a5", NOW + 1, "x"))
+        assert await store.read(lambda tx: tx.alarm("a1")) == rows[0]
+        cleared = replace(rows[4], cleared=NOW + 1, cleared_by="x")
+        assert await store.read(lambda tx: tx.alarm("a5")) == cleared
+        assert await store.read(lambda tx: tx.alarm("a9")) is None
+        assert await store.read(lambda tx: tx.standing_alarms("gap", peer=PEER)) == [rows[1], rows[0]]
+        assert await store.read(lambda tx: tx.standing_alarms("gap")) == [rows[1], rows[0], rows[2]]
+        assert await store.read(lambda tx: tx.standing_alarms("gap", limit=1)) == [rows[1]]
 
     async def test_two_that_sound_one_alarm_at_once_make_one(
         self, store: Store, peer: Callable[[], Store]
