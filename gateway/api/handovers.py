@@ -115,7 +115,12 @@ async def evidence(call: Call) -> web.Response:
     )
     bundle = found.evidence.pack().decode()
     return reply(
-        {"handover": handover(call.request), "evidence": bundle, "withheld": list[Json](found.withheld)}
+        {
+            "handover": handover(call.request),
+            "evidence": bundle,
+            "withheld": list[Json](found.withheld),
+            "shredded": list[Json](found.shredded),
+        }
     )
 
 

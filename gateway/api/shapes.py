@@ -61,6 +61,9 @@ class Evidence(Shape):
     withheld: list[str]
     """Sections asked for of which something stands only in parts together with other sections."""
 
+    shredded: list[str]
+    """Sections asked for that were destroyed at the origin, in whole or in part."""
+
 
 class Page(Shape):
     """The next page is in the ``Link`` header."""

@@ -91,8 +91,8 @@ def evidence(
         params = {name: value for name, value in asked.items() if value}
         found = Agency(api, token, actor, role).get(f"/v1/handovers/{ref}/evidence", params)
         write_output(out, found["evidence"].encode(), mode=0o600)
-        told = {"handover": found["handover"], "file": str(out), "withheld": found["withheld"]}
-        emit(told, as_json=as_json, text=f"{out}" + _withheld(found["withheld"]))
+        told = {"file": str(out), **{name: found[name] for name in ("handover", "withheld", "shredded")}}
+        emit(told, as_json=as_json, text=f"{out}" + _withheld(found["withheld"]) + _gone(found["shredded"]))
         next_step(f"gateway receipt verify {out} --network FINGERPRINT")
 
 
@@ -123,6 +123,10 @@ def _verdict(verdict: Mapping[str, Any]) -> str:
     ]
     lines += [f"  {leg['agency']:<22} {', '.join(leg['sections'])}" for leg in verdict["legs"]]
     return "\n".join(lines)
+
+
+def _gone(sections: Sequence[str]) -> str:
+    return f"\n  shredded, in whole or in part: {', '.join(sections)}" if sections else ""
 
 
 def _withheld(sections: Sequence[str]) -> str:

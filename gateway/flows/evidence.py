@@ -23,10 +23,12 @@ from gateway.ports import EnvelopeRow, ReceiptRow, Side, Transaction, TrustRow
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """``withheld``: sections that were asked for and stand only in parts together with others."""
+    """``withheld``: sections that were asked for and stand only in parts together with others. ``shredded``:
+    sections that were asked for and are destroyed, in whole or in part."""
 
     evidence: Evidence
     withheld: Sequence[str]
+    shredded: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,8 @@ async def gather(
         log=await pinned(node, found.envelope.mid),
         silence=await _silence(node, found, unanswered),
     )
-    return Gathered(evidence, sorted(kept_back.intersection(sections)))
+    erased = found.erased.intersection(sections) if secrets.shredded else ()
+    return Gathered(evidence, sorted(kept_back.intersection(sections)), sorted(erased))
 
 
 async def _silence(node: Node, found: _Found, unanswered: Unanswered | None) -> Silence | None:

@@ -19,11 +19,13 @@ import structlog
 
 from gateway.core.trust import Network
 from gateway.errors import GatewayError, Unavailable
-from gateway.flows import acknowledge, attachments, relay, submit, uploads
+from gateway.flows import acknowledge, anchor, attachments, relay, submit, uploads
 from gateway.flows.deliver import deliver
 from gateway.flows.dispatch import BULK, URGENT, dispatch, pack
+from gateway.flows.heartbeat import beat
 from gateway.flows.node import Caller, Node
 from gateway.flows.receive import receive
+from gateway.flows.shred import take_up
 from gateway.flows.sweep import sweep
 from gateway.flows.trust import refresh_trust
 from gateway.ports import AgencyBinding, Answer, Delivery, Lane, Submission, Transaction
@@ -53,6 +55,8 @@ async def running(node: Node, *, accept: Callable[[Network], None]) -> AsyncIter
         for binding in node.agencies.values():
             stack.push_async_callback(binding.adapter.close)
             await binding.adapter.start()
+        await anchor.weigh(node)
+        stack.push_async_callback(anchor.drop, node)
         await node.store.write(lambda tx: _take_up(tx, node, node.clock.now()))
         tasks = [asyncio.create_task(_run(pump), name=name) for name, pump in pumps(node, accept)]
         stack.push_async_callback(_stop, tasks)
@@ -131,15 +135,16 @@ def _where(error: BaseException | None) -> str:
 
 def pumps(node: Node, accept: Callable[[Network], None]) -> list[tuple[str, Pump]]:
     """Every pump of a node by name."""
-    wake, poll = node.wake, node.pace.poll
+    wake, poll, since = node.wake, node.pace.poll, node.clock.now()
     named: list[tuple[str, Pump]] = [
         ("dispatch-urgent", lambda: _repeat(lambda: dispatch(node, URGENT), wake.outbox[Lane.URGENT], poll)),
         ("dispatch-bulk", lambda: _repeat(lambda: dispatch(node, BULK), wake.outbox[Lane.STANDARD], poll)),
+        ("attachments", lambda: _repeat(lambda: attachments.send(node), wake.attachments, poll)),
         ("pack", lambda: _repeat(lambda: pack(node), wake.receipts, poll)),
         ("sweep", lambda: _repeat(lambda: _housekeeping(node, accept), asyncio.Event(), node.pace.sweep)),
+        ("heartbeat", lambda: _repeat(lambda: _pulse(node, since), asyncio.Event(), node.pace.sweep)),
     ]
     named += [(f"receive-{lane.name.lower()}", partial(_consume, node, lane)) for lane in Lane]
-        ("attachments", lambda: _repeat(lambda: attachments.send(node), wake.attachments, poll)),
     for binding in node.agencies.values():
         named += _agency_pumps(node, binding)
     return named
@@ -171,6 +176,12 @@ async def _repeat(work: Callable[[], Awaitable[int]], event: asyncio.Event, poll
                     await event.wait()
 
 
+async def _pulse(node: Node, since: int) -> int:
+    sent = await beat(node, since)
+    await anchor.drop(node)
+    return sent
+
+
 async def _housekeeping(node: Node, accept: Callable[[Network], None]) -> int:
     try:
         await refresh_trust(node, accept)
@@ -178,6 +189,8 @@ async def _housekeeping(node: Node, accept: Callable[[Network], None]) -> int:
         if error.retryable:
             raise
         log.error("newer trust documents are not acceptable", code=error.code)
+    await uploads.sweep(node)
+    await take_up(node)
     return await sweep(node)
 
 
@@ -189,8 +202,6 @@ async def _consume(node: Node, lane: Lane) -> None:
             await room.acquire()
             group.create_task(_take(node, delivery, room))
 
-    await uploads.sweep(node)
-    await take_up(node)
 
 async def _take(node: Node, delivery: Delivery, room: asyncio.Semaphore) -> None:
     try:

@@ -77,10 +77,9 @@ class RecordKey:
         must not bring back what a person had destroyed."""
         content = [number for number in secrets.keys if number > ROUTING]
         leaves = self.epoch.leaves(self.record, content)
-        shredded = secrets.shredded.union(content).difference(leaves)
-        return Wrapped(
-            _wrap(self.lasting, self.record, replace(secrets, shredded=shredded), leaves), self.month
-        )
+        kept = replace(secrets, shredded=secrets.shredded.union(content).difference(leaves))
+        month = self.month if content else ""  # nothing of it depends on the epoch
+        return Wrapped(_wrap(self.lasting, self.record, kept, leaves), month)
 
 
 def new_record_key(node: Holder, mid: str, side: Side, now: int) -> RecordKey:
