@@ -8,7 +8,7 @@ an agency, so that a slow system holds up nobody else.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
@@ -16,7 +16,7 @@ import structlog
 from gateway.core.encoding import Json, JsonObject
 from gateway.core.states import LegState, responsible
 from gateway.errors import Conflict, GatewayError, NotFound, Unavailable
-from gateway.flows import accounts, receipts
+from gateway.flows import accounts, disclosed, receipts
 from gateway.flows.node import Caller, Node
 from gateway.flows.retrieve import take_out
 from gateway.flows.slots import check_hosted, keeps_own_key, readable, view_for
@@ -118,9 +118,9 @@ async def _hand_over(node: Node, binding: AgencyBinding, parcel: _Claimed, room:
     task = parcel.task
     try:
         async with room:  # first, so that no more than AT_ONCE are in plaintext
-            view = _view(node, binding, parcel)
+            shown = _shown(node, binding, parcel)
             async with asyncio.timeout(node.pace.adapter_timeout):
-                await binding.adapter.deliver(view, key=task.id)
+                await binding.adapter.deliver(shown.view, key=task.id)
     except TimeoutError:
         await _postpone(node, task, Unavailable("the adapter took too long", code="adapter_timeout"))
     except Unavailable as error:
@@ -133,11 +133,20 @@ async def _hand_over(node: Node, binding: AgencyBinding, parcel: _Claimed, room:
         log.critical("an adapter or profile failed", principal=task.principal, error=type(error).__name__)
         await _hold(node, task, "adapter_fault")
     else:
-        await node.store.write(lambda tx: delivered(tx, node, task, node.clock.now()))
+        undue = shown.undue
+        await node.store.write(lambda tx: delivered(tx, node, task, node.clock.now(), undue))
         node.wake.receipts.set()
 
 
-def _view(node: Node, binding: AgencyBinding, parcel: _Claimed) -> View:
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """``view`` is PLAINTEXT for one agency; ``undue``: field groups in it that are none of its type's."""
+
+    view: View
+    undue: frozenset[str] = frozenset()
+
+
+def _shown(node: Node, binding: AgencyBinding, parcel: _Claimed) -> _Shown:
     if parcel.leg is None:
         raise NotFound("the leg of this parcel is gone", code="no_leg")
     return present(node, binding, parcel.task, parcel.leg, parcel.envelope)
@@ -145,18 +154,22 @@ def _view(node: Node, binding: AgencyBinding, parcel: _Claimed) -> View:
 
 def present(
     node: Node, binding: AgencyBinding, task: TaskRow, leg: LegRow, envelope: EnvelopeRow | None
-) -> View:
+) -> _Shown:
     """PLAINTEXT for one agency: a view of the handover in its words, a reply, or the news about a leg."""
     content: JsonObject
     files: Sequence[Attachment] = ()
+    undue: frozenset[str] = frozenset()
     if task.kind is Parcel.STATUS:
         content = status(leg, task)
     elif envelope is None:
         raise NotFound("the message of this parcel is gone", code="no_message")
     else:
-        sections, files = take_out(node, envelope.peer, view_for(node, envelope, binding.principal))
-        content = binding.profile.present(sections, leg) if task.kind is Parcel.NOTIFICATION else sections
-    return View(task.kind, leg.ref, leg.version, leg.id, binding.principal, leg.urgency, content, files)
+        content, files = take_out(node, envelope.peer, view_for(node, envelope, binding.principal))
+        if task.kind is Parcel.NOTIFICATION:
+            undue = disclosed.undue(node, leg, content)
+            content = binding.profile.present(content, leg)
+    view = View(task.kind, leg.ref, leg.version, leg.id, binding.principal, leg.urgency, content, files)
+    return _Shown(view, undue)
 
 
 def status(leg: LegRow, task: TaskRow) -> JsonObject:
@@ -176,7 +189,7 @@ def status(leg: LegRow, task: TaskRow) -> JsonObject:
     return facts
 
 
-def delivered(tx: Transaction, node: Node, task: TaskRow, now: int) -> None:
+def delivered(tx: Transaction, node: Node, task: TaskRow, now: int, undue: Collection[str] = ()) -> None:
     """Record that the agency's side has the parcel, with its signed receipt "opened"."""
     if not tx.advance_task(task.id, task.state, Task.DONE):
         return
@@ -189,6 +202,7 @@ def delivered(tx: Transaction, node: Node, task: TaskRow, now: int) -> None:
         return
     event = LegEvent(leg.id, now, "opened", leg.state, leg.state, leg.principal)
     tx.advance_leg(leg.id, leg.state, leg.state, event, opened=now)
+    disclosed.flag(tx, leg, envelope.mid, undue, now)
     parts = readable(node, envelope, leg.principal).readers[leg.principal]
     receipts.sign(
         tx, node, by=leg.principal, envelope=envelope, state="opened", now=now, leg=leg, parts=parts
@@ -232,7 +246,8 @@ async def open_parked(
         return task, leg, tx.envelope(task.mid)
 
     task, leg, envelope = await node.store.write(record)
-    view = present(node, binding, task, leg, envelope)
-    await node.store.write(lambda tx: delivered(tx, node, replace(task, state=Task.PARKED), node.clock.now()))
+    shown = present(node, binding, task, leg, envelope)
+    parked = replace(task, state=Task.PARKED)
+    await node.store.write(lambda tx: delivered(tx, node, parked, node.clock.now(), shown.undue))
     node.wake.receipts.set()
-    return view
+    return shown.view

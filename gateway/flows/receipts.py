@@ -20,6 +20,7 @@ from gateway.core.envelope import SKEW, Kind
 from gateway.core.receipts import ZERO, About, Receipt, make_receipt
 from gateway.core.states import HandoverState, LegState, advance_leg, follow
 from gateway.errors import Conflict, Forged, Refused
+from gateway.flows.disclosed import check_parts
 from gateway.flows.node import Node, area_of, log_leaf
 from gateway.flows.slots import keeps_own_key
 from gateway.ports import (
@@ -152,6 +153,8 @@ def _take(
     row = _row(receipt, envelope, applied=next_one, leg=leg.id if leg else "", sent_in=came_in)
     if not tx.put_receipt(row):
         return ()
+    if leg is not None:
+        check_parts(tx, node, receipt, envelope, leg, now)
     log_leaf(
         tx, "receipt", now, receipt=b64(receipt.hash), mid=envelope.mid, by=receipt.by, state=receipt.state
     )

@@ -15,6 +15,7 @@ from gateway.core.envelope import Kind
 from gateway.core.receipts import About, open_receipt
 from gateway.errors import Forged, Malformed
 from gateway.flows.receipts import about
+from gateway.flows.vault import secrets_of
 from gateway.testing.boroughs import BEXLEY
 
 TABLES = ("legs", "events", "receipts", "tasks", "handovers", "outbox", "held", "accesses")
@@ -126,6 +127,29 @@ async def test_085_a_state_that_goes_backwards(attack):
     assert leg.state == "ACCEPTED"
     events = await attack.world.hackney.node.store.read(lambda tx: tx.history(leg.id))
     assert events[-1].event == "ignored:rejected"
+
+
+async def test_086_parts_that_it_was_never_given_keys_for(attack):
+    """The receipt is signed and moves its leg; but whence does the agency have another's part?"""
+    row = await attack.delivered()
+    given = secrets_of(attack.node, row).readers
+    own, others = set(given[f"{BEXLEY}/police"]), {part for parts in given.values() for part in parts}
+    stray = min(others - own)
+    before = await chain(attack, row)
+    await attack.send_receipts(attack.receipt(row, prev=before, parts=sorted(own)))
+    assert await stray_parts(attack) == []
+    note = attack.receipt(row, by="housing", prev=await chain(attack, row, "housing"), parts=[0, stray])
+    await attack.send_receipts(note)
+    leg = (await attack.world.hackney.legs(row.ref))["housing"]
+    allowed = set(given[f"{BEXLEY}/housing"])
+    told = " ".join(str(part) for part in sorted({0, stray} - allowed))
+    assert await stray_parts(attack) == [(BEXLEY, f"{leg.id} {told}", note)]
+    assert leg.state == "RECEIVED"
+
+
+async def stray_parts(attack):
+    standing = await attack.world.hackney.node.store.read(lambda tx: tx.alarms())
+    return [(row.peer, row.subject, row.evidence) for row in standing if row.code == "parts_not_given"]
 
 
 @pytest.mark.parametrize("aside", [-100_000, 100_000])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 
 import pytest
@@ -10,7 +11,8 @@ from gateway.core.envelope import open_part, open_slot, open_statement, split
 from gateway.core.keys import KemKey, SubkeyOpener
 from gateway.errors import Forged, Malformed, NotAllowed, NotForUs, NotFound
 from gateway.flows import receive
-from gateway.flows.vault import open_for, secrets_of
+from gateway.flows.vault import open_for, secrets_of, write_sections
+from gateway.testing.boroughs import HACKNEY
 
 BARKING = "E09000002"
 
@@ -147,6 +149,26 @@ async def test_032_sealing_against_the_entitlements_is_refused_at_the_sender(att
     assert {problem.rule for problem in caught.value.problems} == {"R4"}
     assert attack.dump(attack.world.hackney) == before
     assert not attack.world.broker.waiting(attack.node.area, "n")
+
+
+async def test_032_what_a_sender_sealed_against_them_is_delivered_and_flagged_at_the_receiver(attack):
+    """Hackney's node gives Bexley's police what no police may read; what they may read flags nothing."""
+    fair, unfair = (
+        {"core": {"known_as": "x"}},
+        {"core": {"known_as": "x"}, "support": {"benefit": {"x": 1}}},
+    )
+    for seq, (sections, groups) in enumerate(((fair, []), (unfair, ["support"])), start=1):
+        leg = f"{seq:02}" * 16
+        table = attack.routing(attack.leg(leg=leg), handover=f"HO-{HACKNEY}-2026-00090{seq}")
+        sealed = attack.insider(seq=seq, contents=(table, write_sections(sections)))
+        await attack.welcome(sealed.seal())
+        assert len(attack.handed()) == seq
+        standing = await attack.node.store.read(lambda tx: tx.alarms())
+        told = [(row.code, row.peer, row.subject) for row in standing if row.code == "over_disclosure"]
+        assert told == [("over_disclosure", HACKNEY, f"{leg} support")] * bool(groups)
+        leaves = [json.loads(leaf) for _, leaf in await attack.node.store.read(lambda tx: tx.log(0, 99))]
+        flagged = [leaf["groups"] for leaf in leaves if leaf["t"] == "over_disclosure"]
+        assert flagged == [groups] * bool(groups)
 
 
 async def test_033_a_dummy_slot_claimed_as_real(attack):
