@@ -28,7 +28,7 @@ Example::
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -130,6 +130,18 @@ def peel(note: bytes) -> tuple[bytes, tuple[str, ...]]:
         raise Malformed(f"more than {MAX_COSIGNATURES} cosignatures", code="note_lines")
     rest = b"\n".join(line for line in lines if not _COSIGNATURE.match(line))
     return text + separator + rest, cosignatures
+
+
+def own_line(checkpoint: Checkpoint) -> str:
+    """The log's own signature line on a verified checkpoint."""
+    lines = peel(checkpoint.note)[0].decode().split("\n")
+    return next(line for line in lines if line.startswith(f"— {checkpoint.origin} "))
+
+
+def compose(name: str, size: int, root: bytes, lines: Iterable[str]) -> bytes:
+    """The note of a checkpoint out of what was stored of it. Nothing is verified."""
+    text = "".join(f"{line}\n" for line in (name, str(size), b64(root), "", *lines))
+    return text.encode()
 
 
 def peek_origin(note: bytes) -> str:

@@ -14,6 +14,7 @@ import structlog
 
 from gateway.core.encoding import JsonObject
 from gateway.errors import Refused
+from gateway.flows import forks, streams, witness
 from gateway.flows.control import Came, Handler
 from gateway.flows.node import Node
 from gateway.ports import Transaction
@@ -21,7 +22,13 @@ from gateway.ports import Transaction
 log = structlog.get_logger("heard")
 
 
-HANDLERS: Final[Mapping[str, Handler]] = {}
+HANDLERS: Final[Mapping[str, Handler]] = {
+    forks.SECTION: forks.hear,
+    "heartbeat": streams.heartbeat,
+    witness.SECTION: witness.hear,
+    "resend": streams.resend,
+    "stream": streams.announced,
+}
 """Section -> who takes it. ``receipts`` is not among them: :mod:`gateway.flows.receipts` has its own way."""
 
 

@@ -30,7 +30,6 @@ from gateway.errors import GatewayError, Misconfigured
 from gateway.flows import acknowledge, attachments, deliver, dispatch, receive, submit, sweep, uploads
 from gateway.flows.node import Caller, Node, Pace, Trust, Wake
 from gateway.flows.trust import join
-from gateway.keystore import KeyStore
 from gateway.ports import (
     AgencyBinding,
     Answer,
@@ -161,10 +160,11 @@ class World:
     hackney: Borough
     bexley: Borough
     taken: dict[tuple[str, Lane], AsyncIterator[Delivery]] = field(default_factory=dict)
+    others: tuple[Borough, ...] = ()
 
     @property
-    def boroughs(self) -> tuple[Borough, Borough]:
-        return self.hackney, self.bexley
+    def boroughs(self) -> tuple[Borough, ...]:
+        return self.hackney, self.bexley, *self.others
 
     async def next_delivery(self, borough: Borough, lane: Lane) -> Delivery | None:
         """The next message waiting on a lane, taken but not settled; None when there is none."""
@@ -234,11 +234,12 @@ async def assemble(
     desks: Mapping[str, Desk],
     pace: Pace,
     keys: Keys | None = None,
+    bundle: Bundle | None = None,
 ) -> Borough:
-    """A node of the demo network out of the parts given; joins the network when the store has not yet."""
-    demo = demo_network(START - 3600, ENTITLEMENTS)
-    bundle = Bundle(demo.roots, demo.directory, tuple(demo.cards.values()))
-    network: Network = await store.write(lambda tx: join(tx, bundle, clock.now()))
+    """A node of the demo network out of the parts given; joins the network when the store has not yet.
+    ``bundle``: another network than the demo's own."""
+    joining = bundle or demo_bundle()
+    network: Network = await store.write(lambda tx: join(tx, joining, clock.now()))
     bindings = {f"{area}/{role}": _binding(area, role, desk) for role, desk in desks.items()}
     node = Node(
         area=area,
@@ -254,6 +255,12 @@ async def assemble(
     return Borough(node, desks)
 
 
+def demo_bundle() -> Bundle:
+    """The demo network as of the story's beginning."""
+    demo = demo_network(START - 3600, ENTITLEMENTS)
+    return Bundle(demo.roots, demo.directory, tuple(demo.cards.values()))
+
+
 def _binding(area: str, role: str, desk: Desk) -> AgencyBinding:
     profile: Profile = named(AGENCIES[role][0].lower(), "adapters.agencies", "PROFILE", "/profile")
     return AgencyBinding(f"{area}/{role}", desk, profile, "STANDING_ADAPTER")
@@ -262,7 +269,8 @@ def _binding(area: str, role: str, desk: Desk) -> AgencyBinding:
 class _Memory:
     """The demo keys with epoch and secrets in memory, so that no test writes into the committed folder."""
 
-    def __init__(self, store: KeyStore) -> None:
+    def __init__(self, store: Any) -> None:
+        """``store``: a ``keystore.KeyStore``, or what answers like one."""
         self._store = store
         self.made: dict[str, bytes] = {}
         self.epochs: dict[str, Epoch] = {}
