@@ -77,7 +77,7 @@ class _Desk:
         self._printed = _printed()
 
     async def serve(self, route: Route, request: web.Request) -> web.Response:
-        limit = self._options.timeout + (MAX_WAIT if route.waits else 0)
+        limit = self._options.timeout + route.patience + (MAX_WAIT if route.waits else 0)
         try:
             async with asyncio.timeout(limit):
                 return await route.handler(await self._call(route, request))

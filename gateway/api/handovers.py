@@ -110,7 +110,7 @@ async def evidence(call: Call) -> web.Response:
         handover(call.request),
         version(call.request),
         wanted,
-        _justification(call.request.query.get("justification", ""), needed=bool(wanted)),
+        justification(call.request.query.get("justification", ""), needed=bool(wanted)),
         _unanswered(call),
     )
     bundle = found.evidence.pack().decode()
@@ -140,7 +140,7 @@ def _unanswered(call: Call) -> gathering.Unanswered | None:
     return gathering.Unanswered(silent, moment(call.request, "until", 0))
 
 
-def _justification(code: str, *, needed: bool) -> str:
+def justification(code: str, *, needed: bool) -> str:
     if needed and code not in CODES:
         raise BadRequest(
             "disclosing content needs a justification",

@@ -17,7 +17,7 @@ from pydantic.json_schema import models_json_schema
 from gateway.api import relay, shapes
 from gateway.api.auth import ACTOR
 from gateway.api.problems import CONTENT_TYPE
-from gateway.api.routes import Access, Body, Parameter, Route
+from gateway.api.routes import BYTES, Access, Body, Parameter, Route
 from schemas.acknowledgement import Acknowledgement, Opening
 from schemas.handover import HandoverNotification
 
@@ -30,6 +30,9 @@ DOCUMENTS: Final[Mapping[str, type[BaseModel]]] = {
     **relay.DOCUMENTS,
 }
 """Name in a route's body -> the model of the document."""
+
+FILE: Final = "file"
+"""Name of a body that is no document."""
 
 _ACTOR_PARAMETER: Final = Parameter(
     ACTOR,
@@ -96,6 +99,8 @@ def _parameter(one: Parameter) -> Document:
 
 
 def _content(body: Body) -> Document:
+    if body.schema == FILE:
+        return {media: {} for media in body.media}  # OpenAPI 3.1: bytes as they are
     if body.schema not in DOCUMENTS:
         return {media: _RECEIPT[media] for media in body.media}
     return {media: {"schema": _ref(DOCUMENTS[body.schema])} for media in body.media}
@@ -104,7 +109,8 @@ def _content(body: Body) -> Document:
 def _responses(route: Route) -> Document:
     schema: Document = _ref(route.shape) if route.shape else {"type": "object"}
     media = route.media
-    good = {"description": HTTPStatus(route.status).phrase, "content": {media: {"schema": schema}}}
+    content: Document = {media: {"schema": schema}} if media != BYTES else {media: {}}
+    good = {"description": HTTPStatus(route.status).phrase, "content": content}
     bad = {str(status): _problem(status) for status in sorted({*route.problems, *_always(route)})}
     made = {str(route.status): good, **bad}
     if route.waits:

@@ -31,13 +31,14 @@ from gateway.errors import (
 
 CONTENT_TYPE: Final = "application/problem+json"
 MAX_BODY: Final = 1 << 20
-"""Bytes of a request: what fits into one envelope (protocol 4.1); a handover has no attachments."""
+"""Bytes of a request: what fits into one envelope (protocol 4.1); attachments come elsewhere."""
 
 TRY_AGAIN: Final = 5
 """Seconds that an Unavailable asks for: longer than a broker or database takes to fail over by itself."""
 
-STATUS: Final[Mapping[str, int]] = {"idempotency_key_reused": 422}
-"""Codes whose status is set by a convention of HTTP (the Idempotency-Key draft), not by their class."""
+STATUS: Final[Mapping[str, int]] = {"idempotency_key_reused": 422, "attachment_missing": 409}
+"""Codes whose status is not that of their class: by a convention of HTTP (the Idempotency-Key draft), and
+because the node is well and serves, only this file is still on its way."""
 
 
 class BadRequest(Rejected):
@@ -103,7 +104,7 @@ def unforeseen() -> GatewayError:
 def too_large() -> TooLarge:
     return TooLarge(
         f"the body is larger than {MAX_BODY} bytes",
-        remedy="send one handover without attachments; shorten its free text",
+        remedy="shorten its free text; files are uploaded by themselves, with POST /v1/attachments",
     )
 
 

@@ -22,6 +22,9 @@ from gateway.core.encoding import Json
 from gateway.flows.node import Caller, Node
 
 REQUEST_ID = web.RequestKey("request_id", str)
+BYTES = "application/octet-stream"
+"""Media type of an answer that is a file."""
+
 CODE = web.RequestKey("code", str)
 """The code of the problem that a request was answered with, for the log line."""
 
@@ -90,7 +93,8 @@ class Parameter:
 @dataclass(frozen=True, slots=True)
 class Route:
     """``shape``: the model of a good answer, None for one that is no fixed shape. ``problems``: the statuses
-    that a caller must expect beside those of every route. ``waits``: it may hold the call (long poll)."""
+    that a caller must expect beside those of every route. ``waits``: it may hold the call (long poll);
+    ``patience``: seconds that it may take beyond an ordinary call."""
 
     method: str
     path: str
@@ -103,6 +107,7 @@ class Route:
     parameters: tuple[Parameter, ...] = ()
     problems: tuple[int, ...] = ()
     waits: bool = False
+    patience: int = 0
     media: str = "application/json"
 
 

@@ -178,6 +178,14 @@ class Opened(Shape):
     content: dict[str, Any]
 
 
+class Uploaded(Shape):
+    """Goes as it is into ``attachments`` of a section, with a name."""
+
+    blob: str
+    size: int
+    media_type: Literal["application/pdf", "text/plain", "text/csv"]
+
+
 class Recorded(Shape):
     leg: str
     state: State

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.api import handovers, inbox, log, ops, reference, relay, shapes
+from gateway.api import attachments, handovers, inbox, log, ops, reference, relay, shapes
 from gateway.api.reading import HANDOVER, ID, MAX_PAGE, MAX_WAIT
-from gateway.api.routes import Access, Body, Parameter, Route
+from gateway.api.routes import BYTES, Access, Body, Parameter, Route
 from gateway.flows.logbook import MAX_LEAVES
 
 REF: Final = Parameter(
@@ -89,6 +89,16 @@ KEY: Final = Parameter(
     True,
 )
 
+BLOB: Final = Parameter(
+    "blob",
+    "path",
+    "Id of the attachment, from its section.",
+    {"type": "string", "pattern": f"^{attachments.BLOB.pattern[:-2]}$"},
+    True,
+)
+WHY: Final = Parameter("justification", "query", "Why it is read: a code.", {"type": "string"}, True)
+FILE: Final = Body("file", attachments.MEDIA)
+
 _DOCUMENT, _REFUSED = Body("handover"), (400, 403, 404, 409, 413, 415, 422)
 
 TABLE: Final[tuple[Route, ...]] = (
@@ -125,6 +135,15 @@ TABLE: Final[tuple[Route, ...]] = (
     Route(
         "GET", "/v1/handovers/{ref}/why", handovers.why, "What it waits for, and what to do",
         Access.AGENCY, shapes.Reasons, parameters=(REF, VERSION), problems=(400, 404),
+    ),
+    Route(
+        "POST", "/v1/attachments", attachments.upload, "Upload a file for a handover", Access.STAFF,
+        shapes.Uploaded, status=201, body=FILE, problems=(409, 413, 415, 422), patience=attachments.PATIENCE,
+    ),
+    Route(
+        "GET", "/v1/inbox/{leg}/attachments/{blob}", attachments.read,
+        "Read a file that came with a handover, with a justification", Access.STAFF, None,
+        parameters=(LEG, BLOB, WHY), problems=(403, 404, 409), media=BYTES,
     ),
     Route(
         "GET", "/v1/inbox", inbox.listed, "What waits for this agency",

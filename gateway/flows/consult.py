@@ -1,4 +1,4 @@
-"""A person of an agency opens one attachment: on record first (s.62 DPA 2018), then verified, then read."""
+"""A person of an agency opens one attachment: on record first (s.62 DPA 2018), then unsealed."""
 
 from __future__ import annotations
 
@@ -14,11 +14,8 @@ from gateway.ports import Attachment, EnvelopeRow, Side, Transaction
 async def open_attachment(
     node: Node, caller: Caller, leg: str, blob: str, *, justification: str
 ) -> Attachment:
-    """The file ``blob`` of a leg of this agency, known to be whole; its plaintext comes with its pieces.
-
-    Raises NotFound for another's leg or file, Unavailable (``attachment_missing``) while it is on its way,
-    NotAllowed for an agency that keeps its own key, Refused when what came is not what was signed.
-    """
+    """The file ``blob`` of a leg of this agency. Raises NotFound for another's leg or file, NotAllowed for an
+    agency that keeps its own key; whether the file is here and whole shows with its pieces."""
     check_hosted(node, caller.principal)
     now = node.clock.now()
 
@@ -46,5 +43,4 @@ async def open_attachment(
             code="no_attachment",
             remedy="open the handover: it lists the attachments of the sections that this agency reads",
         )
-    await file.check()
     return file

@@ -60,7 +60,9 @@ def test_operations_have_names_of_their_own() -> None:
 async def test_the_document_says_who_may_call(desk: Desk, route: Any) -> None:
     """A route that asks for a token answers 401 without one; one that needs a person, 400 without one."""
     operation = (await _served(desk))["paths"][route.path][route.method.lower()]
-    path = route.path.format(ref="HO-E09000012-2026-000417", leg="0" * 32, parcel="reply-0", name="handover")
+    path = route.path.format(
+        ref="HO-E09000012-2026-000417", leg="0" * 32, parcel="reply-0", name="handover", blob="0" * 32
+    )
     status, _, _ = await desk.call(route.method, path, role=None, actor=False)
     assert (status == 401) == (operation["security"] == [{"token": []}])
     asks = any(p["name"] == "Gateway-Actor" for p in operation.get("parameters", []))
@@ -81,7 +83,9 @@ def test_only_the_routes_meant_for_everybody_are_open() -> None:
 @pytest.mark.parametrize("route", TABLE, ids=lambda route: f"{route.method} {route.path}")
 async def test_an_answer_that_was_not_announced_is_not_given(desk: Desk, route: Any) -> None:
     operation = (await _served(desk))["paths"][route.path][route.method.lower()]
-    path = route.path.format(ref="HO-E09000012-2026-000417", leg="0" * 32, parcel="reply-0", name="handover")
+    path = route.path.format(
+        ref="HO-E09000012-2026-000417", leg="0" * 32, parcel="reply-0", name="handover", blob="0" * 32
+    )
     sent = [b"{}", b"CanaryZebulonQuux", None] if route.body else [None]
     for content in sent:
         for query in ("", "?surprise=1"):
