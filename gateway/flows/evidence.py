@@ -20,6 +20,9 @@ from gateway.flows.silence import silence
 from gateway.flows.vault import Secrets, read_sections, secrets_of
 from gateway.ports import EnvelopeRow, ReceiptRow, Side, Transaction, TrustRow
 
+MANY = 10_000
+"""Entries of one handover's access log that are looked through."""
+
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
@@ -38,6 +41,7 @@ class _Found:
     recipients: Collection[str]
     roots: Sequence[TrustRow]
     directories: Sequence[TrustRow]
+    erased: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +119,13 @@ def _find(tx: Transaction, caller: Caller, ref: str, version: int | None) -> _Fo
         raise NotFound("the message of this handover is gone", code="no_message")
     recipients = {leg.principal for leg in standing.legs}
     receipts = tx.receipts(mid=envelope.mid)
-    return _Found(envelope, receipts, recipients, tx.trust("root"), tx.trust("directory"))
+    erased = {
+        name
+        for row in tx.accesses(ref=ref, limit=MANY)
+        if (row.operation, row.version) == ("ERASURE", standing.handover.version)
+        for name in row.sections
+    }
+    return _Found(envelope, receipts, recipients, tx.trust("root"), tx.trust("directory"), frozenset(erased))
 
 
 def _holding(node: Node, envelope: EnvelopeRow, secrets: Secrets) -> Mapping[int, Sequence[str]]:
