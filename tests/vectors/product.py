@@ -25,6 +25,7 @@ from gateway.core.notes import open_note
 from gateway.core.receipts import open_receipt
 from gateway.core.root import network_id
 from gateway.core.trust import Network
+from gateway.core.witness import open_cosigned
 from gateway.errors import Forged, GatewayError
 from gateway.flows import receipts as flow_receipts
 from gateway.flows import receive
@@ -63,16 +64,20 @@ class Keys:
 class Product:
     def __init__(self, folder: Path) -> None:
         self.file = json.loads((folder / "network.json").read_text())
-        self.networks: dict[str, Network] = {}
+        self.networks: dict[tuple[str, tuple[str, ...]], Network] = {}
 
     def network(self, case: Case) -> Network:
-        version = case.get("directory_version", "7")
-        if version not in self.networks:
+        version, suspended = case.get("directory_version", "7"), tuple(case.get("suspended", ()))
+        if (version, suspended) not in self.networks:
             roots = [one.encode() for one in self.file["roots"]]
-            directory = self.file["directories"][version].encode()
-            cards = [one.encode() for one in self.file["cards"]] if version == "7" else []
-            self.networks[version] = Network.build(roots, directory, cards, now=self.file["now"])
-        return self.networks[version]
+            self.networks[version, suspended] = Network.build(
+                roots,
+                self.file["directories"][version].encode(),
+                [one.encode() for one in self.file["cards"]] if version == "7" else [],
+                now=self.file["now"],
+                suspensions=[self.file["suspensions"][name].encode() for name in suspended],
+            )
+        return self.networks[version, suspended]
 
     async def __call__(self, case: Case, memory: dict[Any, Any]) -> dict[str, Any]:
         made = getattr(self, case["format"].rstrip("_"))(case, memory)
@@ -160,8 +165,14 @@ class Product:
         return {}
 
     def checkpoint(self, case: Case, _: object) -> dict[str, Any]:
-        found = open_checkpoint(octets(case, "note"), case["origin"], log_keyring(self.network(case)))
+        found = open_checkpoint(
+            octets(case, "note"), case["origin"], log_keyring(self.network(case), case.get("now"))
+        )
         return {"size": found.size, "root_b64": b64(found.root)}
+
+    def cosigned(self, case: Case, _: object) -> dict[str, Any]:
+        found = open_cosigned(octets(case, "note"), case["origin"], self.network(case))
+        return {"times": dict(found.times)}
 
     # --- notes and documents
 
@@ -193,6 +204,10 @@ class Product:
         directory = octets(one, "directory")
         return Network.build(roots, directory, cards, now=case["now"], expect=case.get("fingerprint"))
 
+    def suspension(self, case: Case, _: object) -> dict[str, Any]:
+        found = self.network(case).open_suspension(octets(case, "note"), case["now"])
+        return {"key_b64": b64(found.key), "until": found.until}
+
     def evidence(self, case: Case, _: object) -> dict[str, Any]:
         return {"verdict": judge_evidence(octets(case, "bundle"), case["fingerprint"]).verdict.value}
 
@@ -200,7 +215,11 @@ class Product:
 
     async def receipt(self, case: Case, _: object) -> dict[str, Any]:
         network = self.network(case)
-        receipt = open_receipt(octets(case, "note"), net=network.net, keyring=network.keyring)
+        receipt = open_receipt(
+            octets(case, "note"),
+            net=network.net,
+            keyring=network.keyring_at(case.get("now", self.file["now"])),
+        )
         if "message" in case:
             told = case["message"]
             node = await self.node(case, told["from"].partition("/")[0])
@@ -228,7 +247,10 @@ class Product:
     def receipt_chain(self, case: Case, _: object) -> dict[str, Any]:
         network = self.network(case)
         found = [
-            open_receipt(note.encode(), net=network.net, keyring=network.keyring) for note in case["notes"]
+            open_receipt(
+                note.encode(), net=network.net, keyring=network.keyring_at(case.get("now", self.file["now"]))
+            )
+            for note in case["notes"]
         ]
         return {"states": [receipt.state for receipt in _chain(found)]}
 
@@ -239,7 +261,8 @@ class Product:
         await store.start()
         return Node(
             area=area, store=store, transport=None, clock=ManualClock(case["now"]),
-            keys=_Memory(Keys(self.file)), trust=Trust(self.network(case)), agencies={}, pace=Pace(), wake=Wake(),
+            keys=_Memory(Keys(self.file)), trust=Trust(self.network(case)), agencies={}, pace=Pace(),
+            wake=Wake(),
         )  # type: ignore[arg-type] # fmt: skip
 
     async def envelope(self, case: Case, memory: dict[Any, Any]) -> dict[str, Any]:
@@ -265,7 +288,7 @@ class Product:
             net=network.net,
             opener=Keys(self.file).opener(case["reader"]),
             area=case["reader"].partition("/")[0],
-            keyring=network.keyring,
+            keyring=network.keyring_at(case["now"]),
             now=case["now"],
             index=case["slot"],
         )
@@ -288,7 +311,7 @@ class Product:
             net=node.network.net,
             opener=node.keys.opener(node.principal),
             area=node.area,
-            keyring=node.network.keyring,
+            keyring=node.network.keyring_at(case["now"]),
             now=case["now"],
         )
         assert slot.keys[1] is not None

@@ -41,7 +41,7 @@ def bad(
     police: str = "",
     **more: Any,
 ) -> File:
-    """``node``, ``police``: what the two readers refuse it with; one that begins with "?" is one of several."""
+    """``node``, ``police``: what the two readers refuse it with; one that begins with "?" is not exact."""
     data = envelope.envelope if isinstance(envelope, Sealing) else envelope
     cases = []
     for who, reader, slot, code in (("the node", B_NODE, 0, node), ("the police", B_POLICE, 1, police)):

@@ -227,6 +227,25 @@ def _identity() -> Files:
     )
     early = pair("early", signer=NEW_NODE)
     yield bad(37, "not-yet", "The successor's key, under the directory of before", early, "unknown_key")
+    yield bad(38, "suspended", "The sender's key is suspended", BASE, "suspended", suspended=["node"])
+    yield bad(
+        38,
+        "two-suspensions",
+        "Of two suspensions the longer counts",
+        BASE,
+        "suspended",
+        suspended=["node", "node, soon over"],
+        now=NOW + 59,
+    )
+    yield bad(
+        37,
+        "retired",
+        "The key before, after its overlap",
+        pair("retired", life=7200),
+        "unknown_key",
+        directory_version="10",
+        now=NOW + 3600,
+    )
     yield bad(
         39,
         "other-network",

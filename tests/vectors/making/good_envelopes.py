@@ -190,6 +190,22 @@ def _edges() -> Files:
         [as_node(next_key), as_police(next_key)],
         directory_version="9",
     )
+    while_retiring = pair("while retiring", directory=10, life=7200)
+    yield good(
+        "while-retiring",
+        "Signed with the key before, while it still counts",
+        while_retiring,
+        [as_node(while_retiring), as_node(while_retiring, "a second before its end", now=NOW + 3599)],
+        directory_version="10",
+    )
+    over = pair("suspension over")
+    yield good(
+        "suspension-over",
+        "The suspension of the sender's key is over",
+        over,
+        [as_node(over, now=NOW + 3000), reading("suspended", "a second before", B_NODE, 0, now=NOW + 2999)],
+        suspended=["node"],
+    )
     back = pair("via its own exchange")
     yield good("via", "The broker names the sender's own area", back, [as_node(back, via="E09000012")])
 
@@ -217,20 +233,20 @@ def _times() -> Files:
     yield good("shortest-life", "One second, the shortest life", short, [as_node(short)])
 
 
-def receipt(by: str, about: Sealing, state: str, **more: Any) -> bytes:
+def receipt(by: str, message: Sealing, state: str, **more: Any) -> bytes:
     """A receipt of Bexley's for an envelope; as section 5 says but for ``more``."""
     signer = more.pop("signer", SIGNERS.get(by))
     body = {
         "about": {
-            "env": b64(sha256(about.envelope)),
+            "env": b64(sha256(message.envelope)),
             "from": H_NODE,
-            "mid": about.mid.hex(),
-            "stmt": b64(about.stmt),
+            "mid": message.mid.hex(),
+            "stmt": b64(message.stmt),
         },
         "at": NOW,
         "by": by,
         "code": "",
-        "net": b64(about.net),
+        "net": b64(message.net),
         "parts": [],
         "prev": b64(bytes(32)),
         "state": state,

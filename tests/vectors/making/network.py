@@ -72,12 +72,14 @@ def members(**changes: Any) -> dict[str, Any]:
 
 
 def directory_body(**changes: Any) -> dict[str, Any]:
-    return {
+    """``...`` leaves a field out."""
+    found = {
         "v": 1, "net": b64(NET), "version": 7, "created": NOW - DAY, "expires": NOW + 29 * DAY,
         "min_suite": 2, "members": members(), "revoked": [],
         "entitlements": {"core": ["HOUSING", "POLICE", "PROBATION"], "move.new_address": ["POLICE"]},
         **changes,
     }  # fmt: skip
+    return {name: value for name, value in found.items() if value is not ...}
 
 
 def directory(*signers: str, **changes: Any) -> bytes:
@@ -91,11 +93,48 @@ REVOKED = {"key": b64(SIGNERS[H_NODE].public), "at": NOW - 60, "reason": "key_co
 DIRECTORIES = {
     "7": directory(),
     "8": directory(version=8, revoked=[REVOKED]),
+    "10": directory(
+        version=10,
+        members=members(
+            **{
+                H_NODE: entry(
+                    H_NODE,
+                    sign=b64(NEW_NODE.public),
+                    retiring=[{"key": b64(SIGNERS[H_NODE].public), "until": NOW + 3600}],
+                )
+            }
+        ),
+    ),
     "9": directory(
         version=9, revoked=[REVOKED], members=members(**{H_NODE: entry(H_NODE, sign=b64(NEW_NODE.public))})
     ),
 }
-WHY = {"7": "in force", "8": "the key of E09000012/node is revoked", "9": "and replaced by another"}
+WHY = {
+    "7": "in force",
+    "8": "the key of E09000012/node is revoked",
+    "9": "and replaced by another",
+    "10": "the key is being replaced: the one before counts for another hour",
+}
+
+
+def suspension(signer: Signer, key: bytes, **changes: Any) -> bytes:
+    body = {
+        "v": 1,
+        "net": b64(NET),
+        "key": b64(key),
+        "created": NOW - 600,
+        "until": NOW + 3000,
+        "reason": "lost",
+    }
+    return note("bx/1/suspend", {**body, **changes}, signer)
+
+
+SUSPENSIONS = {
+    "node": suspension(KEEPERS["d1"], SIGNERS[H_NODE].public),
+    "node, soon over": suspension(KEEPERS["d2"], SIGNERS[H_NODE].public, until=NOW + 60),
+    "log": suspension(KEEPERS["d3"], LOGS[HACKNEY].public),
+}
+"""Of Hackney's identity key and of its log key."""
 
 
 def subkey(name: str, n: int, **changes: Any) -> dict[str, Any]:
@@ -144,6 +183,7 @@ def published() -> dict[str, Any]:
         "roots": [ROOT.decode()],
         "directories": {version: found.decode() for version, found in DIRECTORIES.items()},
         "directories_are": WHY,
+        "suspensions": {name: found.decode() for name, found in SUSPENSIONS.items()},
         "cards": [card(name).decode() for name in AGENCY],
         "principals": principals,
         "signers": {

@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
-from . import bad_bytes, bad_contents, bad_insiders, bad_statements, good_envelopes, note_files, tables
+from . import (
+    bad_bytes,
+    bad_contents,
+    bad_insiders,
+    bad_statements,
+    good_envelopes,
+    log_files,
+    note_files,
+    receipt_files,
+    streams,
+    tables,
+    trust_files,
+)
 from .vector import Files
 
-MAKERS = (tables, note_files, good_envelopes, bad_bytes, bad_insiders, bad_statements, bad_contents)
+MAKERS = (
+    tables,
+    note_files,
+    good_envelopes,
+    bad_bytes,
+    bad_insiders,
+    bad_statements,
+    bad_contents,
+    streams,
+    receipt_files,
+    log_files,
+    trust_files,
+)
 
 
 def files() -> Files:

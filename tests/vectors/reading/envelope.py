@@ -10,7 +10,7 @@ from typing import Any
 from nacl.bindings import crypto_aead_xchacha20poly1305_ietf_decrypt as aead
 from nacl.exceptions import CryptoError
 
-from .documents import Directory
+from .documents import View
 from .joining import merge, sections_of
 from .notes import Note, open_note
 from .receipts import open_receipt
@@ -69,7 +69,7 @@ class Opened:
 
 
 def prove(
-    data: bytes, *, directory: Directory, seeds: Seeds, reader: str, slot: int, now: int, via: str | None
+    data: bytes, *, directory: View, seeds: Seeds, reader: str, slot: int, now: int, via: str | None
 ) -> tuple[Opened, Slot]:
     """Steps 1 to 9: who sent it, to whom, unchanged, now."""
     envelope = split(data)  # 1
@@ -117,7 +117,7 @@ def open_part(envelope: Envelope, number_: int, key: bytes, net: bytes) -> bytes
     return unpad(padded)
 
 
-def read_statement(envelope: Envelope, key: bytes, directory: Directory) -> Note:
+def read_statement(envelope: Envelope, key: bytes, directory: View) -> Note:
     content = open_part(envelope, 0, key, directory.net)  # 4
     note = open_note(content, CONTEXT[envelope.kind], directory.keyring, single=True)  # 5
     version(note.body)  # 6
@@ -161,7 +161,7 @@ def _bindings(body: dict[str, Any], envelope: Envelope, net: bytes) -> None:
 
 
 def read_as_node(
-    data: bytes, *, directory: Directory, seeds: Seeds, reader: str, now: int, via: str | None = None
+    data: bytes, *, directory: View, seeds: Seeds, reader: str, now: int, via: str | None = None
 ) -> Opened:
     opened, slot = prove(data, directory=directory, seeds=seeds, reader=reader, slot=0, now=now, via=via)
     need(len(slot.keys) > 1 and slot.keys[1] != ZERO, "routing")
@@ -175,7 +175,7 @@ def read_as_node(
     return opened
 
 
-def _receipts(sections: dict[str, Any], directory: Directory) -> list[str]:
+def _receipts(sections: dict[str, Any], directory: View) -> list[str]:
     """The states of those that verify: each stands by itself."""
     notes, found = sections.get("receipts"), []
     need(isinstance(notes, list) and len(notes) <= 64, "receipts")
@@ -208,7 +208,7 @@ def _routing(value: Any) -> dict[str, Any]:
     return table
 
 
-def _legs(opened: Opened, directory: Directory, seeds: Seeds, area: str) -> None:
+def _legs(opened: Opened, directory: View, seeds: Seeds, area: str) -> None:
     """Step 11. An agency that keeps its own key is not looked into: its slot stays shut."""
     sender = opened.statement["from"].partition("/")[0]
     for leg in opened.routing["legs"]:
@@ -240,7 +240,7 @@ def _check_leg(opened: Opened, index: int, who: str, net: bytes, seeds: Sequence
 def read_as_agency(
     data: bytes,
     *,
-    directory: Directory,
+    directory: View,
     seeds: Seeds,
     reader: str,
     slot: int,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from .documents import Directory, body_of, open_network, take_apart
+from .documents import View, body_of, open_network, take_apart
 from .envelope import open_part, read_statement
 from .joining import sections_of
 from .receipts import SKEW, Receipt, chain, open_receipt
@@ -52,7 +52,7 @@ def _judge(data: bytes, fingerprint: str, found: list[str]) -> None:
     need(all(NUMBER.match(name) for name in body["keys"]), "evidence_form")
     keys = {int(name): unb64(key, 32) for name, key in body["keys"].items()}
     day = body_of(take_apart(listed)[0]).get("created", 0)
-    directory = open_network(roots, listed, [], day, fingerprint).directory
+    directory = open_network(roots, listed, [], day, fingerprint).view(day)
     envelope = split(raw)
     need(0 in keys, "no_statement_key")
     note = read_statement(envelope, keys[0], directory)
@@ -68,9 +68,10 @@ def _judge(data: bytes, fingerprint: str, found: list[str]) -> None:
         _try(found, lambda receipts=receipts: chain(receipts))
 
 
-def _of_its_day(statement: dict[str, Any], directory: Directory) -> None:
-    need(statement["dir"] == directory.version, "directory_version")
-    need(directory.created - SKEW <= statement["created"] < directory.expires, "directory_time")
+def _of_its_day(statement: dict[str, Any], directory: View) -> None:
+    listed = directory.directory
+    need(statement["dir"] == listed.version, "directory_version")
+    need(listed.created - SKEW <= statement["created"] < listed.expires, "directory_time")
 
 
 def _part(envelope: Envelope, number: int, key: bytes, net: bytes) -> None:
@@ -78,7 +79,7 @@ def _part(envelope: Envelope, number: int, key: bytes, net: bytes) -> None:
 
 
 def _receipt(
-    note: bytes, envelope: Envelope, stmt: bytes, statement: dict[str, Any], directory: Directory
+    note: bytes, envelope: Envelope, stmt: bytes, statement: dict[str, Any], directory: View
 ) -> Receipt:
     receipt = open_receipt(note, directory)
     about = receipt.about

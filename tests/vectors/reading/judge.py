@@ -147,14 +147,14 @@ class Network:
     file: Case
     opened: dict[str, Any] = field(default_factory=dict)
 
-    def directory(self, version: str) -> Any:
+    def view(self, version: str, now: int, suspensions: list[str]) -> Any:
         from .documents import open_network  # noqa: PLC0415
 
         if version not in self.opened:
             roots = [one.encode() for one in self.file["roots"]]
             note = self.file["directories"][version].encode()
-            self.opened[version] = open_network(roots, note, [], self.file["now"]).directory
-        return self.opened[version]
+            self.opened[version] = open_network(roots, note, [], self.file["now"])
+        return self.opened[version].view(now, [self.file["suspensions"][one].encode() for one in suspensions])
 
     def seeds(self, principal: str) -> list[bytes]:
         held = self.file["principals"].get(principal, {}).get("subkeys", [])
@@ -175,14 +175,16 @@ class Judge:
             return self.stream(case, memory)
         return getattr(self, name)(case)  # type: ignore[no-any-return]
 
-    def directory(self, case: Case) -> Any:
-        return self.network.directory(case.get("directory_version", "7"))
+    def view(self, case: Case) -> Any:
+        """As of the case's own clock."""
+        version, now = case.get("directory_version", "7"), case.get("now", self.network.file["now"])
+        return self.network.view(version, now, case.get("suspended", []))
 
     def envelope(self, case: Case) -> dict[str, Any]:
         from .envelope import read_as_agency, read_as_node  # noqa: PLC0415
 
         reader: str = case["reader"]
-        about = {"directory": self.directory(case), "seeds": self.network.seeds, "reader": reader}
+        about = {"directory": self.view(case), "seeds": self.network.seeds, "reader": reader}
         about |= {"now": case["now"], "via": case.get("via")}
         data = octets(case, "envelope")
         node = reader.endswith("/node")
@@ -217,7 +219,7 @@ class Judge:
         from .envelope import prove  # noqa: PLC0415
 
         opened, _ = prove(
-            octets(case, "envelope"), directory=self.directory(case), seeds=self.network.seeds,
+            octets(case, "envelope"), directory=self.view(case), seeds=self.network.seeds,
             reader=case["reader"], slot=0, now=case["now"], via=None,
         )  # fmt: skip
         return opened.statement["stream"], opened.statement["seq"]
@@ -275,7 +277,7 @@ class Judge:
     def receipt(self, case: Case) -> dict[str, Any]:
         from . import receipts  # noqa: PLC0415
 
-        receipt = receipts.open_receipt(octets(case, "note"), self.directory(case))
+        receipt = receipts.open_receipt(octets(case, "note"), self.view(case))
         if "message" in case:
             told = case["message"]
             message = receipts.Message(
@@ -289,14 +291,26 @@ class Judge:
     def receipt_chain(self, case: Case) -> dict[str, Any]:
         from . import receipts  # noqa: PLC0415
 
-        found = [receipts.open_receipt(note.encode(), self.directory(case)) for note in case["notes"]]
+        found = [receipts.open_receipt(note.encode(), self.view(case)) for note in case["notes"]]
         return {"states": receipts.chain(found)}
 
     def checkpoint(self, case: Case) -> dict[str, Any]:
         from .log import open_checkpoint  # noqa: PLC0415
 
-        size, root = open_checkpoint(octets(case, "note"), case["origin"], self.directory(case))
+        size, root = open_checkpoint(octets(case, "note"), case["origin"], self.view(case))
         return {"size": size, "root_b64": b64(root)}
+
+    def cosigned(self, case: Case) -> dict[str, Any]:
+        from .log import cosigned  # noqa: PLC0415
+
+        return {"times": cosigned(octets(case, "note"), case["origin"], self.view(case))}
+
+    def suspension(self, case: Case) -> dict[str, Any]:
+        from .documents import open_suspension  # noqa: PLC0415
+
+        view = self.view(case)
+        key, until = open_suspension(octets(case, "note"), view.root, view.directory, case["now"])
+        return {"key_b64": b64(key), "until": until}
 
     def evidence(self, case: Case) -> dict[str, Any]:
         from .evidence import judge  # noqa: PLC0415

@@ -13,6 +13,11 @@ from nacl.signing import VerifyKey
 
 from .text import Bad, need, parse_object, sha256, unb64
 
+
+class Stopped(bytes):
+    """A public key that is suspended now (6): it verifies, and counts for nobody."""
+
+
 Keyring = Callable[[str], Collection[bytes]]
 
 NAME = re.compile(r"[!-*,-~]{1,128}\Z")
@@ -106,7 +111,9 @@ def verified(text: bytes, lines: list[tuple[str, bytes, bytes]], keyring: Keyrin
         need(good or not known, "signature")
         found |= {(name, public) for public in good[:1]}
     need(found, "unknown_key")
-    return found
+    counting = {(name, public) for name, public in found if not isinstance(public, Stopped)}
+    need(counting, "suspended")
+    return counting
 
 
 def _holds(text: bytes, signature: bytes, public: bytes) -> bool:

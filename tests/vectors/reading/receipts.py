@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from .documents import Directory
+from .documents import View
 from .notes import open_note
 from .text import HEX_ID, NODE, PRINCIPAL, ZERO, closed, need, number, unb64, version, word
 
@@ -58,7 +58,7 @@ class Message:
     agencies: frozenset[str]  # of its legs
 
 
-def open_receipt(note: bytes, directory: Directory) -> Receipt:
+def open_receipt(note: bytes, directory: View) -> Receipt:
     opened = open_note(note, "bx/1/receipt", directory.keyring, single=True)
     body = opened.body
     version(body)
