@@ -229,3 +229,181 @@ def test_production_refuses_the_network_that_everybody_has(gateway) -> None:
     assert gateway("agency", "token", "create", "police", "--label", "x", *config).error == "not_joined"
     asked = gateway("directory", "request", "--network", "demo.bundle", *config)
     assert asked.error == "network_env"
+
+
+# --- when a key is lost, and when the signers change -------------------------------------------------
+
+POLICE = "E09000012/police"
+
+
+def suspend(gateway, person: str, wanted: str, *more: str):
+    return gateway(
+        "directory", "suspend", wanted, "--reason", "lost", "--keys", f"{person}/keys", "--name", person,
+        "--passphrase-file", f"{person}/pass", "--json", *more,
+    )  # fmt: skip
+
+
+def taken(gateway, name: str):
+    return gateway("join", name, "--config", "hackney/gateway.toml", "--json")
+
+
+def published(gateway) -> dict:
+    done = gateway("directory", "publish", "--json")
+    assert done.code == 0, done.out
+    return taken(gateway, "network.bundle").json
+
+
+def test_one_signer_suspends_and_a_node_takes_it_up(gateway, joined: str) -> None:
+    made = suspend(gateway, "bob", POLICE, "--hours", "3")
+    assert made.code == 0, made.out
+    assert (made.json["by"], made.json["reason"], made.json["file"]) == ("bob", "lost", "suspension.note")
+    assert Path("suspension.note").read_text().startswith("bx/1/suspend\n")
+    done = taken(gateway, "suspension.note")
+    assert done.json == {"joined": "suspension", **{k: v for k, v in made.json.items() if k != "file"}}
+    assert taken(gateway, "suspension.note").code == 0
+    shown = gateway("directory", "show", "--json").json["areas"]["E09000012"]["principals"][POLICE]["key"]
+    assert made.json["key"] == shown
+    assert suspend(gateway, "bob", shown).code == 0
+
+
+def test_nobody_else_suspends_and_nothing_else_is_suspended(gateway, joined: str) -> None:
+    signer(gateway, "eve", "eve", "directory")
+    assert suspend(gateway, "eve", POLICE).error == "not_a_signer"
+    assert suspend(gateway, "bob", "E09000033/police").error == "no_such_key"
+    assert suspend(gateway, "bob", POLICE, "--hours", "73").code == Exit.USAGE
+    assert not Path("suspension.note").exists()
+    assert suspend(gateway, "bob", POLICE).code == 0
+    note = Path("suspension.note").read_bytes()
+    Path("suspension.note").write_bytes(note.replace(b'"lost"', b'"lust"'))
+    done = taken(gateway, "suspension.note")
+    assert (done.code, done.error) == (Exit.VERIFICATION_FAILED, "signature")
+
+
+def test_a_node_that_has_not_joined_takes_no_suspension(gateway, joined: str) -> None:
+    assert suspend(gateway, "bob", POLICE).code == 0
+    node(gateway, "bexley")
+    done = gateway("join", "suspension.note", "--config", "bexley/gateway.toml", "--json")
+    assert (done.code, done.error) == (Exit.NOT_READY, "not_joined")
+
+
+def test_a_revoked_key_is_shown_and_does_not_come_back(gateway, joined: str) -> None:
+    made = gateway("directory", "revoke", POLICE, "--reason", "stolen", "--json")
+    assert made.code == 0, made.out
+    assert "REVOKED" in gateway("directory", "show").out
+    assert (
+        gateway("directory", "revoke", made.json["revoked"], "--reason", "lost", "--json").error
+        == "key_revoked"
+    )
+    assert gateway("directory", "revoke", "somebody", "--reason", "lost", "--json").error == "no_such_key"
+    assert gateway("directory", "revoke", POLICE, "--reason", "It was lost", "--json").code != 0
+    assert sign(gateway, "alice").code == 0
+    assert published(gateway)["version"] == 2
+    again = gateway(
+        "directory", "replace-key", "hackney.request", "--expect",
+        gateway("directory", "show", "--network", "hackney.request", "--json").json["fingerprint"], "--json",
+    )  # fmt: skip
+    assert again.error == "key_revoked"
+
+
+def test_a_member_changes_its_keys_and_the_old_ones_go_on_counting(gateway, joined: str) -> None:
+    same = gateway("directory", "show", "--network", "hackney.request", "--json").json["fingerprint"]
+    replace = ("directory", "replace-key", "hackney.request", "--json", "--expect")
+    assert gateway(*replace, same).error == "nothing_replaced"
+    made = gateway(
+        "init", "--area", "hackney", "--data", "anew", "--broker", "amqp://127.0.0.1:1/none", "--environment",
+        "demo", "--generate-passphrase", "anew.pass", "--agency", "police",
+    )  # fmt: skip
+    assert made.code == 0, made.out
+    asked = gateway(
+        "directory", "request", "--config", "anew/gateway.toml", "--out", "hackney.request", "--json"
+    )
+    assert gateway(*replace, same).error == "request_fingerprint"
+    assert gateway(*replace, asked.json["fingerprint"], "--overlap", "31").code == Exit.USAGE
+    old = gateway("directory", "show", "--json").json["areas"]["E09000012"]["principals"]
+    done = gateway(*replace, asked.json["fingerprint"], "--overlap", "3")
+    assert done.code == 0, done.out
+    new = done.json["areas"]["E09000012"]["principals"]
+    for name, entry in new.items():
+        assert entry["key"] != old[name]["key"]
+        assert entry["retiring"]["key"] == old[name]["key"]
+    assert "counts until" in gateway("directory", "show").out
+    assert sign(gateway, "alice").code == 0
+    assert published(gateway)["version"] == 2
+
+
+def hand_on(gateway, person: str, *more: str):
+    return gateway(
+        "directory",
+        "root",
+        "--keys",
+        f"{person}/keys",
+        "--passphrase-file",
+        f"{person}/pass",
+        "--json",
+        *more,
+    )
+
+
+def test_the_root_is_handed_on_by_keepers_of_both(gateway) -> None:
+    network = founded(gateway, root_threshold=2)
+    assert sign(gateway, "bob", name="bob_r").code == 0
+    gateway("directory", "add", "hackney.request", "--expect", node(gateway, "hackney"))
+    assert sign(gateway, "alice").code == 0
+    gateway("directory", "publish")
+    gateway("join", "network.bundle", "--expect", network, "--config", "hackney/gateway.toml")
+
+    signer(gateway, "carol", "carol_r", "root")
+    change = ("--remove-signer", "alice_r", "--add-signer", "carol/keys/carol_r.root.pub")
+    made = hand_on(gateway, "bob", *change)
+    assert made.code == 0, made.out
+    assert made.json["root"]["version"] == 2
+    assert made.json["signatures"]["root"] == {"by": ["bob_r"], "needed": 2, "complete": False, "owed": 1}
+    assert gateway("directory", "publish", "--json").error == "root_threshold_old"
+    assert hand_on(gateway, "bob", *change).error == "draft_signed"
+    assert suspend(gateway, "bob", POLICE).error == "draft_signed"
+    wrong = sign(gateway, "carol", "--expect", made.json["fingerprint"], name="carol_r")
+    assert wrong.error == "text_fingerprint"
+    second = sign(gateway, "carol", "--expect", made.json["root"]["text"], name="carol_r")
+    assert second.json["signatures"]["root"]["owed"] == 1
+    assert "1 more by keepers of the root before" in gateway("directory", "show").out
+    assert sign(gateway, "alice", name="alice_r").json["signatures"]["root"]["complete"]
+    done = published(gateway)
+    assert (done["fingerprint"], done["version"]) == (network, 1)
+    shown = gateway("directory", "show", "--network", "network.bundle", "--json").json
+    assert sorted(shown["signers"]["root"]) == ["bob_r", "carol_r"]
+
+
+def test_directory_signers_change_with_the_root_and_sign_anew(gateway, joined: str) -> None:
+    signer(gateway, "carol", "carol", "directory")
+    made = hand_on(
+        gateway, "alice", "--remove-signer", "alice", "--add-signer", "carol/keys/carol.directory.pub"
+    )
+    assert made.code == 0, made.out
+    assert made.json["signatures"]["root"]["complete"]
+    assert not made.json["signed"]
+    assert sign(gateway, "alice").error == "not_a_signer"
+    assert sign(gateway, "carol").code == 0
+    assert published(gateway)["version"] == 2
+
+
+def test_a_threshold_falls_only_when_somebody_says_so(gateway) -> None:
+    founded(gateway, root_threshold=2, directory_threshold=2)
+    assert sign(gateway, "bob", name="bob_r").code == 0
+    less = hand_on(gateway, "alice", "--remove-signer", "bob_r")
+    assert (less.code, less.error) == (Exit.USAGE, "threshold")
+    assert hand_on(gateway, "alice", "--root-threshold", "3").error == "threshold"
+    assert hand_on(gateway, "alice", "--remove-signer", "nobody").error == "signer"
+    assert hand_on(gateway, "alice", "--add-signer", "bob/keys/bob.directory.pub").error == "signer"
+    made = hand_on(gateway, "alice", "--remove-signer", "bob_r", "--root-threshold", "1")
+    assert made.code == 0, made.out
+    assert made.json["signatures"]["root"]["owed"] == 1
+    assert sign(gateway, "bob", name="bob_r").json["signatures"]["root"]["complete"]
+
+
+def test_who_holds_no_root_key_hands_nothing_on(gateway, joined: str) -> None:
+    signer(gateway, "eve", "eve_r", "root")
+    assert hand_on(gateway, "eve").error == "not_a_signer"
+    signer(gateway, "mallory", "bob_r", "root")
+    assert hand_on(gateway, "mallory").error == "not_a_signer"
+    signer(gateway, "prod", "prod_r", "root", environment="prod")
+    assert hand_on(gateway, "alice", "--add-signer", "prod/keys/prod_r.root.pub").error == "environment"
