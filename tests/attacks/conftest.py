@@ -236,13 +236,18 @@ class Attack:
         assert not self.handed()
 
     async def evidence(self, envelope: bytes, code: str) -> None:
-        """It contradicts its own stream: kept as evidence, nothing else changes, nobody is answered."""
+        """It contradicts its own stream: kept as evidence, nothing else changes, nobody is answered. Who said
+        two things in one place is alarmed, with both."""
         before = self.dump()
         await self.publish(envelope)
         after = self.dump()
+        alarms = [row for key, row in after["alarms"].items() if key not in before["alarms"]]
+        assert [row.code for row in alarms] == [code] * (code == "equivocation")
+        assert [len(json.loads(row.evidence)["notes"]) for row in alarms] == [2] * len(alarms)
         held = [row for key, row in after["held"].items() if key not in before["held"]]
         assert [(row.code, row.body) for row in held] == [(code, envelope)]
-        assert {**after, "held": None} == {**before, "held": None}
+        kept = {"held": None, "alarms": None}
+        assert {**after, **kept} == {**before, **kept}
 
     async def answers(self, mid: str) -> list[tuple[str, str]]:
         """What Bexley's node has signed about a message."""

@@ -5,18 +5,23 @@ Most are refused before the sender counts as proven: a statement is believed as 
 
 from __future__ import annotations
 
+import json
 import secrets
 from dataclasses import replace
 
 import pytest
-from structlog.testing import capture_logs
 
-from gateway.core.envelope import MAX_LIFE, SKEW, split
+from gateway.core.envelope import MAX_LIFE, SKEW, open_part, split
+from gateway.core.notes import open_note
 from gateway.errors import Expired, Forged, Malformed, NotForUs, Unsupported
-from gateway.flows import receive
+from gateway.flows import heartbeat, receive
+from gateway.flows.anchor import drop
 from gateway.flows.node import Wake
+from gateway.flows.vault import read_sections, secrets_of
 from gateway.ports import Lane, Outgoing
-from gateway.testing.boroughs import HACKNEY
+from gateway.stores import open_store
+from gateway.testing.boroughs import BEXLEY, HACKNEY, START, two_boroughs
+from gateway.testing.restoring import MemoryAnchor, Taps, back_up, passes, proven, restored
 
 FIELDS = ["created", "dir", "expires", "from", "head", "mid", "net", "parts", "prev", "seen", "seq", "slots",
           "stream", "to", "v"]  # fmt: skip
@@ -96,15 +101,65 @@ async def test_052_a_skew_of_119_s_is_taken_and_of_121_s_refused(attack):
 # --- streams ----------------------------------------------------------------------------------------
 
 
+STREAM = "cd" * 16
+"""The stream that an insider speaks in."""
+
+
 async def stream_of(attack):
     return await attack.node.store.read(lambda tx: tx.stream(HACKNEY, outgoing=False))
 
 
-def numbered(attack, seq, **more):
+async def alarms(attack):
+    return await attack.node.store.read(lambda tx: tx.alarms())
+
+
+def statements(attack, alarm):
+    """The bodies of the signed statements in an alarm's evidence, each verified as Hackney's."""
+    keyring = attack.world.hackney.node.network.keyring
+    notes = [note.encode() for note in json.loads(alarm.evidence)["notes"]]
+    opened = [open_note(note, "bx/1/message", keyring, single=True) for note in notes]
+    assert {note.signer for note in opened} == {f"{HACKNEY}/node"}
+    return [note.body for note in opened]
+
+
+async def bexley_looks(attack):
+    """What time has made due at Bexley. Hackney does not look: told of a stream that it never began
+    it takes itself for restored, and would begin one of its own."""
+    await heartbeat.beat(attack.node, START)
+    await attack.world.settle()
+
+
+async def questions(attack):
+    """The sections ``resend`` that Hackney was sent."""
+    node = attack.world.hackney.node
+    rows = [row for row in attack.dump(attack.world.hackney)["envelopes"].values() if row.kind == 3]
+    told = [
+        read_sections(open_part(split(row.body), 1, secrets_of(node, row).keys[1], net=node.network.net))
+        for row in rows
+        if row.side == "destination"
+    ]
+    return [sections["resend"] for sections in told if "resend" in sections]
+
+
+async def after(attack, seq, stream=STREAM, **more):
+    """A message that names its predecessor as it came."""
+    before = await attack.node.store.read(lambda tx: tx.envelope_at(HACKNEY, stream, seq - 1))
+    prev = before.statement if before else bytes(32)
+    return numbered(attack, seq, stream=stream, prev=prev, **more)
+
+
+def second(document):
+    """The same handover under another reference."""
+    reference = document["message"]["handover_id"][:-1] + "9"
+    return json.loads(json.dumps(document).replace(document["message"]["handover_id"], reference))
+
+
+def numbered(attack, seq, stream=STREAM, **more):
     """A message of its own at a place of the stream."""
-    one = attack.leg(leg=secrets.token_hex(16))
-    contents = (attack.routing(one, handover=f"HO-{HACKNEY}-2026-{seq:06}"), attack.section())
-    return attack.insider(seq=seq, contents=contents, **more)
+    one, reference = attack.leg(leg=secrets.token_hex(16)), f"HO-{HACKNEY}-2026-{stream[:2]}{seq:04}"
+    reference = reference.translate(str.maketrans("abcdef", "456789"))
+    contents = (attack.routing(one, handover=reference), attack.section())
+    return attack.insider(seq=seq, stream=stream, contents=contents, **more)
 
 
 async def test_054_a_place_repeated_with_the_same_statement_gets_the_same_receipt(attack):
@@ -132,27 +187,98 @@ async def test_055_a_place_repeated_with_another_statement(attack):
     await attack.evidence(numbered(attack, 1).seal(), "equivocation")
 
 
-async def test_056_a_gap_is_delivered_and_remembered(attack):
-    """The alarm and the request to send again belong to the next release; the hole is not skipped."""
+async def test_053_created_goes_backwards_in_a_stream(attack):
+    """Within the skew of clocks it is no news; beyond it people are told, and the message stands."""
+    now = attack.world.clock.now()
+    await attack.welcome(numbered(attack, 1, created=now + 60).seal())
+    await attack.welcome((await after(attack, 2, created=now + 60 - SKEW)).seal())
+    assert await alarms(attack) == []
+    await attack.welcome((await after(attack, 3, created=now + 60 - SKEW - 1)).seal())
+    (alarm,) = await alarms(attack)
+    assert (alarm.code, alarm.peer, alarm.subject) == ("created", HACKNEY, f"{STREAM} 3")
+    assert [signed["created"] for signed in statements(attack, alarm)] == [now - 60, now - 61]
+    assert len(attack.handed()) == 3
+
+
+async def test_056_a_gap_is_delivered_asked_for_and_alarmed(attack):
     await attack.welcome(numbered(attack, 1).seal())
     await attack.welcome(numbered(attack, 4).seal())
     assert len(attack.handed()) == 2
     assert (await stream_of(attack)).seq == 1
+    since = attack.world.clock.now()
+    attack.world.clock.advance(59)
+    await bexley_looks(attack)
+    assert await questions(attack) == []
+    attack.world.clock.advance(1)
+    await bexley_looks(attack)
+    assert await questions(attack) == [[{"stream": STREAM, "first": 2, "last": 3}]]
+    assert await alarms(attack) == []
+    attack.world.clock.advance(since + 300 - attack.world.clock.now())
+    await bexley_looks(attack)
+    assert [(one.code, one.subject) for one in await alarms(attack)] == [("gap", f"{STREAM} 2-3")]
+    assert (await stream_of(attack)).seq == 1
+    for seq in (2, 3):
+        await attack.welcome(numbered(attack, seq).seal())
+    assert (await stream_of(attack)).seq == 4
+    assert [one.code for one in await alarms(attack)] == ["prev"] * 2  # an insider names no predecessor
+    (cleared,) = [row for row in attack.dump()["alarms"].values() if row.cleared]
+    assert (cleared.code, cleared.cleared_by) == ("gap", "filled")
 
 
 async def test_057_a_statement_that_does_not_follow_its_predecessor(attack):
     await attack.welcome(numbered(attack, 1).seal())
-    with capture_logs() as logs:
-        await attack.welcome(numbered(attack, 2, prev=b"\x05" * 32).seal())
-    assert [line["code"] for line in logs if line.get("code") == "prev"] == ["prev"]
+    await attack.welcome(numbered(attack, 2, prev=b"\x05" * 32).seal())
+    (alarm,) = await alarms(attack)
+    assert (alarm.code, alarm.peer, alarm.subject) == ("prev", HACKNEY, f"{STREAM} 2")
+    assert [signed["seq"] for signed in statements(attack, alarm)] == [1, 2]
     assert len(attack.handed()) == 2
+
+
+async def test_057_a_statement_that_its_successor_did_not_follow(attack):
+    """The successor came first: what it names is kept with the gap, and held against the one that comes."""
+    await attack.welcome(numbered(attack, 1).seal())
+    await attack.welcome(numbered(attack, 3, prev=b"\x05" * 32).seal())
+    assert await alarms(attack) == []
+    await attack.welcome((await after(attack, 2)).seal())
+    (alarm,) = await alarms(attack)
+    assert (alarm.code, alarm.subject) == ("prev", f"{STREAM} 2")
+    assert [signed["seq"] for signed in statements(attack, alarm)] == [3, 2]
+    assert (await stream_of(attack)).seq == 3
 
 
 async def test_058_a_new_stream_that_nobody_announced(attack):
     await attack.welcome(numbered(attack, 1).seal())
-    with capture_logs() as logs:
-        await attack.welcome(numbered(attack, 2, stream="ee" * 16).seal())
-    assert [line["code"] for line in logs if line.get("code") == "new_stream"] == ["new_stream"]
+    other = "ee" * 16
+    await attack.welcome(numbered(attack, 1, stream=other).seal())
+    (alarm,) = await alarms(attack)
+    assert (alarm.code, alarm.peer, alarm.subject) == ("new_stream", HACKNEY, other)
+    assert [signed["stream"] for signed in statements(attack, alarm)] == [other]
+    assert (await stream_of(attack)).stream == other
+
+
+async def test_058_a_late_message_of_the_old_stream_does_not_bring_it_back(attack):
+    """Neither one of a stream that is known nor one of a stream of which nothing had come."""
+    await attack.welcome(numbered(attack, 1).seal())
+    late, withheld = (await after(attack, 2)).seal(), numbered(attack, 1, stream="aa" * 16).seal()
+    attack.world.clock.advance(60)
+    other = "ee" * 16
+    await attack.welcome(numbered(attack, 1, stream=other).seal())
+    await attack.welcome(late)
+    await attack.welcome(withheld)
+    row = await stream_of(attack)
+    assert (row.stream, row.seq) == (other, 1)
+    assert len(attack.handed()) == 4
+
+
+async def test_058_two_nodes_under_one_key(attack):
+    """Two streams by turns: each goes on, and people are told that a stream which had ended is back."""
+    for turn in range(1, 4):
+        for stream in (STREAM, "ee" * 16):
+            attack.world.clock.advance(1)
+            await attack.welcome((await after(attack, turn, stream=stream)).seal())
+            row = await stream_of(attack)
+            assert (row.stream, row.seq, row.top) == (stream, turn, turn)
+    assert sorted(one.code for one in await alarms(attack)) == ["new_stream", "stream_again", "stream_again"]
 
 
 async def test_059_a_replay_after_a_restart(attack):
@@ -165,6 +291,69 @@ async def test_059_a_replay_after_a_restart(attack):
     after = attack.dump()
     assert {**after, "receipts": None} == {**before, "receipts": None}
     assert after["receipts"].keys() == before["receipts"].keys()
+
+
+async def test_060_a_replay_after_a_database_restore(attack, tmp_path):
+    """An old copy of the receiver's database, put back: what was handed over since comes again under the same
+    keys, what the copy lacks is asked for, and no number of its own is used twice."""
+    path, copy, taps, anchor = tmp_path / "b.db", tmp_path / "copy.db", Taps(), MemoryAnchor()
+    stores = {BEXLEY: lambda: open_store(f"sqlite:///{path}")}
+    async with two_boroughs(stores=stores, wrap=taps.wrap) as world:
+        await world.hackney.submit(attack.example())
+        await world.settle()
+        back_up(path, copy)
+        await world.hackney.submit(second(attack.example()), key="k2")
+        await world.settle()
+        await drop(replace(world.bexley.node, anchor=anchor))
+        desk = world.bexley.desks["police"]
+        given, replayed = set(desk.keys), list(taps.envelopes(BEXLEY))
+        async with restored(world, path, copy, taps, anchor) as bexley:
+            for envelope in replayed:
+                await world.hackney.node.transport.publish(Outgoing(BEXLEY, Lane.STANDARD, envelope, "x"))
+            await passes(world, 900, 20)
+            assert set(desk.keys) == given
+            (row,) = await bexley.node.store.read(lambda tx: tx.streams(outgoing=False))
+            assert row.seq == row.top
+            here, there = [
+                [one.code for one in await borough.node.store.read(lambda tx: tx.alarms())]
+                for borough in (bexley, world.hackney)
+            ]
+            assert (here, there) == (["restored"], ["new_stream_announced"])
+            places = [place(proven(world.hackney, envelope)) for envelope in taps.envelopes(HACKNEY)]
+            assert len({stream for (stream, _), _ in places}) == 2
+            assert len(dict(places)) == len(set(places))
+
+
+def place(opened):
+    statement = opened.statement
+    return (statement.stream, statement.seq), statement.hash
+
+
+async def test_061_a_withheld_last_message(attack):
+    """Nothing comes after it, so nothing shows that it is missing but its sender's next heartbeat."""
+    taps = Taps()
+    async with two_boroughs(wrap=taps.wrap) as world:
+        await world.hackney.submit(attack.example())
+        await world.settle()
+        await passes(world, 100, 20)
+        node = world.bexley.node
+        before = await node.store.read(lambda tx: tx.stream(HACKNEY, outgoing=False))
+        await world.hackney.submit(second(attack.example()), key="k2")
+        taps.withhold = lambda message: message.to == BEXLEY and message.lane is Lane.STANDARD
+        await world.settle()
+        assert await node.store.read(lambda tx: tx.stream(HACKNEY, outgoing=False)) == before
+        await passes(world, 600, 20)
+        row = await node.store.read(lambda tx: tx.stream(HACKNEY, outgoing=False))
+        (gap,) = await node.store.read(lambda tx: tx.gaps())
+        assert (row.seq, gap.first, gap.last) == (before.top, before.top + 1, before.top + 1)
+        await passes(world, 320, 20)
+        (alarm,) = await node.store.read(lambda tx: tx.alarms())
+        assert (alarm.code, alarm.subject) == ("gap", f"{row.stream} {gap.first}-{gap.last}")
+        taps.withhold = lambda message: False
+        await passes(world, 900, 20)
+        row = await node.store.read(lambda tx: tx.stream(HACKNEY, outgoing=False))
+        assert (row.seq, await node.store.read(lambda tx: tx.alarms())) == (row.top, [])
+        assert len([key for key in world.bexley.desks["police"].keys if key.startswith("notif")]) == 2
 
 
 async def test_062_reordered_messages_are_delivered_at_once(attack):
