@@ -134,11 +134,7 @@ def bind_agencies(settings: Settings, network: Network) -> Mapping[str, AgencyBi
 
 def bind(settings: Settings, role: str, agency: Agency, network: Network) -> AgencyBinding:
     principal = network.principal(f"{settings.area}/{role}")
-    factory = cast(
-        "AdapterFactory", named(agency.adapter, "adapters", "Adapter", f"/agencies/{role}/adapter")
-    )
-    adapter = factory(principal.name, agency.options)
-    _check_shape(adapter, Adapter, f"/agencies/{role}/adapter")
+    adapter = load_adapter(agency.adapter, principal.name, agency.options, f"/agencies/{role}/adapter")
     profile = named(
         agency.profile or principal.agency.lower(),
         "adapters.agencies",
@@ -146,6 +142,14 @@ def bind(settings: Settings, role: str, agency: Agency, network: Network) -> Age
         f"/agencies/{role}/profile",
     )
     return AgencyBinding(principal.name, adapter, cast("Profile", profile), agency.justification)
+
+
+def load_adapter(name: str, principal: str, options: Mapping[str, object], field: str) -> Adapter:
+    """The adapter of a configured name. Raises Misconfigured naming the option that is missing or wrong."""
+    factory = cast("AdapterFactory", named(name, "adapters", "Adapter", field))
+    adapter = factory(principal, options)
+    _check_shape(adapter, Adapter, field)
+    return adapter
 
 
 def named(name: str, package: str, attribute: str, field: str) -> Any:

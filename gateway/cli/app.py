@@ -8,6 +8,7 @@ import typer
 
 from gateway.cli import (
     agency,
+    agent,
     demo,
     directory,
     handover,
@@ -21,6 +22,7 @@ from gateway.cli import (
     receipt,
     schema,
     settings,
+    shred,
 )
 from gateway.cli.output import colours
 
@@ -70,6 +72,8 @@ for name, group in (
     ("receipt", receipt.app),
     ("log", log.app),
     ("agency", agency.app),
+    ("agency-agent", agent.app),
+    ("shred", shred.app),
     ("schema", schema.app),
     ("db", operating.db),
     ("config", settings.app),

@@ -48,6 +48,10 @@ def request(
     network: NetworkOption = NETWORK,
     out: Annotated[Path, typer.Option(help="The request to write.")] = Path("join.request"),
     expect: Annotated[str, typer.Option(help=f"The network's fingerprint. {FINGERPRINT}")] = "",
+    agency: Annotated[
+        list[Path] | None,
+        typer.Option(help="Part of an agency that keeps its own key; repeated.", show_default=False),
+    ] = None,
     config: ConfigOption = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -55,7 +59,7 @@ def request(
     with errors(as_json=as_json):
         from gateway.cli import signing
 
-        made = signing.request(config, network, expect, out)
+        made = signing.request(config, network, expect, out, agency or ())
         emit(
             made,
             as_json=as_json,

@@ -19,6 +19,7 @@ from gateway.clock import SystemClock
 from gateway.config import Agency, Settings, load
 from gateway.core import amend
 from gateway.core import draft as drafts
+from gateway.core.agency_part import read_part
 from gateway.core.ceremony import Member, Request, Roles, make_request, make_root, open_request, pack
 from gateway.core.directory import Directory, Principal, parse_principal
 from gateway.core.draft import Draft, pack_draft, unpack_draft
@@ -88,8 +89,11 @@ def create(named: tuple[str, Roles], keys: Path, passphrase: bytes, out: Path) -
     return facts(draft, now)
 
 
-def request(config: Path | None, network: Path, expect: str, out: Path) -> Facts:
-    """The request of the configured node, for the network whose root is in ``network``."""
+def request(
+    config: Path | None, network: Path, expect: str, out: Path, parts: Sequence[Path] = ()
+) -> Facts:
+    """The request of the configured node, for the network whose root is in ``network``. ``parts``: files of
+    agencies that keep their own key (`gateway agency-agent init`)."""
     settings, draft = load(config), read_draft(network)
     if expect:
         drafts.check_network(draft, expect)
@@ -107,7 +111,8 @@ def request(config: Path | None, network: Path, expect: str, out: Path) -> Facts
     ]
     names = [member.principal for member in members]
     cards = cards_of(store, names, drafts.net_of(draft), now)
-    data = make_request(settings.area, display_name(settings.area), members, cards)
+    own = [read_part(read_input(path)) for path in parts]
+    data = make_request(settings.area, display_name(settings.area), members, cards, parts=own)
     write_output(out, data)
     return {
         **request_facts(open_request(data)),
@@ -287,7 +292,7 @@ def publish(network: Path, out: Path) -> Facts:
 def show(network: Path) -> Facts:
     """Of a draft, a bundle, or a request to join."""
     data = read_input(network)
-    if set(decode_object(data)) == {"request"}:
+    if "request" in decode_object(data):
         return request_facts(open_request(data))
     return facts(unpack_draft(data), SystemClock().now())
 

@@ -109,11 +109,14 @@ class Agent:
             await self.adapter.close()
 
     async def _loops(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._forever(lambda: self.turn(self.timing.wait)))
-            group.create_task(self._listen(self.adapter.acknowledgements, self.take_answer))
-            group.create_task(self._listen(self.adapter.submissions, self.take_submission))
-            group.create_task(self._keep_up())
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._forever(lambda: self.turn(self.timing.wait)))
+                group.create_task(self._listen(self.adapter.acknowledgements, self.take_answer))
+                group.create_task(self._listen(self.adapter.submissions, self.take_submission))
+                group.create_task(self._keep_up())
+        except BaseExceptionGroup as several:  # one fault is what a person can act upon
+            raise _first(several) from None
 
     async def _forever(self, work: Callable[[], Awaitable[object]]) -> None:
         while True:
@@ -404,6 +407,11 @@ class Agent:
             await handed.refuse(error)
         else:
             await handed.done(ref)
+
+
+def _first(several: BaseExceptionGroup[BaseException]) -> BaseException:
+    error = several.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
 
 
 def _record(opened: Opened) -> Record:

@@ -6,11 +6,12 @@ A token proves the agency to the node. Nothing that comes back is believed for w
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from aiohttp import ClientError, ClientSession, ClientTimeout
+from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 
 from gateway.errors import (
     Conflict,
@@ -107,7 +108,7 @@ def _problem(one: Mapping[str, Any]) -> Problem:
 
 
 @asynccontextmanager
-async def connected(api: str, token: str) -> AsyncIterator[Connection]:
-    """A line that is closed on leaving."""
-    async with ClientSession() as session:
+async def connected(api: str, token: str, tls: ssl.SSLContext | None = None) -> AsyncIterator[Connection]:
+    """A line that is closed on leaving. ``tls``: for a node whose certificate the system does not know."""
+    async with ClientSession(connector=TCPConnector(ssl=tls or True)) as session:
         yield Connection(session, api, token)

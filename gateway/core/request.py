@@ -7,6 +7,8 @@ Rules:
 
 - It is signed by EVERY key it lists, each under the name it is listed by: nobody can list a key that is not
   theirs to use, or one key under two names.
+- An agency that keeps its key away from the node signs a part of its own instead (`core.agency_part`):
+  exactly the entry that the request lists for it, and the card.
 - A note has 16 lines at most and an area up to 30 keys: the request is several notes of one text.
 
 Example::
@@ -21,6 +23,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.core.agency_part import AgencyPart, read_part
 from gateway.core.directory import display_name, parse_principal
 from gateway.core.encoding import (
     AREA,
@@ -42,6 +45,7 @@ from gateway.errors import Forged, Malformed, Untrusted
 REQUEST: Final = "bx/1/request"
 
 _DOZEN: Final = 12  # signatures in one note, of the 16 that fit
+_MOST_PARTS: Final = 32  # agencies with a key of their own, in one area
 _MOST_NOTES: Final = 8  # of a dozen signatures each: three times what an area with every agency needs
 
 
@@ -68,28 +72,39 @@ class Request:
     fingerprint: str
 
 
-def make_request(area: str, name: str, members: Sequence[Member], cards: Sequence[bytes]) -> bytes:
+def make_request(
+    area: str,
+    name: str,
+    members: Sequence[Member],
+    cards: Sequence[bytes],
+    *,
+    parts: Sequence[AgencyPart] = (),
+) -> bytes:
     """What a borough carries to the directory's signers: its principals, and their first key cards.
 
-    Signed by EVERY key in it, so that nobody lists a key that is not theirs to use. Raises Malformed for one
-    that :func:`open_request` would refuse.
+    Signed by EVERY key in it, so that nobody lists a key that is not theirs to use; ``parts`` are those of
+    agencies that have signed elsewhere. Raises Malformed for one that :func:`open_request` would refuse.
     """
+    listed = {member.principal: _entry(member) for member in members}
+    if listed.keys() & {part.principal for part in parts}:
+        raise Malformed("an agency stands in the request twice", code="request_part")
     body: JsonObject = {
         "v": 1,
         "area": area,
         "name": name,
-        "principals": {member.principal: _entry(member) for member in members},
-        "cards": [card.decode() for card in cards],
+        "principals": {**listed, **{part.principal: part.entry for part in parts}},
+        "cards": [card.decode() for card in (*cards, *(part.card for part in parts))],
     }
     signers = [member.signer for member in members]
     signers += [member.log for member in members if member.log is not None]
     _check_request(body)
-    return _signed_by_all(body, signers)
+    return _signed_by_all(body, signers, parts)
 
 
-def _signed_by_all(body: JsonObject, signers: Sequence[Signer]) -> bytes:
+def _signed_by_all(body: JsonObject, signers: Sequence[Signer], parts: Sequence[AgencyPart]) -> bytes:
     notes = [sign_note(REQUEST, body, signers[at : at + _DOZEN]) for at in range(0, len(signers), _DOZEN)]
-    return encode({"request": [note.decode() for note in notes]})
+    beside: JsonObject = {"parts": [part.note.decode() for part in parts]} if parts else {}
+    return encode({"request": [note.decode() for note in notes], **beside})
 
 
 def _entry(member: Member) -> JsonObject:
@@ -110,7 +125,7 @@ def open_request(data: bytes) -> Request:
 
     Raises Malformed, Forged, Unsupported, or Untrusted when a key in it has not signed it.
     """
-    body = fields(decode_object(data), {"request": list})
+    body = fields(decode_object(data), {"request": list, "parts": list}, optional=("parts",))
     found = _notes(body["request"])
     if not 0 < len(found) <= _MOST_NOTES:
         raise Malformed("not a join request", code="request_form")
@@ -119,9 +134,24 @@ def open_request(data: bytes) -> Request:
     opened = [open_note(note, REQUEST, _keyring(listed)) for note in found]
     if any(note.text != opened[0].text for note in opened):
         raise Forged("a request whose notes differ", code="request_notes")
-    if frozenset().union(*(note.keys for note in opened)) != listed:
+    elsewhere = _elsewhere(_notes(body.get("parts", [])), opened[0].body)
+    if frozenset().union(*(note.keys for note in opened), elsewhere) != listed:
         raise Untrusted("a request that not every key in it has signed", code="request_unsigned")
     return _request(opened[0])
+
+
+def _elsewhere(notes: Sequence[bytes], body: JsonObject) -> frozenset[VerifiedKey]:
+    """The keys that have signed parts of their own, each exactly as the request lists it. Raises Untrusted
+    where the request says something else in an agency's name than the agency has signed."""
+    if len(notes) > _MOST_PARTS:
+        raise Malformed("a request with too many parts", code="request_form")
+    entries, cards = _object(body["principals"]), _notes(body["cards"])
+    found = set[VerifiedKey]()
+    for part in map(read_part, notes):
+        if entries.get(part.principal) != part.entry or part.card not in cards:
+            raise Untrusted("an agency has signed something else than the request lists", code="request_part")
+        found.add(part.key)
+    return frozenset(found)
 
 
 def _keyring(listed: Iterable[VerifiedKey]) -> Keyring:
