@@ -350,6 +350,29 @@ async def test_a_restored_database_learns_from_its_peers_that_it_is_old(world: W
     assert await cosigners(world.hackney, signed) == set()
 
 
+async def test_a_restored_database_that_went_on_is_told_of_both_histories(world: World) -> None:
+    """It has signed another history before it heard: called out on both sides, with what proves it."""
+    node = world.hackney.node
+    await grow(world.hackney, world, 2)
+    backup = tables(world.hackney).copy()
+    signed = await grow(world.hackney, world, 3)
+    await say(world, world.hackney, BEXLEY)
+    await say(world, world.bexley, HACKNEY)
+    kept = tables(world.hackney).streams
+    node.store.memory.tables = backup  # type: ignore[attr-defined]  # the memory store's own
+    tables(world.hackney).streams.update(kept)
+    await node.store.write(lambda tx: tx.append_log(b"another"))
+    await grow(world.hackney, world, 8)
+    await say(world, world.bexley, HACKNEY)
+    assert await alarms(world.hackney) == [("log_rollback", HACKNEY)]
+    assert await cosigners(world.hackney, signed) == set()
+    row = await row_of(world.hackney, HACKNEY)
+    assert row is not None
+    assert row.size > signed.size
+    await say(world, world.hackney, BEXLEY)
+    assert await alarms(world.bexley) == [("log_proof", HACKNEY)]
+
+
 async def test_a_peer_cannot_make_us_believe_that_we_signed_something(world: World) -> None:
     """Its own cosignature on any tree is nothing: our key's signature must be there, and be ours."""
     await grow(world.hackney, world)
