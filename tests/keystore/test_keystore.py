@@ -16,7 +16,7 @@ import pytest
 from gateway import keystore
 from gateway.core import kem, keys
 from gateway.core.keys import CHEAP, Cost
-from gateway.errors import Conflict, GatewayError, Misconfigured
+from gateway.errors import Conflict, GatewayError, Misconfigured, NotFound
 from gateway.keystore import CREDENTIAL, KeyStore, read_passphrase, read_private, write_private
 
 PASSPHRASE = b"words that nobody guesses"
@@ -491,3 +491,161 @@ def test_a_mounted_secret_is_taken_with_the_modes_its_runtime_gave_it(monkeypatc
     with pytest.raises(Misconfigured) as missing:
         read_passphrase(file=tmp_path / "run" / "nothing")
     assert missing.value.field == "/keys/passphrase_file"
+
+
+# --- epochs that lose keys --------------------------------------------------------------------------
+
+GONE, STAYS, FILE = "0123456789abcdef", "f" * 16, "epoch.2026-11.key"
+
+
+def lost(epoch, path):
+    with pytest.raises(NotFound) as caught:
+        epoch.key(path)
+    return caught.value.code == "shredded"
+
+
+def test_a_puncture_is_durable_and_takes_one_key_alone(store, folder):
+    before = store.epoch("2026-11", make=True)
+    other = reopen(folder)
+    assert other.epoch("2026-11") == before
+    store.puncture("2026-11", [GONE])
+    for each in (store, other, reopen(folder)):
+        after = each.epoch("2026-11")
+        assert lost(after, GONE)
+        assert after.key(STAYS) == before.key(STAYS)
+        assert "" not in after.nodes
+
+
+def test_a_process_that_runs_notices_without_being_told(store, folder):
+    """Also several changes within one tick of the clock, and a file that takes a freed inode."""
+    other = reopen(folder)
+    store.epoch("2026-11", make=True)
+    for number in range(50):
+        other.epoch("2026-11")
+        store.puncture("2026-11", [f"{number:016x}"])
+        assert lost(other.epoch("2026-11"), f"{number:016x}")
+
+
+def test_what_is_not_changed_is_read_once(store, monkeypatch):
+    store.epoch("2026-11", make=True)
+    store.epoch("2026-11")
+    monkeypatch.setattr(keystore, "read_private", lambda *_, **__: pytest.fail("read again"))
+    assert store.epoch("2026-11", make=True).key(STAYS)
+
+
+def test_nothing_of_a_punctured_key_stays_in_the_file_or_the_store(store, folder):
+    root = store.epoch("2026-11", make=True).key("")
+    store.puncture("2026-11", [GONE])
+    assert root not in store.epoch("2026-11").nodes.values()
+    assert [file.secret for file in store.names().values() if file.purpose == "epoch"] == [b""]
+    assert [file.secret for file in reopen(folder).names().values() if file.purpose == "epoch"] == [b""]
+    assert root not in keys.open_key_file((folder / FILE).read_bytes(), store._key).secret
+
+
+def test_a_destroyed_epoch_is_never_made_again(store, folder):
+    old = store.epoch("2026-11", make=True)
+    store.destroy_epoch("2026-11")
+    store.destroy_epoch("2026-11")
+    for each in (store, reopen(folder)):
+        assert each.epoch("2026-11", make=True).destroyed
+        assert lost(each.epoch("2026-11"), STAYS)
+    store.puncture("2026-11", [GONE])
+    assert store.epoch("2026-11").destroyed
+    assert old.key(STAYS) not in (folder / FILE).read_bytes()
+
+
+def test_a_month_without_an_epoch_can_be_destroyed_before_it_has_one(store, folder):
+    store.destroy_epoch("2026-11")
+    assert reopen(folder).epoch("2026-11", make=True).destroyed
+
+
+def test_compaction_forgets_what_is_not_needed_when_it_is_worth_it(store, monkeypatch):
+    store.epoch("2026-11", make=True)
+    live = [f"{number:x}" * 16 for number in range(16)]
+    store.puncture("2026-11", [GONE])
+    before = store.epoch("2026-11")
+    store.compact_epoch("2026-11", live)
+    assert store.epoch("2026-11") == before, "a small file is left alone"
+    monkeypatch.setattr(keystore, "SHORT", 10)
+    store.compact_epoch("2026-11", live)
+    after = store.epoch("2026-11")
+    assert len(after.nodes) == 16
+    assert all(after.key(path) == before.key(path) for path in live)
+    assert lost(after, GONE)
+
+
+def _puncture(folder, together, mine):
+    keys_ = KeyStore.open(Path(folder), PASSPHRASE, "demo")
+    together.wait(30)
+    for number in range(20):
+        keys_.puncture("2026-11", [f"{mine}{number:015x}"])
+
+
+def test_processes_that_puncture_at_once_lose_none(store, folder):
+    store.epoch("2026-11", make=True)
+    context = multiprocessing.get_context("spawn")
+    together = context.Barrier(2)
+    processes = [context.Process(target=_puncture, args=(str(folder), together, mine)) for mine in "ab"]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0, 0]
+    left = store.epoch("2026-11")
+    assert all(lost(left, f"{mine}{number:015x}") for mine in "ab" for number in range(20))
+    assert left.key("c" * 16)
+
+
+def test_a_puncture_that_cannot_be_written_changes_nothing(store, folder, monkeypatch):
+    before = store.epoch("2026-11", make=True)
+    files = sorted(folder.iterdir())
+
+    def full(_handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    error = raises(Misconfigured, "key_unwritable", store.puncture, "2026-11", [GONE])
+    assert "No space" in error.message
+    monkeypatch.undo()
+    assert sorted(folder.iterdir()) == files
+    assert store.epoch("2026-11") == reopen(folder).epoch("2026-11") == before
+
+
+def test_the_new_file_is_durable_before_it_takes_the_place_of_the_old(store, folder, monkeypatch):
+    store.epoch("2026-11", make=True)
+    done = []
+    fsync, replace_ = os.fsync, Path.replace
+    monkeypatch.setattr(os, "fsync", lambda handle: (done.append("fsync"), fsync(handle))[1])
+    monkeypatch.setattr(Path, "replace", lambda *args: (done.append("replace"), replace_(*args))[1])
+    store.puncture("2026-11", [GONE])
+    assert done == ["fsync", "replace", "fsync"], "the file, its name, the folder that holds the name"
+    assert stat.S_IMODE((folder / FILE).stat().st_mode) == 0o600
+    done.clear()
+    store.puncture("2026-11", [GONE])
+    assert done == [], "what is gone already is not written again"
+
+
+def test_an_epoch_grows_only_so_far(store, monkeypatch):
+    store.epoch("2026-11", make=True)
+    monkeypatch.setattr(keystore, "LONGEST_EPOCH", 2000)
+    raises(Conflict, "epoch_full", store.puncture, "2026-11", [GONE])
+    assert store.epoch("2026-11").key(GONE)
+
+
+def test_an_epoch_larger_than_other_key_files_is_read(store, folder):
+    store.epoch("2026-11", make=True)
+    store.puncture("2026-11", [f"{number:x}{number:015x}" for number in range(16)])
+    assert (folder / FILE).stat().st_size > keystore.LONGEST
+    assert lost(reopen(folder).epoch("2026-11"), "0" * 16)
+
+
+def test_an_epoch_of_an_earlier_build_is_named(store, folder):
+    store._write(FILE, keys.KeyFile("2026-11", "epoch", "demo", bytes(32)))
+    error = raises(Misconfigured, "epoch_form", store.epoch, "2026-11")
+    assert FILE in error.message
+
+
+@pytest.mark.parametrize("call", ["puncture", "compact_epoch"])
+def test_a_month_is_a_month_for_every_call(store, call):
+    raises(Misconfigured, "key_name", getattr(store, call), "../2026-11", [])
+    raises(Misconfigured, "key_name", store.destroy_epoch, "../2026-11")
