@@ -88,9 +88,22 @@ class DropFolder:
     def put(self, place: str, name: str, content: bytes) -> None:
         """Make ``name`` hold ``content`` (0600), durably. Nothing happens when it already does."""
         path = self._root / place / name
-        if not _holds(path, content):
+        if _holds(path, content):
+            _sync(path.parent)  # the crash may have come before this was done
+        else:
             _write(path, content)
-        _sync(path.parent)  # also when it was there: the crash may have come before this line
+
+    def begin(self, place: str, name: str) -> Part:
+        """A file to be written piece by piece; ``name`` is not there before :meth:`Part.finish`."""
+        return Part(self._root / place / name)
+
+    def holds(self, place: str, name: str, size: int) -> bool:
+        """Whether a regular file of that size lies there. For a name that only one content can have."""
+        try:
+            status = (self._root / place / name).lstat()
+        except FileNotFoundError:
+            return False
+        return stat.S_ISREG(status.st_mode) and status.st_size == size
 
     def names(self, place: str, suffix: str) -> Mapping[str, Stamp]:
         """What lies there under names with that ending, oldest first. Hidden names are not ready yet."""
@@ -137,6 +150,33 @@ class DropFolder:
         )
 
 
+class Part:
+    """A file that is being written: private (0600), under a hidden name that :meth:`DropFolder.prepare`
+    clears after a crash, and under its own name only when it is whole and on disk."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._part = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_PART}")
+        self._file = os.fdopen(os.open(self._part, _CREATE, 0o600), "wb")
+
+    def write(self, piece: bytes) -> None:
+        self._file.write(piece)
+
+    def finish(self) -> None:
+        """Durable, then visible."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        self._part.rename(self._path)
+        _sync(self._path.parent)
+
+    def discard(self) -> None:
+        """Nothing of it stays, if it was not finished."""
+        with suppress(OSError):  # a full disk may refuse what is left in the buffer: it is thrown away anyway
+            self._file.close()
+        self._part.unlink(missing_ok=True)
+
+
 def settled_name(name: str) -> str:
     """The name in ``done`` and ``refused``: the agency's own unless it leaves no room for our ending."""
     raw = os.fsencode(name)
@@ -174,15 +214,12 @@ def _holds(path: Path, content: bytes) -> bool:
 
 
 def _write(path: Path, content: bytes) -> None:
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_PART}")
+    part = Part(path)
     try:
-        with os.fdopen(os.open(part, _CREATE, 0o600), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.rename(path)
+        part.write(content)
+        part.finish()
     except OSError:
-        part.unlink(missing_ok=True)
+        part.discard()
         raise
 
 

@@ -5,6 +5,14 @@ The node writes one JSON file a parcel into ``<folder>/in/``: ``<key>.json``, mo
     {"key": "...", "kind": "notification", "handover": "HO-...", "version": 1, "leg": "...",
      "principal": "E09000004/police", "urgency": "STANDARD", "content": {what the profile presents}}
 
+Files that came with it stand beside it as ``<key>.<blob>.pdf`` (or .txt, .csv), and the parcel lists them::
+
+    "attachments": [{"file": "<key>.<blob>.pdf", "blob": "...", "name": "order.pdf",
+                     "media_type": "application/pdf", "size": 9}]
+
+``name`` is what the sender calls the file; it is no path, and no file bears it. A large file may come after
+its parcel, which does not wait for it: each appears when it is whole and verified, and not before.
+
 A parcel may come twice, always under the same ``key``. The agency writes into ``<folder>/out/``:
 
 - ``*.ack.json``: ``{"leg": "...", "state": "ACCEPTED", "role": "Duty sergeant", ...}``, one acknowledgement;
@@ -33,6 +41,7 @@ import hashlib
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, ClassVar, TypeVar
 
@@ -49,7 +58,8 @@ from adapters._parcels import (
     safe_key,
 )
 from gateway.errors import GatewayError, InvalidDocument, Rejected, Unavailable
-from gateway.ports import Answer, Delivered, Submission, View
+from gateway.ports import Answer, Attachment, Delivered, Json, Submission, View
+from schemas.attachments import ENDINGS
 
 T = TypeVar("T")
 
@@ -93,7 +103,25 @@ class Adapter:
         """Write the parcel. Raises Unavailable when the folder does not take it, Rejected for a bad key."""
         name = f"{safe_key(key)}.json"
         await in_thread(lambda: self._folder.put(IN, name, parcel(view, key)))
+        for file in view.attachments:  # after it: an urgent parcel does not wait for a file
+            await self._write(file, file_name(key, file))
         return Delivered(reference=name)
+
+    async def _write(self, file: Attachment, name: str) -> None:
+        """Raises Unavailable while the file is on its way, Refused when it is not what was signed."""
+        if await in_thread(lambda: self._folder.holds(IN, name, file.size)):
+            return  # written before a crash: whole, or it would not be there
+        pieces = file.pieces()
+        first = await anext(pieces)  # verified to its last byte: nothing else touches the disk
+        part = await in_thread(lambda: self._folder.begin(IN, name))
+        try:
+            await in_thread(partial(part.write, first))
+            async for piece in pieces:
+                await in_thread(partial(part.write, piece))
+            await in_thread(part.finish)
+        except BaseException:
+            part.discard()
+            raise
 
     async def acknowledgements(self) -> AsyncIterator[Answer]:
         async for file in self._arrivals(ANSWERS, MAX_ANSWER):
@@ -213,6 +241,17 @@ class FileSubmission:
 
 def parcel(view: View, key: str) -> bytes:
     """One parcel as the agency finds it (see the module)."""
+    files: list[Json] = [
+        {
+            "file": file_name(key, file),
+            "blob": file.blob,
+            "name": file.name,
+            "media_type": file.media_type,
+            "size": file.size,
+        }
+        for file in view.attachments
+    ]
+    listed: dict[str, Json] = {"attachments": files} if files else {}
     return encode_json(
         {
             "key": key,
@@ -222,10 +261,16 @@ def parcel(view: View, key: str) -> bytes:
             "leg": view.leg,
             "principal": view.principal,
             "urgency": view.urgency,
+            **listed,
             "content": dict(view.content),
         },
         indent=1,
     )
+
+
+def file_name(key: str, file: Attachment) -> str:
+    """Made of ids alone: what the sender calls a file becomes no path, and no two are one."""
+    return f"{safe_key(key)}.{file.blob}{ENDINGS[file.media_type]}"
 
 
 def split_leg(content: bytes) -> tuple[str, bytes]:
