@@ -44,6 +44,7 @@ HEX_ID: Final = re.compile(r"[0-9a-f]{32}\Z")  # a message id or a stream id: 16
 _canonical = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False
 ).encode
+_parse = json.JSONDecoder().decode
 
 
 def encode(value: Json, *, depth: int = MAX_DEPTH) -> bytes:
@@ -63,7 +64,7 @@ def decode(data: bytes, *, depth: int = MAX_DEPTH) -> Json:
     """
     try:
         # Decoded here: json.loads would guess UTF-16 and UTF-32 from the first bytes.
-        value: Json = json.loads(data.decode())
+        value: Json = _parse(data.decode())
     except (ValueError, RecursionError):
         raise Malformed("not JSON in UTF-8", code="json_syntax") from None
     if encode(value, depth=depth) != data:
@@ -180,7 +181,7 @@ def octets_list(body: JsonObject, name: str, count: int, size: int = 32) -> tupl
     value = body[name]
     if not isinstance(value, list) or len(value) != count:
         raise Malformed(f"{name} does not have {count} entries", code="field_value", field=f"/{name}")
-    return tuple(_octets(item, size, f"/{name}/{place}") for place, item in enumerate(value))
+    return tuple([_octets(item, size, f"/{name}/{place}") for place, item in enumerate(value)])
 
 
 def _octets(value: Json, size: int, field: str) -> bytes:

@@ -213,7 +213,7 @@ def prepare(
     """
     nparts = 1 + len(contents)
     nslots = padded_count(kind, recipients)
-    mid = secrets.token_bytes(MESSAGE_ID)
+    mid, keys = _fresh(nparts)
     header = pack_header(
         kind=kind, priority=priority, slots=nslots, parts=nparts, mid=mid, expires=expires, to=to
     )
@@ -221,12 +221,17 @@ def prepare(
     check_room(nslots, contents)
     head = head_of(header)
     scope = scope_of(net, head)
-    keys = _cut(secrets.token_bytes(KEY * nparts))
     pairs = [_real_slot(scope, index, one, bag_of(keys, index, one)) for index, one in enumerate(recipients)]
     pairs += [_dummy_slot(scope, index, nparts) for index in range(len(recipients), nslots)]
     slots, commitments = zip(*pairs, strict=True)
     parts = tuple(_seal_part(keys[j], scope, j, content) for j, content in enumerate(contents, start=1))
     return Draft(mid.hex(), kind, expires, net, header, head, b"".join(slots), commitments, parts, keys)
+
+
+def _fresh(nparts: int) -> tuple[bytes, tuple[bytes, ...]]:
+    """(message id, part keys): one look at the system's randomness for all of them."""
+    pool = secrets.token_bytes(MESSAGE_ID + KEY * nparts)
+    return pool[:MESSAGE_ID], _cut(pool[MESSAGE_ID:])
 
 
 def _real_slot(scope: bytes, index: int, recipient: Recipient, bag: bytes) -> tuple[bytes, bytes]:

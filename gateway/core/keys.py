@@ -26,13 +26,14 @@ from nacl import pwhash
 from nacl.bindings import (
     crypto_aead_xchacha20poly1305_ietf_decrypt,
     crypto_aead_xchacha20poly1305_ietf_encrypt,
+    crypto_sign,
+    crypto_sign_seed_keypair,
 )
 from nacl.exceptions import CryptoError
-from nacl.signing import SigningKey
 
 from gateway.core.encoding import JsonObject, b64, decode_object, encode, fields, integer, octets, unb64
 from gateway.core.kem import DecapsulationKey
-from gateway.core.notes import check_verification_key
+from gateway.core.notes import SIGNATURE, check_verification_key
 from gateway.errors import Forged, Malformed, Misconfigured, Untrusted
 
 SEED: Final = 32  # bytes of any secret in a key file
@@ -84,15 +85,14 @@ class _Secret:
 class IdentityKey(_Secret):
     """An Ed25519 key under a name; satisfies ``core.notes.Signer``."""
 
-    __slots__ = ("_key", "name", "public")
+    __slots__ = ("_secret", "name", "public")
 
     def __init__(self, name: str, seed: bytes) -> None:
         """``seed``: 32 bytes. Raises Malformed for any other length."""
         if len(seed) != SEED:
             raise Malformed("an Ed25519 seed is 32 bytes", code="seed_size")
-        self._key = SigningKey(seed)
+        self.public, self._secret = crypto_sign_seed_keypair(seed)
         self.name = name
-        self.public = bytes(self._key.verify_key)
 
     @classmethod
     def generate(cls, name: str) -> IdentityKey:
@@ -101,10 +101,10 @@ class IdentityKey(_Secret):
     @property
     def seed(self) -> bytes:
         """The secret itself, for a key file."""
-        return bytes(self._key)
+        return self._secret[:SEED]
 
     def sign(self, text: bytes) -> bytes:
-        return self._key.sign(text).signature
+        return crypto_sign(text, self._secret)[:SIGNATURE]
 
 
 class KemKey(_Secret):

@@ -136,9 +136,11 @@ def split(envelope: bytes) -> Parsed:
     _check_counts(known, nslots, nparts)
     to = _area(cursor.take(to_size))
     head = head_of(envelope[: cursor.at])
-    slots = tuple(cursor.take(slot_size(nparts)) for _ in range(nslots))
+    size = slot_size(nparts)
+    block = cursor.take(size * nslots)
+    slots = tuple([block[at : at + size] for at in range(0, len(block), size)])
     sizes = struct.unpack(f">{nparts}I", cursor.take(_LENGTH.size * nparts))
-    parts = tuple(_take_part(cursor, size) for size in sizes)
+    parts = tuple([_take_part(cursor, size) for size in sizes])
     cursor.end()
     return Parsed(known, priority, to, mid.hex(), expires, head, slots, parts, envelope)
 

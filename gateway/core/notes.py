@@ -33,7 +33,7 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from nacl.bindings import crypto_core_ed25519_is_valid_point
 from nacl.exceptions import CryptoError
@@ -53,6 +53,7 @@ _CONTEXT: Final = re.compile(r"[!-~]{1,128}\Z")
 _LINES: Final = re.compile(rb"(?:[!-~]{1,128}\n){1,16}\Z")  # no blanks: none can hide at the end of a line
 # C2SP forbids space and "+" in a name; ASCII leaves no look-alikes. The stamp is for `unb64` to judge.
 _LINE: Final = re.compile(_DASH + r"([!-*,-~]{1,128}) (.+)\Z")
+_ONE_LINE: Final = re.compile(_DASH + r"[!-*,-~]{1,128} [A-Za-z0-9+/]{91}=\n\Z")
 
 _SUSPENDED: Final = "ask its owner by telephone; nothing by this key counts until the suspension is over"
 
@@ -125,8 +126,7 @@ class SignedLines:
     raw: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
+class _Line(NamedTuple):
     name: str
     key_id: bytes
     signature: bytes
@@ -151,8 +151,9 @@ def sign_lines(lines: Sequence[str], signers: Sequence[Signer]) -> bytes:
 
 
 def _sign(text: bytes, signers: Sequence[Signer]) -> bytes:
-    lines = "".join(_signature_line(text, signer) for signer in signers)
-    _parse_lines(lines)
+    lines = "".join([_signature_line(text, signer) for signer in signers])
+    if not _ONE_LINE.match(lines):  # several, or one with something wrong, which parsing tells
+        _parse_lines(lines)
     return text + b"\n" + lines.encode()
 
 
@@ -237,9 +238,8 @@ def key_id(name: str, public: bytes, kind: bytes = _ED25519) -> bytes:
 
 def check_signature(public: bytes, text: bytes, signature: bytes) -> None:
     """Raise Forged unless this key signed ``text`` with these 64 bytes, Untrusted for a weak key."""
-    check_verification_key(public)
     try:
-        VerifyKey(public).verify(text, signature)
+        _verify_key(public).verify(text, signature)
     except CryptoError:
         raise Forged("a known key with a bad signature", code="signature") from None
 
@@ -249,13 +249,14 @@ def check_verification_key(public: bytes) -> None:
 
     A key of low or mixed order lets its owner make one signature fit several messages.
     """
-    if len(public) != PUBLIC or not _is_valid_point(public):
-        raise Untrusted("a weak Ed25519 public key", code="weak_key")
+    _verify_key(public)
 
 
 @lru_cache(maxsize=4096)  # public keys only, a few for each principal; the check costs as much as a verify
-def _is_valid_point(public: bytes) -> bool:
-    return crypto_core_ed25519_is_valid_point(public)
+def _verify_key(public: bytes) -> VerifyKey:
+    if len(public) != PUBLIC or not crypto_core_ed25519_is_valid_point(public):
+        raise Untrusted("a weak Ed25519 public key", code="weak_key")
+    return VerifyKey(public)
 
 
 def _signature_line(text: bytes, signer: Signer) -> str:
@@ -301,9 +302,8 @@ def _verify(text: bytes, line: _Line, keyring: Keyring) -> VerifiedKey | None:
     """The known key behind a line; None when the key is unknown. Raises Forged, Untrusted."""
     known = [public for public in keyring(line.name) if key_id(line.name, public) == line.key_id]
     for public in known:
-        check_verification_key(public)
         try:
-            VerifyKey(public).verify(text, line.signature)
+            _verify_key(public).verify(text, line.signature)
         except CryptoError:
             continue  # two keys of one name may share the 4-byte hint; the other may be the signer
         return VerifiedKey(line.name, public)

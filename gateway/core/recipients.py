@@ -27,6 +27,7 @@ STATEMENT: Final = 0  # part number of the signed statement, which every reader 
 ROUTING: Final = 1  # part number of the routing table, which the destination node alone opens
 
 _MAX_STATEMENT: Final = 5000  # bytes: over the longest note with 16 slots, 64 parts and full numbers
+_STATEMENT_ROOM: Final = framed_part_size(_MAX_STATEMENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +52,23 @@ def padded_count(kind: Kind, recipients: Sequence[Recipient]) -> int:
 
 def check_recipients(recipients: Sequence[Recipient], area: str, nparts: int) -> None:
     """One destination area, its node first, nobody twice, nobody else at the routing table. Malformed."""
-    names = [one.principal for one in recipients]
+    names, within = [one.principal for one in recipients], f"{area}/"
     if names[0] != f"{area}/node" or len(set(names)) != len(names):
         raise Malformed("the node comes first, and nobody twice", code="recipients")
-    for index, one in enumerate(recipients):
-        if not PRINCIPAL.match(one.principal) or not one.principal.startswith(f"{area}/"):
+    lowest = ROUTING
+    for one in recipients:
+        if not PRINCIPAL.match(one.principal) or not one.principal.startswith(within):
             raise Malformed("a recipient outside the destination area", code="recipients")
-        lowest = ROUTING if index == 0 else ROUTING + 1
-        if not all(lowest <= number < nparts for number in one.parts):
+        if one.parts and not lowest <= min(one.parts) <= max(one.parts) < nparts:
             raise Malformed("a part that this recipient cannot have", code="recipient_parts")
+        lowest = ROUTING + 1
 
 
 def check_room(slots: int, contents: Sequence[bytes]) -> None:
     """TooLarge for contents that would not fit with their statement. Asked here because the statement is
     sealed inside a transaction, where it is too late to say so."""
     nparts = 1 + len(contents)
-    parts = framed_part_size(_MAX_STATEMENT) + sum(framed_part_size(len(content)) for content in contents)
+    parts = _STATEMENT_ROOM + sum([framed_part_size(len(content)) for content in contents])
     if MAX_HEADER + slots * slot_size(nparts) + parts > MAX_ENVELOPE:
         raise TooLarge(f"an envelope over {MAX_ENVELOPE} bytes", code="envelope_size")
 
