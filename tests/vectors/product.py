@@ -200,8 +200,9 @@ class Product:
         }
 
     def _built(self, one: Case, case: Case) -> Network:
-        roots, cards = ([note.encode() for note in one[name]] for name in ("roots", "cards"))
-        directory = octets(one, "directory")
+        roots = [note.encode() for note in one.get("roots", self.file["roots"])]
+        directory = one.get("directory", self.file["directories"]["7"]).encode()
+        cards = [note.encode() for note in one.get("cards", [])]
         return Network.build(roots, directory, cards, now=case["now"], expect=case.get("fingerprint"))
 
     def suspension(self, case: Case, _: object) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .bad import BASE, EXPIRES, HEADER, KIND, MAGIC, NPARTS, NSLOTS, PRIORITY, SLOT, SUITE, TO, bad, flip, put
-from .good_envelopes import four, pair, receipt, receipts_envelope
+from .good_envelopes import four, lone, pair, receipt, receipts_envelope
 from .network import (
     B_HOUSING,
     B_POLICE,
@@ -116,8 +116,8 @@ def _headers() -> Files:
         ("expiry-beyond-json", EXPIRES, 255, "expires"),
         ("expiry-2-to-53", EXPIRES + 1, 32, "expires"),
     ):
-        changed = pair(f"header {name}", header=_patched(at, value))
-        yield bad(8, name, f"Signed for: {name}", changed, code, police=code)
+        changed = lone(f"header {name}", header=_patched(at, value))
+        yield bad(8, name, f"Signed for: {name}", changed, code)
     for name, to in (
         ("small-letter", b"e09000004"),
         ("blank", b"E0900000 "),
@@ -130,7 +130,7 @@ def _headers() -> Files:
         ("other-digit", "E090000\u0664".encode()),
     ):
         yield bad(
-            9, f"to-{name}", "Signed for: a destination that is no area code", pair(f"to {name}", to=to), "to"
+            9, f"to-{name}", "Signed for: a destination that is no area code", lone(f"to {name}", to=to), "to"
         )
     yield bad(10, "suite-1", "Suite lowered on the way", put(BASE.envelope, SUITE, 1), "suite")
     yield bad(

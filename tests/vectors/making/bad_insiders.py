@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .bad import BASE, bad, flip
-from .good_envelopes import four, pair
+from .good_envelopes import four, lone, pair
 from .network import (
     B_HOUSING,
     B_NODE,
@@ -194,9 +194,9 @@ def _identity() -> Files:
     )
     stolen = pair("stolen", note=lambda context, body: _with_line(context, body, X_NODE, node))
     yield bad(34, "line-says-another", "Hackney's key under Barking's name", stolen, "unknown_key")
-    agency = pair("agency", signer=SIGNERS[H_POLICE])
+    agency = lone("agency", signer=SIGNERS[H_POLICE])
     yield bad(34, "an-agency-sends", "An agency's key: only a node sends", agency, "field_value")
-    log = pair("log key", signer=Signer(H_NODE, f"identity log {H_NODE.partition('/')[0]}"))
+    log = lone("log key", signer=Signer(H_NODE, f"identity log {H_NODE.partition('/')[0]}"))
     yield bad(111, "log-key", "The log key for the identity key", log, "unknown_key")
     decoy = pair(
         "decoy", note=lambda context, body: note(context, body, node) + line(X_NODE, bytes(32), bytes(64))
@@ -209,7 +209,7 @@ def _identity() -> Files:
         "note_single",
         police="note_single",
     )
-    both = pair("both", note=lambda context, body: note(context, body, node, barking))
+    both = lone("both", note=lambda context, body: note(context, body, node, barking))
     yield bad(35, "two-members", "Two members have signed", both, "note_single")
     unknown = pair("unknown", signer=Signer("E09000033/node"))
     yield bad(36, "stranger", "A stranger, well formed", unknown, "unknown_key", police="unknown_key")
@@ -257,7 +257,7 @@ def _identity() -> Files:
     lying = pair("lying net", body=lambda body: {**body, "net": b64(sha256(b"another network"))})
     yield bad(39, "net-field", "The statement names another network", lying, "net", police="net")
     for context in ("bx/1/receipt", "bx/1/directory", "bx/1/messages"):
-        wrong = pair(f"context {context}", context=context)
+        wrong = lone(f"context {context}", context=context)
         yield bad(
             40, f"context-{context.rpartition('/')[2]}", f"A note of context {context}", wrong, "note_context"
         )
@@ -271,9 +271,9 @@ def _identity() -> Files:
         police="signature",
     )
     for name, point in LOW_ORDER.items():
-        wrong = pair(
+        wrong = lone(
             "low order",
-            ciphertext=lambda index, found, point=point: found[:1088] + (found[1088:] if index else point),
+            ciphertext=lambda index, found, point=point: found[:1088] + point,
         )
         yield bad(
             44,
@@ -322,7 +322,7 @@ def _lines(node: Signer) -> Files:
     """41: what the note of a statement may not be."""
 
     def written(name: str, comment: str, change: Callable[[bytes], bytes], code: str) -> File:
-        sealing = pair(f"lines {name}", note=lambda context, body: change(note(context, body, node)))
+        sealing = lone(f"lines {name}", note=lambda context, body: change(note(context, body, node)))
         return bad(41, name, comment, sealing, code)
 
     yield written(
@@ -335,12 +335,12 @@ def _lines(node: Signer) -> Files:
     many = b"".join(line(f"n{n}", bytes(32), bytes(64)) for n in range(16))
     yield written("seventeen-lines", "17 lines", lambda found: found + many, "note_lines")
     yield written("crlf", "CR LF at the end of the line", lambda found: found[:-1] + b"\r\n", "note_line")
-    empty = pair(
+    empty = lone(
         "lines empty",
         note=lambda context, body: signed(context.encode() + b"\n" + canonical(body) + b"\n\n", node),
     )
     yield bad(41, "empty-line-in-body", "An empty line more, signed as it is", empty, "json_canonical")
-    middle = pair(
+    middle = lone(
         "lines middle",
         note=lambda context, body: note(context, canonical(body).replace(b",", b",\n\n", 1), node),
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .bad import BASE, bad
-from .good_envelopes import pair
+from .good_envelopes import lone, pair
 from .network import (
     BARKING,
     BEXLEY,
@@ -49,7 +49,7 @@ FIELDS = [
 
 def _statement() -> Files:
     for name in FIELDS:
-        missing = pair(f"missing {name}", body=_dropped(name))
+        missing = lone(f"missing {name}", body=_dropped(name))
         yield bad(47, f"{name}-missing", f"The statement lacks {name}", missing, "field_missing")
     for name, value, code, why in (
         ("created", None, "field_type", "null"),
@@ -68,12 +68,12 @@ def _statement() -> Files:
         ("seen", {"seq": 0}, "field_missing", "without its stream"),
         ("seen", {"seq": 0, "stream": "", "x": 1}, "field_unknown", "with another field"),
         ("to", [], "field_value", "empty"),
-        ("to", ["", ""], "base64_size", "not hashes"),
+        ("to", [""], "base64_size", "not hashes"),
         ("parts", [], "field_value", "empty"),
         ("parts", {}, "field_type", "an object"),
         ("v", "1", "field_type", "text"),
     ):
-        changed = pair(f"wrong {name} {why}", body=_set(name, value))
+        changed = lone(f"wrong {name} {why}", body=_set(name, value))
         slug = why.partition(",")[0].replace(" ", "-").lower()
         yield bad(47, f"{name}-{slug}", f"The statement's {name}: {why}", changed, code)
     for name, value, why in (
@@ -93,14 +93,14 @@ def _statement() -> Files:
     part = pair("other part", body=lambda body: {**body, "parts": [body["parts"][0], b64(random("part"))]})
     yield bad(47, "parts-other", "The statement is about another content", part, "part_hash")
     yield bad(
-        48, "unknown-field", "A field that nobody knows", pair("field", body=_set("x", 1)), "field_unknown"
+        48, "unknown-field", "A field that nobody knows", lone("field", body=_set("x", 1)), "field_unknown"
     )
-    yield bad(48, "version-2", "Version 2", pair("v 2", body=_set("v", 2)), "version")
+    yield bad(48, "version-2", "Version 2", lone("v 2", body=_set("v", 2)), "version")
     yield bad(
         48,
         "version-2-field",
         "Version 2, with a field of its own: the version is said first",
-        pair("v 2 x", body=lambda body: {**body, "v": 2, "x": 1}),
+        lone("v 2 x", body=lambda body: {**body, "v": 2, "x": 1}),
         "version",
     )
     yield bad(
@@ -121,18 +121,18 @@ def _statement() -> Files:
         police="life",
     )
     yield bad(
-        51, "life-of-nothing", "It expires when it is made", pair("nothing", created=NOW, life=0), "life"
+        51, "life-of-nothing", "It expires when it is made", lone("nothing", created=NOW, life=0), "life"
     )
     yield bad(
         51,
         "life-backwards",
         "It expires before it is made",
-        pair("backwards", created=NOW + 60, life=-60),
+        lone("backwards", created=NOW + 60, life=-60),
         "life",
     )
-    yield bad(52, "skew-121-early", "Made in 121 seconds", pair("early 121", created=NOW + 121), "future")
+    yield bad(52, "skew-121-early", "Made in 121 seconds", lone("early 121", created=NOW + 121), "future")
     yield bad(
-        52, "skew-120-late", "Over since 120 seconds", pair("late 120", created=NOW - 180, life=60), "expired"
+        52, "skew-120-late", "Over since 120 seconds", lone("late 120", created=NOW - 180, life=60), "expired"
     )
     yield bad(63, "via-another", "The broker names another area's exchange", BASE, "via", via=BARKING)
     yield bad(63, "via-ourselves", "The broker names the reader's own exchange", BASE, "via", via=BEXLEY)
@@ -214,7 +214,7 @@ def _spelling() -> Files:
         ),
         (70, "base64-unpadded", "base64 without padding", lambda text: text.replace(b'="', b'"'), "base64"),
     ):
-        sealing = pair(f"spelled {name}", note=_spelled(change))
+        sealing = lone(f"spelled {name}", note=_spelled(change))
         yield bad(number, name, f"In the statement: {comment}", sealing, code)
 
 
@@ -236,7 +236,8 @@ def _padding() -> Files:
                 lambda padded: (int.from_bytes(padded[:4], "big") - 1).to_bytes(4, "big") + padded[4:],
             ),
         ):
-            sealing = pair(f"padding {name} {fault}", pad=_padded(number, change))
+            seal = pair if police else lone
+            sealing = seal(f"padding {name} {fault}", pad=_padded(number, change))
             yield bad(
                 71, f"{name}-{fault}", f"Padding of the {name} part: {fault}", sealing, node, police=police
             )

@@ -31,6 +31,11 @@ def pair(name: str, **changes: Any) -> Sealing:
     return Sealing(name, **changes)
 
 
+def lone(name: str, **changes: Any) -> Sealing:
+    """Half as long: one slot and no content. For what is refused before anybody looks for them."""
+    return Sealing(name, **{"readers": ((B_NODE, (1,)),), "contents": (routing(),), "nslots": 1, **changes})
+
+
 def said(sealing: Sealing) -> dict[str, Any]:
     return {"from": sealing.signer.name, "mid": sealing.mid.hex(), "stmt_b64": b64(sealing.stmt)}
 

@@ -7,6 +7,7 @@ from . import (
     bad_contents,
     bad_insiders,
     bad_statements,
+    evidence_files,
     good_envelopes,
     log_files,
     note_files,
@@ -29,6 +30,7 @@ MAKERS = (
     receipt_files,
     log_files,
     trust_files,
+    evidence_files,
 )
 
 

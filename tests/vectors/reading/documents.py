@@ -85,8 +85,12 @@ class Directory:
     expires: int
     min_suite: int
     principals: dict[str, dict[str, Any]]
-    revoked: set[bytes]
+    revoked_at: dict[bytes, int]
     hash: bytes
+
+    @property
+    def revoked(self) -> set[bytes]:
+        return set(self.revoked_at)
 
     def signing(self, name: str, now: int) -> list[bytes]:
         """The identity keys that count: the one listed, a retiring one until its end; none revoked."""
@@ -331,15 +335,14 @@ def _entitlements(value: dict[str, Any]) -> None:
         need(agencies == sorted(set(agencies)), "field_value")
 
 
-def _revoked(value: list[Any]) -> set[bytes]:
-    found: set[bytes] = set()
+def _revoked(value: list[Any]) -> dict[bytes, int]:
+    found: dict[bytes, int] = {}
     for item in value:
         closed(item, {"key": str, "at": int, "reason": str})
         word(item["reason"], REASON)
-        number(item["at"])
         key = unb64(item["key"], 32)
         need(key not in found, "key_twice")
-        found.add(key)
+        found[key] = number(item["at"])
     return found
 
 
@@ -408,7 +411,8 @@ def open_suspension(note: bytes, root: Root, directory: Directory, now: int) -> 
 
 
 def read_suspension(note: bytes, root: Root, directory: Directory) -> tuple[bytes, int, int]:
-    """(key, until, created) of one that is held, over or not. By any one directory signer, or by the key itself under its principal's name."""
+    """(key, until, created) of one that is held, over or not. By any one directory signer, or by the key
+    itself under its principal's name."""
 
     def keyring(name: str) -> list[bytes]:
         entry = directory.principals.get(name)

@@ -121,15 +121,15 @@ def read_statement(envelope: Envelope, key: bytes, directory: View) -> Note:
     content = open_part(envelope, 0, key, directory.net)  # 4
     note = open_note(content, CONTEXT[envelope.kind], directory.keyring, single=True)  # 5
     version(note.body)  # 6
-    _forms(note.body, envelope)
+    closed(note.body, STATEMENT)
+    well_formed(note.body, len(envelope.slots), len(envelope.parts) - 1)
     need(note.signer == note.body["from"], "signer")
     _bindings(note.body, envelope, directory.net)  # 7
     need(0 < note.body["expires"] - note.body["created"] <= LIFE, "life")
     return note
 
 
-def _forms(body: dict[str, Any], envelope: Envelope) -> None:
-    closed(body, STATEMENT)
+def well_formed(body: dict[str, Any], slots: int, parts: int) -> None:
     word(body["from"], NODE)
     word(body["mid"], HEX_ID)
     word(body["stream"], HEX_ID)
@@ -141,8 +141,8 @@ def _forms(body: dict[str, Any], envelope: Envelope) -> None:
     need(seen["stream"] or not seen["seq"], "field_value")
     for name in ("created", "expires", "dir"):
         number(body[name])
-    hashes(body["to"], len(envelope.slots))
-    hashes(body["parts"], len(envelope.parts) - 1)
+    hashes(body["to"], slots)
+    hashes(body["parts"], parts)
     for name in ("net", "head", "slots"):
         unb64(body[name], 32)
 

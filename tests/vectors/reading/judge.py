@@ -255,8 +255,10 @@ class Judge:
         from . import documents  # noqa: PLC0415
 
         def opened(one: Case) -> Any:
-            roots, cards = ([note.encode() for note in one[name]] for name in ("roots", "cards"))
-            directory = octets(one, "directory")
+            """What a case leaves out is that of network.json; but cards, which it then has none of."""
+            roots = [note.encode() for note in one.get("roots", self.network.file["roots"])]
+            directory = one.get("directory", self.network.file["directories"]["7"]).encode()
+            cards = [note.encode() for note in one.get("cards", [])]
             return documents.open_network(roots, directory, cards, case["now"], case.get("fingerprint"))
 
         network = opened(case)
