@@ -93,7 +93,7 @@ def replace_keys(draft: Draft, request: Request, *, expect: str, now: int, overl
         former = before.principals.get(name, entry)
         if former.sign != entry.sign:
             retiring[name] = Retiring(former.sign, now + overlap)
-        elif former.retiring is not None and former.retiring.key not in after.listed:
+        elif former.retiring is not None:
             retiring[name] = former.retiring
     if all(found.until != now + overlap for found in retiring.values()):
         raise NotAllowed(
