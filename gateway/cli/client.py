@@ -13,7 +13,7 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 import typer
 
@@ -42,6 +42,9 @@ RoleOption = Annotated[str, typer.Option("--role", help="The role in which you a
 HOME = "http://127.0.0.1:8420"
 WAIT = 40
 """Seconds for one call: longer than the API's own longest wait."""
+
+LONG = 400
+"""Seconds for a call that carries a file: longer than the API gives an upload."""
 
 _BY_STATUS: Mapping[int, type[GatewayError]] = {
     401: Unauthenticated,
@@ -74,28 +77,48 @@ class Agency:
     ) -> Mapping[str, Any]:
         return asyncio.run(self._call("POST", path, body, params, headers or {}))
 
+    def upload(self, path: str, content: BinaryIO, media: str) -> Mapping[str, Any]:
+        """Send a file as it is, piece by piece."""
+        return asyncio.run(self._call("POST", path, content, None, {"Content-Type": media}, LONG))
+
+    def download(self, path: str, params: Mapping[str, str], target: BinaryIO) -> int:
+        """Write an answer's bytes as they come. Returns how many."""
+        return asyncio.run(self._fetch(path, params, target))
+
+    async def _fetch(self, path: str, params: Mapping[str, str], target: BinaryIO) -> int:
+        from aiohttp import ClientError, ClientSession, ClientTimeout
+
+        try:
+            async with (
+                ClientSession(timeout=ClientTimeout(total=LONG)) as session,
+                session.get(self.api + path, params=params, headers=self._headers()) as response,
+            ):
+                if response.status >= 400:  # noqa: PLR2004 - HTTP's own boundary
+                    _checked(response.status, json.loads(await response.read() or b"{}"))
+                return sum([target.write(piece) async for piece in response.content.iter_chunked(1 << 16)])
+        except (ClientError, TimeoutError, ValueError) as error:
+            raise _unanswered(self.api, error) from None
+
     async def _call(
         self,
         method: str,
         path: str,
-        body: bytes | None,
+        body: bytes | BinaryIO | None,
         params: Mapping[str, str] | None,
         headers: Mapping[str, str],
+        wait: int = WAIT,
     ) -> Mapping[str, Any]:
         from aiohttp import ClientError, ClientSession, ClientTimeout
 
         sent = {**self._headers(), **headers}
         try:
             async with (
-                ClientSession(timeout=ClientTimeout(total=WAIT)) as session,
+                ClientSession(timeout=ClientTimeout(total=wait)) as session,
                 session.request(method, self.api + path, data=body, params=params, headers=sent) as response,
             ):
                 answer = json.loads(await response.read() or b"{}")
         except (ClientError, TimeoutError, ValueError) as error:
-            raise Unavailable(
-                f"no answer from {self.api}: {type(error).__name__}",
-                remedy="check --api, and that the node runs: `gateway run`",
-            ) from None
+            raise _unanswered(self.api, error) from None
         return _checked(response.status, answer)
 
     def _headers(self) -> Mapping[str, str]:
@@ -103,6 +126,13 @@ class Agency:
         if self.actor:
             headers["Gateway-Actor"] = f"{self.actor};role={quoted(self.role)}"
         return headers
+
+
+def _unanswered(api: str, error: Exception) -> Unavailable:
+    return Unavailable(
+        f"no answer from {api}: {type(error).__name__}",
+        remedy="check --api, and that the node runs: `gateway run`",
+    )
 
 
 def quoted(role: str) -> str:

@@ -1,4 +1,4 @@
-"""``gateway handover``: send, validate, show, why, receipts."""
+"""``gateway handover``: send, attach, validate, show, why, receipts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli.client import HOME, ActorOption, Agency, ApiOption, RoleOption, TokenOption
-from gateway.cli.files import read_input, write_output
+from gateway.cli.files import opened, read_input, write_output
 from gateway.cli.output import ConfigOption, JsonFlag, emit, errors, next_step
 
 app = typer.Typer(help="Send a handover, and see who has taken it on.", no_args_is_help=True)
@@ -36,6 +36,39 @@ def send(
         answer = Agency(api, token, actor, role).post("/v1/handovers", body, headers=headers)
         emit(answer, as_json=as_json, text=f"{answer['handover']} is accepted for sending")
         next_step(f"gateway handover show {answer['handover']}")
+
+
+@app.command()
+def attach(
+    document: Annotated[Path, typer.Argument(help="The document, a file: it is written anew.")],
+    pointer: Annotated[
+        str, typer.Argument(help="The section, or item of it, that the file belongs to: /orders/0.")
+    ],
+    file: Annotated[Path, typer.Argument(help="A PDF, or text or CSV in UTF-8, of at most 25 MiB.")],
+    actor: ActorOption,
+    role: RoleOption,
+    name: Annotated[
+        str, typer.Option(help="What its readers see. Default: the file's own name.", show_default=False)
+    ] = "",
+    api: ApiOption = HOME,
+    token: TokenOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Upload a file and write it into a document, which then has to be sent within 24 hours."""
+    from gateway.cli.attaching import check_name, insert, media_of
+
+    with errors(as_json=as_json):
+        shown = name or file.name
+        media = media_of(file)
+        check_name(shown, media)
+        body = read_input(document)
+        insert(body, pointer, {})  # before anything is uploaded
+        with opened(file) as content:
+            answer = Agency(api, token, actor, role).upload("/v1/attachments", content, media)
+        item = {"name": shown, **answer}
+        write_output(document, insert(body, pointer, item), mode=0o600)
+        emit(item, as_json=as_json, text=f"{document} has {answer['size']} bytes attached at {pointer}")
+        next_step(f"gateway handover send {document} --actor {actor} --role ROLE")
 
 
 @app.command()

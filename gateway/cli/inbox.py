@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli.client import HOME, ActorOption, Agency, ApiOption, RoleOption, TokenOption
-from gateway.cli.files import read_input
+from gateway.cli.files import read_input, replacing
 from gateway.cli.output import JsonFlag, emit, errors, next_step
 
 app = typer.Typer(help="What waits for this agency; open it, answer it.", no_args_is_help=True)
@@ -63,6 +63,29 @@ def open_leg(
         found = Agency(api, token, actor, role).post(f"/v1/inbox/{leg}/open", body)
         emit(found, as_json=as_json)
         next_step(f"gateway inbox acknowledge {leg} --state ACCEPTED --actor {actor} --role ROLE")
+
+
+@app.command()
+def attachment(
+    leg: LegArgument,
+    blob: Annotated[str, typer.Argument(help="As the opened handover lists it.")],
+    out: Annotated[Path, typer.Option(help="File to write it to; for your eyes only, 0600.")],
+    justification: Annotated[str, typer.Option(help="Why it is read: a code, e.g. ALLOCATED_CASE.")],
+    actor: ActorOption,
+    role: RoleOption,
+    api: ApiOption = HOME,
+    token: TokenOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Save one file that came with a handover. Who read it, when and why is on record first."""
+    with errors(as_json=as_json):
+        agency = Agency(api, token, actor, role)
+        with replacing(out, mode=0o600) as target:
+            size = agency.download(
+                f"/v1/inbox/{leg}/attachments/{blob}", {"justification": justification}, target
+            )
+        told = {"leg": leg, "blob": blob, "file": str(out), "size": size}
+        emit(told, as_json=as_json, text=f"{out} ({size} bytes)")
 
 
 @app.command()
