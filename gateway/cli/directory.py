@@ -131,13 +131,13 @@ def root(
 ) -> None:
     """The next root: other signers, other thresholds, or another year. Old and new keepers sign it."""
     with errors(as_json=as_json):
-        from gateway.cli import signing
+        from gateway.cli import amending, signing
         from gateway.cli.passphrase import existing
 
-        change = signing.Succession(
+        change = amending.Succession(
             add_signer or (), remove_signer or (), root_threshold, directory_threshold
         )
-        made = signing.next_root(network, change, keys, existing(passphrase_file))
+        made = amending.next_root(network, change, keys, existing(passphrase_file))
         emit(made, as_json=as_json, text=signing.overview(made))
         next_step(signing.after(made, network))
 
@@ -154,9 +154,9 @@ def replace_key(
 ) -> None:
     """Put an area's new keys in the place of its old ones, which go on counting for some days."""
     with errors(as_json=as_json):
-        from gateway.cli import signing
+        from gateway.cli import amending, signing
 
-        made = signing.replace_key(network, file, expect, overlap)
+        made = amending.replace_key(network, file, expect, overlap)
         emit(made, as_json=as_json, text=signing.overview(made))
         next_step(signing.after(made, network))
 
@@ -170,9 +170,9 @@ def revoke(
 ) -> None:
     """Revoke a key for good: from the next published directory on, nothing that it signs counts."""
     with errors(as_json=as_json):
-        from gateway.cli import signing
+        from gateway.cli import amending, signing
 
-        made = signing.revoke(network, key, reason)
+        made = amending.revoke(network, key, reason)
         emit(made, as_json=as_json, text=signing.overview(made))
         next_step(signing.after(made, network))
 
@@ -191,10 +191,10 @@ def suspend(
 ) -> None:
     """Stop a key at once: ONE directory signer is enough. Three days at most; then revoke it or let it be."""
     with errors(as_json=as_json):
-        from gateway.cli import signing
+        from gateway.cli import amending
         from gateway.cli.passphrase import existing
 
-        made = signing.suspend(network, key, reason, hours, keys, existing(passphrase_file), name, out)
+        made = amending.suspend(network, key, reason, hours, keys, existing(passphrase_file), name, out)
         emit(made, as_json=as_json, text=f"{out}: key {made['key']} is stopped until {made['until']}")
         next_step(f"gateway join {out}, at every node")
 
