@@ -14,7 +14,7 @@ from aiohttp import web
 from gateway.api.reading import known_query, number, required_number
 from gateway.api.routes import Call, reply
 from gateway.core.encoding import Json, b64
-from gateway.flows import logbook
+from gateway.flows import logbook, standing
 
 MOST: Final = 10**15 - 1
 """Leaves: more than any log will hold, and a number that every JSON reader holds."""
@@ -24,15 +24,19 @@ PAGE: Final = 100
 
 
 async def checkpoint(call: Call) -> web.Response:
-    """The newest; a new one is signed at most once a second."""
+    """The newest, and those that peers have cosigned; a new one is signed at most once a second."""
     known_query(call.request)
     signed = await logbook.checkpoint(call.node)
+    peers = await standing.cosigned(call.node)
+    same = await call.node.store.read(lambda tx: standing.note_at(tx, call.node, signed.size))
+    listed: list[Json] = [note.decode() for note in peers]
     return reply(
         {
             "origin": signed.origin,
             "size": signed.size,
             "root": b64(signed.root),
-            "note": signed.note.decode(),
+            "note": (same or signed.note).decode(),
+            "cosigned": listed,
         }
     )
 

@@ -226,13 +226,16 @@ class Schemas(Shape):
 
 
 class Checkpoint(Shape):
-    """``note`` is what is signed (C2SP tlog-checkpoint); the rest repeats what it says."""
+    """``note`` is what is signed (C2SP tlog-checkpoint), with cosignatures of peers (tlog-cosignature) below;
+    the rest repeats what it says."""
 
     origin: str
     size: int
     root: str
     """RFC 6962 root over all leaves, base64."""
     note: str
+    cosigned: list[str]
+    """The checkpoints that peers cosigned last, the largest first: notes with their lines."""
 
 
 class Inclusion(Shape):

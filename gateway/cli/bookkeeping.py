@@ -7,7 +7,7 @@ passphrase.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,13 +18,16 @@ from gateway.cli.output import Usage
 from gateway.clock import SystemClock
 from gateway.config import Settings, load
 from gateway.core.encoding import HEX_ID, b64, unb64
+from gateway.core.judgement import Verdict
 from gateway.core.log import Checkpoint
 from gateway.core.merkle import HASH
 from gateway.core.notes import Signer
 from gateway.core.trust import Network
 from gateway.errors import Malformed
-from gateway.flows import logbook
+from gateway.flows import accounts, logbook, standing
 from gateway.flows.logbook import MAX_LEAVES, Proven
+from gateway.flows.show import when
+from gateway.flows.standing import Standing
 from gateway.ports import Clock, Store
 from gateway.stores import open_store
 
@@ -52,7 +55,9 @@ class _Keeper:
 
 def checkpoint(config: Path | None) -> dict[str, Any]:
     async def work(keeper: _Keeper) -> dict[str, Any]:
-        return _facts(await logbook.checkpoint(keeper))
+        signed = await logbook.checkpoint(keeper)
+        note = await keeper.store.read(lambda tx: standing.note_at(tx, keeper, signed.size))
+        return {**_facts(signed), "note": (note or signed.note).decode()}
 
     return _with_keeper(config, work)
 
@@ -86,14 +91,83 @@ def export(config: Path | None, file: Path) -> dict[str, Any]:
                 some = await logbook.leaves(keeper, start, min(MAX_LEAVES, signed.size - start))
                 target.writelines(leaf + b"\n" for _, leaf in some)
         write_output(beside(file), signed.note)
-        return {"file": str(file), "checkpoint_file": str(beside(file)), **_facts(signed)}
+        notes = await standing.cosigned(keeper)
+        for note in notes[:1]:
+            write_output(cosigned_beside(file), note)
+        kept = str(cosigned_beside(file)) if notes else None
+        files = {"file": str(file), "checkpoint_file": str(beside(file)), "cosigned_file": kept}
+        return {**files, **_facts(signed)}
 
     return _with_keeper(config, work)
+
+
+def witnesses(config: Path | None) -> dict[str, Any]:
+    """Every other area: how far it follows our log, and we its."""
+
+    async def work(keeper: _Keeper) -> dict[str, Any]:
+        found = await standing.standings(keeper)
+        return {"witnesses": [_standing(keeper.network, one) for one in found]}
+
+    return _with_keeper(config, work)
+
+
+def _standing(network: Network, one: Standing) -> dict[str, Any]:
+    return {
+        "area": one.area,
+        "name": network.areas[one.area],
+        "cosigned": one.cosigned,
+        "cosigned_at": when(one.cosigned_at),
+        "followed": one.followed,
+        "followed_at": when(one.followed_at),
+        "loose": one.loose,
+        "forked": one.forked,
+    }
+
+
+def witnesses_told(found: Mapping[str, Any]) -> str:
+    return "\n".join(_line(one) for one in found["witnesses"]) or "no other area is in this network"
+
+
+def _line(one: Mapping[str, Any]) -> str:
+    ours = f"cosigned {one['cosigned']} leaves of ours" if one["cosigned"] else "has cosigned nothing of ours"
+    since = f" at {one['cosigned_at']}" if one["cosigned_at"] else ""
+    theirs = f"we follow {one['followed']} of its" if one["followed"] else "we follow nothing of its"
+    odd = ["FORKED"] if one["forked"] else []
+    odd += [f"{one['loose']} shown to others not joined yet"] if one["loose"] else []
+    return "; ".join([f"{one['area']} {one['name']}: {ours}{since}", theirs, *odd])
+
+
+def access_check(config: Path | None) -> dict[str, Any]:
+    async def work(keeper: _Keeper) -> dict[str, Any]:
+        found = await accounts.check(keeper)
+        return {
+            "verdict": (Verdict.VALID if found.good else Verdict.INVALID).value,
+            "rows": found.rows,
+            "older": found.older,
+            "altered": list(found.altered),
+            "removed": list(found.removed),
+            "added": list(found.added),
+        }
+
+    return _with_keeper(config, work)
+
+
+def access_told(found: Mapping[str, Any]) -> str:
+    counted = f"{found['rows']} entries of the access log, {found['older']} from before the tree"
+    lines = [f"{found['verdict']}: {counted}"]
+    for what in ("altered", "removed", "added"):
+        lines += [f"  {what}: {one}" for one in found[what]]
+    return "\n".join(lines)
 
 
 def beside(file: Path) -> Path:
     """Where the checkpoint of an export is."""
     return file.with_name(f"{file.name}.checkpoint")
+
+
+def cosigned_beside(file: Path) -> Path:
+    """Where the largest checkpoint that peers have cosigned is, if there is one."""
+    return file.with_name(f"{file.name}.cosigned")
 
 
 def _with_keeper(config: Path | None, work: Callable[[_Keeper], Awaitable[T]]) -> T:

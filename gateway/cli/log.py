@@ -41,12 +41,15 @@ def prove(
 @app.command()
 def export(
     file: Annotated[
-        Path, typer.Argument(help="Gets the leaves, one a line; FILE.checkpoint is put beside it.")
+        Path,
+        typer.Argument(
+            help="Gets the leaves, one a line; FILE.checkpoint and FILE.cosigned are put beside it."
+        ),
     ],
     config: ConfigOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Every leaf that the newest checkpoint signs for, and the checkpoint."""
+    """Every leaf that the newest checkpoint signs for, that checkpoint, and the last one peers cosigned."""
     with errors(as_json=as_json):
         from gateway.cli import bookkeeping
 
@@ -61,7 +64,8 @@ def verify(
     checkpoint: Annotated[
         list[Path] | None,
         typer.Option(
-            help="A checkpoint kept since; may be repeated. Default: FILE.checkpoint.", show_default=False
+            help="A checkpoint kept since; may be repeated. Default: FILE.checkpoint and FILE.cosigned.",
+            show_default=False,
         ),
     ] = None,
     network: Annotated[
@@ -86,3 +90,26 @@ def verify(
             found["verdict"], Exit.CANNOT_TELL
         )
     raise typer.Exit(outcome)
+
+
+@app.command()
+def witnesses(config: ConfigOption = None, as_json: JsonFlag = False) -> None:
+    """How far each borough has cosigned this node's log, and this node theirs."""
+    with errors(as_json=as_json):
+        from gateway.cli import bookkeeping
+
+        found = bookkeeping.witnesses(config)
+        emit(found, as_json=as_json, text=bookkeeping.witnesses_told(found))
+
+
+@app.command("access-check")
+def access_check(config: ConfigOption = None, as_json: JsonFlag = False) -> None:
+    """Recomputes the access log (s.62 DPA 2018) against the signed tree; names what was altered (exit 4)."""
+    with errors(as_json=as_json):
+        from gateway.cli import bookkeeping
+
+        found = bookkeeping.access_check(config)
+        emit(found, as_json=as_json, text=bookkeeping.access_told(found))
+        if found["verdict"] == "INVALID":
+            say("keep a copy of the database as evidence, and tell your data protection officer")
+    raise typer.Exit(Exit.OK if found["verdict"] == "VALID" else Exit.VERIFICATION_FAILED)

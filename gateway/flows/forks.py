@@ -17,6 +17,7 @@ import structlog
 
 from gateway.core.encoding import Json, fields
 from gateway.core.log import Checkpoint, compose, peek_origin
+from gateway.core.trust import Network
 from gateway.core.witness import Fork, prove_fork
 from gateway.flows.alarms import exhibits, sound
 from gateway.flows.control import Came, tell
@@ -58,7 +59,7 @@ def proven(tx: Transaction, node: Node, fork: Fork, *, now: int, teller: str = "
     name, area = fork.a.origin, area_of_log(fork.a.origin)
     first, second = sorted((fork.a, fork.b), key=lambda one: one.root)
     notes: dict[str, Json] = {"a": first.note.decode(), "b": second.note.decode()}
-    if not tx.put_setting(_name(node, name), b"%d" % now):
+    if not tx.put_setting(_name(node.network, name), b"%d" % now):
         return
     log.critical("a log has two histories", area=area, code="log_fork", size=first.size)
     sound(tx, "log_fork", peer=area, at=now, subject=name, evidence=exhibits(first.note, second.note))
@@ -66,15 +67,15 @@ def proven(tx: Transaction, node: Node, fork: Fork, *, now: int, teller: str = "
         tell(tx, node, peer, {SECTION: notes}, now)
 
 
-def is_forked(tx: Transaction, node: Node, name: str) -> bool:
+def is_forked(tx: Transaction, network: Network, name: str) -> bool:
     """Whether the key that the directory has for this log now has signed two histories."""
-    return tx.setting(_name(node, name)) is not None
+    return tx.setting(_name(network, name)) is not None
 
 
 def area_of_log(name: str) -> str:
     return name.rpartition("/")[2]
 
 
-def _name(node: Node, name: str) -> str:
-    key = node.network.node(area_of_log(name)).log or b""
+def _name(network: Network, name: str) -> str:
+    key = network.node(area_of_log(name)).log or b""
     return f"fork {name} {key.hex()}"

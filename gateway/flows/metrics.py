@@ -76,10 +76,15 @@ class _Fixed(Collector):
 
 async def _stored(node: Node) -> list[Metric]:
     try:
-        counts = await node.store.read(lambda tx: tx.counts())
+        counts, peers = await node.store.read(lambda tx: (tx.counts(), tx.witnesses()))
     except GatewayError:
         return [_single("gateway_store_up", "Whether the database answers", 0)]
-    return [_single("gateway_store_up", "Whether the database answers", 1), *families(counts)]
+    followed = max((peer.size for peer in peers), default=0)
+    return [
+        _single("gateway_store_up", "Whether the database answers", 1),
+        _single("gateway_log_cosigned_leaves", "Leaves of the node's log that a peer has cosigned", followed),
+        *families(counts),
+    ]
 
 
 def families(counts: Mapping[str, int]) -> list[Metric]:

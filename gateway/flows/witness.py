@@ -28,7 +28,6 @@ Example::
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -227,7 +226,7 @@ def _followed(tx: Transaction, node: Node, came: Came, said: JsonObject) -> None
     name = origin(node.network.net, came.peer)
     note = str(said["checkpoint"]).encode(errors="surrogatepass")
     new = open_checkpoint(note, name, log_keyring(node.network))
-    if forks.clash(tx, node, new, now=came.now) or forks.is_forked(tx, node, name):
+    if forks.clash(tx, node, new, now=came.now) or forks.is_forked(tx, node.network, name):
         return
     known = tx.checkpoint(name)
     if known is None or known.size < new.size:
@@ -312,9 +311,3 @@ def _own(node: Node) -> str:
 
 def _checkpoint(row: CheckpointRow) -> Checkpoint:
     return Checkpoint(row.origin, row.size, row.root, row.note)
-
-
-def standing(tx: Transaction, node: Node) -> Sequence[tuple[str, WitnessRow | None, CheckpointRow | None]]:
-    """(area, how far it follows us, how far we follow it) of every other area of the network."""
-    areas = sorted(node.network.areas.keys() - {node.area})
-    return [(area, tx.witness(area), tx.checkpoint(origin(node.network.net, area))) for area in areas]

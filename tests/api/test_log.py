@@ -9,10 +9,18 @@ import pytest
 
 from gateway.api import shapes
 from gateway.core.encoding import b64, unb64
-from gateway.core.log import Checkpoint, log_keyring, open_checkpoint, origin
+from gateway.core.log import Checkpoint, log_keyring, open_checkpoint, origin, own_line
 from gateway.core.merkle import leaf_hash, root_of, verify_consistency, verify_inclusion
+from gateway.core.witness import make_cosignature, open_cosigned
+from gateway.flows import metrics
 from gateway.flows.logbook import MAX_LEAVES
+from gateway.ports import CosignatureRow, Transaction, WitnessRow
+from keys_example import unlocked
 from tests.api.conftest import CANARY, Desk
+
+
+NAMED = ("mid", "stmt", "env", "receipt", "by", "state", "id", "h")
+"""What a leaf may say beside its kind and its time: ids, hashes and codes."""
 
 
 async def ask(desk: Desk, path: str) -> dict[str, Any]:
@@ -63,7 +71,7 @@ async def test_every_leaf_of_a_handover_is_read_and_proven_without_a_token(
             [unb64(text) for text in proven["proof"]],
             signed.root,
         )
-        assert set(json.loads(one["leaf"])) <= {"t", "at", "mid", "stmt", "env", "receipt", "by", "state"}
+        assert set(json.loads(one["leaf"])) <= {"t", "at", *NAMED}
     assert CANARY not in json.dumps(body)
 
 
@@ -131,3 +139,33 @@ async def test_attack_106_a_log_that_shrank_gives_no_checkpoint_and_says_nothing
     status, body, _ = await desk.call("GET", "/v1/log/checkpoint", role=None, actor=False)
     assert (status, body["code"]) == (500, "log_shrunk")
     assert "fewer" not in json.dumps(body)
+
+
+async def test_what_peers_cosigned_is_shown_with_their_lines(desk: Desk, clock: Any) -> None:
+    await append(desk, b"{}", b"[1]")
+    signed = await checkpoint(desk)
+    assert (await ask(desk, "/v1/log/checkpoint"))["cosigned"] == []
+    network, own = desk.node.network, desk.node.area
+    peer = next(area for area in network.areas if area != own)
+    at = clock.now()
+    line = make_cosignature(unlocked(peer).log_signer(peer), signed, net=network.net, area=peer, at=at).line
+
+    def returned(tx: Transaction) -> None:
+        for area, text in ((own, own_line(signed)), (peer, line)):
+            row = CosignatureRow(signed.origin, signed.size, signed.root, area, at, text.encode())
+            tx.put_cosignature(row)
+        tx.put_witness(WitnessRow(peer, size=signed.size))
+
+    await desk.node.store.write(returned)
+    body = await ask(desk, "/v1/log/checkpoint")
+    shapes.Checkpoint.model_validate(body)
+    for note in (body["note"], *body["cosigned"]):
+        found = open_cosigned(note.encode(), signed.origin, network)
+        assert (found.checkpoint, dict(found.times)) == (signed, {peer: at})
+    clock.advance(1)
+    await append(desk, b"[2]")
+    body = await ask(desk, "/v1/log/checkpoint")
+    assert open_cosigned(body["note"].encode(), signed.origin, network).cosignatures == ()
+    assert len(body["cosigned"]) == 1
+    page = await metrics.Metrics().page(desk.node)
+    assert f"gateway_log_cosigned_leaves {float(signed.size)}\n".encode() in page

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,16 @@ from gateway.cli.output import Exit
 from gateway.clock import SystemClock
 from gateway.core.ceremony import Bundle, pack
 from gateway.core.entitlements import ENTITLEMENTS
-from gateway.core.log import make_checkpoint
+from gateway.core.log import Checkpoint, make_checkpoint, origin, own_line
 from gateway.core.merkle import leaf_hash, root_of
 from gateway.core.root import network_id
+from gateway.core.witness import make_cosignature
+from gateway.flows import accounts
 from gateway.flows.node import log_leaf
 from gateway.keystore import KeyStore
-from gateway.ports import Transaction
+from gateway.ports import CheckpointRow, CosignatureRow, Transaction, WitnessRow
 from gateway.stores import open_store
+from gateway.testing.store_cases.rows import access
 from keys_example import demo_network, unlocked
 
 AREA = "E09000012"
@@ -421,3 +425,103 @@ def test_what_cannot_be_proven_says_why(
 ) -> None:
     done = node("prove", *words)
     assert (done.code, done.error) == (code, error)
+
+
+# --- witnesses and the access log ---------------------------------------------------------------------
+
+PEER = "E09000004"
+
+
+def cosign(at: int = 1_795_514_800) -> Checkpoint:
+    """What a heartbeat and its answer leave behind: our checkpoint as shown, and Bexley's word on it."""
+    net = network_id(demo_network(SystemClock().now(), ENTITLEMENTS).roots[0])
+    signed: list[Checkpoint] = []
+
+    def work(tx: Transaction) -> None:
+        row = tx.checkpoint(origin(net, AREA))
+        assert row is not None
+        own = Checkpoint(row.origin, row.size, row.root, row.note)
+        line = make_cosignature(unlocked(PEER).log_signer(PEER), own, net=net, area=PEER, at=at).line
+        for area, when, text in ((AREA, row.at, own_line(own)), (PEER, at, line)):
+            tx.put_cosignature(CosignatureRow(row.origin, row.size, row.root, area, when, text.encode()))
+        tx.put_witness(WitnessRow(PEER, size=row.size))
+        tx.put_checkpoint(CheckpointRow(origin(net, PEER), 40, bytes(32), at + 1, b"note"), after=None)
+        signed.append(own)
+
+    write(work)
+    return signed[0]
+
+
+def test_an_export_names_the_boroughs_that_cosigned(
+    gateway: Any, node: Callable[..., Any], judge: Callable[..., Any], bundle: Path
+) -> None:
+    """An older checkpoint than the newest: the leaves up to it are what the peer saw."""
+    assert node("checkpoint").code == 0
+    seen = cosign()
+    assert node("checkpoint").json["note"].count("\n— ") == 2
+    write(lambda tx: leaf(tx, LEAVES))
+    time.sleep(1.1)  # a new checkpoint is signed at most once a second
+    made = node("export", "audit.log")
+    assert (made.json["size"], made.json["cosigned_file"]) == (LEAVES + 1, "audit.log.cosigned")
+    told = gateway("log", "verify", "audit.log", "--network", str(bundle))
+    assert told.code == Exit.OK
+    assert f"  cosigned by {PEER} Bexley at 2026-11-24T10:06:40Z: {seen.size} leaves\n" in told.out
+    found = gateway("log", "verify", "audit.log", "--network", str(bundle), "--json").json
+    assert found["witnesses"] == [
+        {"area": PEER, "name": "Bexley", "size": seen.size, "at": "2026-11-24T10:06:40Z"}
+    ]
+    Path("audit.log").write_bytes(b"".join(edited(lines(Path("audit.log")))))
+    assert judge("audit.log")[1] == "INVALID"
+
+
+def test_attack_109_a_false_cosignature_makes_the_export_invalid(
+    node: Callable[..., Any], judge: Callable[..., Any]
+) -> None:
+    assert node("checkpoint").code == 0
+    cosign()
+    assert node("export", "audit.log").code == 0
+    path = Path("audit.log.cosigned")
+    text, _, line = path.read_text().rstrip("\n").rpartition(" ")
+    stamp = bytearray(base64.b64decode(line))
+    stamp[11] ^= 1  # the time
+    path.write_text(f"{text} {base64.b64encode(stamp).decode()}\n")
+    assert judge("audit.log")[:2] == (Exit.VERIFICATION_FAILED, "INVALID")
+
+
+def test_who_follows_whom(gateway: Any, node: Callable[..., Any]) -> None:
+    before = node("witnesses").json["witnesses"]
+    assert before == [
+        {
+            "area": PEER, "name": "Bexley", "cosigned": 0, "cosigned_at": None, "followed": 0,
+            "followed_at": None, "loose": 0, "forked": False,
+        }
+    ]  # fmt: skip
+    assert node("checkpoint").code == 0
+    cosign()
+    (one,) = node("witnesses").json["witnesses"]
+    assert (one["cosigned"], one["cosigned_at"]) == (LEAVES, "2026-11-24T10:06:40Z")
+    assert (one["followed"], one["followed_at"]) == (40, "2026-11-24T10:06:41Z")
+    plain = gateway("log", "witnesses", "--config", "hackney/gateway.toml").out
+    assert plain == (
+        f"{PEER} Bexley: cosigned {LEAVES} leaves of ours at 2026-11-24T10:06:40Z; we follow 40 of its\n"
+    )
+
+
+def test_the_access_log_is_held_against_the_tree(gateway: Any, node: Callable[..., Any]) -> None:
+    write(lambda tx: [accounts.record(tx, access(f"HO-{number}")) for number in range(3)])
+    good = node("access-check")
+    assert (good.code, good.json["verdict"], good.json["rows"]) == (Exit.OK, "VALID", 3)
+    with sqlite3.connect("hackney/gateway.db") as database:
+        ids = [row[0] for row in database.execute("SELECT id FROM accesses ORDER BY n")]
+        database.execute("UPDATE accesses SET actor = 'nobody' WHERE id = ?", (ids[0],))
+        database.execute("DELETE FROM accesses WHERE id = ?", (ids[2],))
+    database.close()
+    bad = node("access-check")
+    assert (bad.code, bad.json["altered"], bad.json["removed"]) == (
+        Exit.VERIFICATION_FAILED, [ids[0]], [ids[2]],
+    )  # fmt: skip
+    plain = gateway("log", "access-check", "--config", "hackney/gateway.toml").out
+    assert plain == (
+        f"INVALID: 2 entries of the access log, 0 from before the tree\n"
+        f"  altered: {ids[0]}\n  removed: {ids[2]}\n"
+    )

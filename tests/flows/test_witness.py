@@ -12,13 +12,13 @@ import pytest
 
 from gateway.core.encoding import b64
 from gateway.core.log import Checkpoint, compose, make_checkpoint, open_checkpoint, origin
-from gateway.core.merkle import leaf_hash, root_of
+from gateway.core.merkle import EMPTY, leaf_hash, root_of
 from gateway.core.witness import Fork, attach, make_cosignature, open_cosigned
 from gateway.errors import GatewayError
-from gateway.flows import forks, gossip, logbook, witness
+from gateway.flows import forks, gossip, logbook, standing, witness
 from gateway.flows.control import tell
 from gateway.flows.node import Node
-from gateway.ports import CheckpointRow, Transaction, WitnessRow
+from gateway.ports import CheckpointRow, LooseRow, Transaction, WitnessRow
 from gateway.stores import open_store
 from gateway.testing.boroughs import BEXLEY, HACKNEY, Borough, World, two_boroughs
 from gateway.testing.third import CAMDEN, three_boroughs
@@ -209,6 +209,49 @@ async def test_old_news_is_passed_over(world: World) -> None:
     assert await alarms(world.bexley) == []
 
 
+async def test_who_has_seen_our_word_is_dated_by_the_message_that_brought_it(world: World) -> None:
+    """The first message that says so, by its true number; a later one with the same word is no news."""
+    await grow(world.hackney, world)
+    await say(world, world.hackney, BEXLEY)
+    await say(world, world.bexley, HACKNEY)
+    for _ in range(2):
+        await say(world, world.bexley, HACKNEY)
+    state = await state_of(world.bexley, HACKNEY)
+    carried = [
+        row
+        for row in tables(world.bexley).envelopes.values()
+        if (row.stream, row.seq) == (state.our_stream, state.our_seq)
+    ]
+    first, second, third = (row for row in tables(world.bexley).envelopes.values() if row.side == "origin")
+    assert [row.mid for row in carried] == [
+        second.mid
+    ]  # the first began the stream: it had no id to be noted by
+    assert third.seq == second.seq + 1 == first.seq + 2
+
+
+@pytest.mark.parametrize(
+    ("told", "stream", "seq", "knows"),
+    [
+        (9, "ours", 5, True),
+        (9, "ours", 6, True),
+        (9, "ours", 4, False),
+        (9, "another", 5, False),
+        (8, "ours", 5, False),
+    ],
+)
+async def test_what_a_statement_has_seen_says_what_its_sender_knew(
+    world: World, told: int, stream: str, seq: int, knows: bool
+) -> None:
+    seen = type("Seen", (), {"stream": stream, "seq": seq})()
+    came: Any = type("Came", (), {"peer": HACKNEY, "statement": type("S", (), {"seen": seen})()})()
+    known = CheckpointRow("origin", 9, bytes(32), 1, b"")
+    row = WitnessRow(HACKNEY, told=told, our_stream="ours", our_seq=5)
+    node = world.bexley.node
+    assert not await node.store.read(lambda tx: witness._knows(tx, came, known))
+    await node.store.write(lambda tx: tx.put_witness(row))
+    assert await node.store.read(lambda tx: witness._knows(tx, came, known)) is knows
+
+
 async def test_what_the_peer_said_last_counts_whatever_the_order(world: World) -> None:
     """The state goes by the number of the statement: a late one changes nothing."""
     await grow(world.hackney, world)
@@ -301,7 +344,10 @@ async def test_a_cosignature_from_the_future_is_refused(world: World) -> None:
         assert await cosigners(world.hackney, signed) == kept
 
 
-async def test_without_the_log_key_nothing_is_cosigned_and_everything_received(world: World) -> None:
+@pytest.mark.parametrize("key", ["none", "another"])
+async def test_without_the_log_key_nothing_is_cosigned_and_everything_received(
+    world: World, key: str
+) -> None:
     class Without:
         def __getattr__(self, name: str) -> Any:
             return getattr(keys, name)
@@ -314,14 +360,14 @@ async def test_without_the_log_key_nothing_is_cosigned_and_everything_received(w
             return keys.signer(f"{area}/node")
 
     keys = world.bexley.node.keys
-    for broken in (Without(), Mixed()):
-        world.bexley.node = dataclasses.replace(world.bexley.node, keys=broken)
-        signed = await grow(world.hackney, world)
-        await say(world, world.hackney, BEXLEY)
-        row = await row_of(world.bexley, HACKNEY)
-        assert row is not None
-        assert row.size <= signed.size
-        assert "cosigned" not in await said(world.bexley.node, HACKNEY)
+    broken = {"none": Without(), "another": Mixed()}[key]
+    world.bexley.node = dataclasses.replace(world.bexley.node, keys=broken)
+    signed = await grow(world.hackney, world)
+    await say(world, world.hackney, BEXLEY)
+    row = await row_of(world.bexley, HACKNEY)
+    assert row is not None
+    assert row.size == signed.size
+    assert "cosigned" not in await said(world.bexley.node, HACKNEY)
 
 
 # --- our own log, seen by others ------------------------------------------------------------------------
@@ -400,14 +446,15 @@ async def test_how_far_everybody_is(world: World) -> None:
     signed = await grow(world.hackney, world)
     await say(world, world.hackney, BEXLEY)
     await say(world, world.bexley, HACKNEY)
-    ((area, state, row),) = await world.hackney.node.store.read(
-        lambda tx: witness.standing(tx, world.hackney.node)
-    )
-    assert (area, state.size if state else 0, row) == (BEXLEY, signed.size, None)
-    ((area, state, row),) = await world.bexley.node.store.read(
-        lambda tx: witness.standing(tx, world.bexley.node)
-    )
-    assert (area, row.size if row else 0) == (HACKNEY, signed.size)
+    now = world.clock.now()
+    (one,) = await standing.standings(world.hackney.node)
+    assert one == standing.Standing(BEXLEY, signed.size, now, 0, 0, loose=0, forked=False)
+    (one,) = await standing.standings(world.bexley.node)
+    assert one == standing.Standing(HACKNEY, 0, 0, signed.size, now, loose=0, forked=False)
+    (note,) = await standing.cosigned(world.hackney.node)
+    found = open_cosigned(note, signed.origin, world.hackney.node.network)
+    assert (found.checkpoint, dict(found.times)) == (signed, {BEXLEY: now})
+    assert await standing.cosigned(world.bexley.node) == []
 
 
 # --- gossip -----------------------------------------------------------------------------------------
@@ -445,6 +492,116 @@ async def test_third_logs_are_told_every_ten_minutes_and_joined_when_asked(three
     assert (await state_of(three.hackney, CAMDEN)).wanted == ()
     for borough in three.boroughs:
         assert await alarms(borough) == []
+
+
+async def test_of_one_log_and_peer_the_oldest_stays_on_the_table(three: World) -> None:
+    """Else a log that grows would never have to answer; and the question keeps its date."""
+    (camden,) = three.others
+    await grow(three.hackney, three, 3)
+    await say(three, three.hackney, BEXLEY)
+    await say(three, three.bexley, CAMDEN)
+    await grow(three.hackney, three, 3)
+    await say(three, three.hackney, CAMDEN)  # now Camden follows it, further than Bexley
+    await say(three, camden, HACKNEY)
+    await say(three, camden, HACKNEY)
+    (first,) = await camden.node.store.read(lambda tx: tx.loose())
+    assert (first.size, bool(first.asked)) == (3, True)
+    await grow(three.hackney, three, 1)
+    await say(three, three.bexley, HACKNEY)
+    await say(three, three.hackney, BEXLEY)
+    three.clock.advance(gossip.EVERY)
+    await say(three, three.bexley, CAMDEN)
+    await say(three, camden, HACKNEY)
+    assert await camden.node.store.read(lambda tx: tx.loose()) == [first]
+
+
+async def test_what_lies_ahead_of_us_is_not_asked_for_yet(three: World) -> None:
+    """No log can prove that its smaller tree continues a larger one."""
+    (camden,) = three.others
+    await grow(three.hackney, three, 3)
+    await say(three, three.hackney, CAMDEN)
+    await grow(three.hackney, three, 3)
+    await say(three, three.hackney, BEXLEY)
+    await say(three, three.bexley, CAMDEN)
+    assert len(await camden.node.store.read(lambda tx: tx.loose())) == 1
+    assert "wanted" not in await said(camden.node, HACKNEY)
+
+
+async def test_who_speaks_of_its_own_log_or_of_ours_as_a_third_one_is_passed_over(three: World) -> None:
+    (camden,) = three.others
+    for borough in (three.bexley, camden):
+        await grow(borough, three)
+    notes = [(await logbook.checkpoint(one.node)).note.decode() for one in (three.bexley, camden)]
+    await say(three, three.bexley, CAMDEN, {"others": notes})
+    assert await camden.node.store.read(lambda tx: tx.loose()) == []
+
+
+async def test_others_are_taken_a_few_at_a_time(three: World) -> None:
+    (camden,) = three.others
+    note = (await grow(three.hackney, three)).note.decode()
+    await say(three, three.bexley, CAMDEN, {"others": [note] * 5})
+    assert await camden.node.store.read(lambda tx: tx.loose()) == []
+    await say(three, three.bexley, CAMDEN, {"others": [note] * 4})
+    assert len(await camden.node.store.read(lambda tx: tx.loose())) == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "stream", "seq", "later", "due"),
+    [
+        (1, "ours", 5, gossip.PATIENCE + 1, True),
+        (1, "ours", 5, gossip.PATIENCE, False),
+        (1, "ours", 4, gossip.PATIENCE + 1, False),
+        (1, "another", 5, gossip.PATIENCE + 1, False),
+        (0, "ours", 5, gossip.PATIENCE + 1, False),
+    ],
+)
+def test_a_question_is_overdue_a_day_after_it_was_seen(
+    asked: int, stream: str, seq: int, later: int, due: bool
+) -> None:
+    seen = type("Seen", (), {"stream": stream, "seq": seq})()
+    statement = type("Statement", (), {"seen": seen})()
+    came: Any = type("Came", (), {"peer": HACKNEY, "statement": statement, "now": asked + later})()
+    row = LooseRow("origin", BEXLEY, 3, bytes(32), b"", 1, asked, "ours", 5)
+    assert gossip._overdue(row, came) is due
+
+
+async def test_what_two_peers_were_shown_compares_before_we_follow_that_log(three: World) -> None:
+    """Camden knows nothing of Hackney's log; Bexley and somebody else bring two roots of one size."""
+    (camden,) = three.others
+    node = camden.node
+    hackney = three.hackney.node.keys.log_signer(HACKNEY)
+    a, b = (make_checkpoint(hackney, net=node.network.net, area=HACKNEY, size=3, root=one) for one in ROOTS)
+    await node.store.write(lambda tx: tx.put_loose(LooseRow(a.origin, "E09000033", 3, a.root, a.note, 1)))
+    before = len(tables(camden).envelopes)
+    await say(three, three.bexley, CAMDEN, {"others": [b.note.decode()]})
+    assert await alarms(camden) == [("log_fork", HACKNEY)]
+    assert len(tables(camden).envelopes) > before
+
+
+async def test_who_told_of_a_fork_is_not_told_of_it(three: World) -> None:
+    (camden,) = three.others
+    node = three.bexley.node
+    hackney = three.hackney.node.keys.log_signer(HACKNEY)
+    a, b = (make_checkpoint(hackney, net=node.network.net, area=HACKNEY, size=3, root=one) for one in ROOTS)
+    now = three.clock.now()
+    await camden.node.store.write(lambda tx: forks.proven(tx, camden.node, Fork(a, b), now=now))
+    rows = [row for row in tables(camden).envelopes.values() if row.side == "origin"]
+    assert sorted(row.peer for row in rows) == [BEXLEY, HACKNEY]
+    await three.deliver_mail(three.bexley)
+    for _ in range(9):
+        await camden.turn()
+        await three.deliver_mail(three.bexley)
+    told = {row.peer for row in tables(three.bexley).envelopes.values() if row.side == "origin"}
+    assert told == {HACKNEY}
+
+
+async def test_an_empty_log_is_not_followed(world: World) -> None:
+    node = world.hackney.node
+    empty = make_checkpoint(
+        node.keys.log_signer(HACKNEY), net=node.network.net, area=HACKNEY, size=0, root=EMPTY
+    )
+    await say(world, world.hackney, BEXLEY, {"checkpoint": empty.note.decode()})
+    assert await row_of(world.bexley, HACKNEY) is None
 
 
 async def test_what_is_known_already_is_not_loose(three: World) -> None:
@@ -519,8 +676,10 @@ async def test_a_forked_key_is_remembered_by_its_bytes(world: World) -> None:
     a, b = (make_checkpoint(hackney, net=node.network.net, area=HACKNEY, size=3, root=root) for root in ROOTS)
     fork = Fork(a, b)
     await node.store.write(lambda tx: forks.proven(tx, node, fork, now=1))
-    assert await node.store.read(lambda tx: forks.is_forked(tx, node, name))
-    assert not await node.store.read(lambda tx: forks.is_forked(tx, node, origin(node.network.net, BEXLEY)))
+    assert await node.store.read(lambda tx: forks.is_forked(tx, node.network, name))
+    assert not await node.store.read(
+        lambda tx: forks.is_forked(tx, node.network, origin(node.network.net, BEXLEY))
+    )
     assert open_checkpoint(a.note, name, lambda _: [hackney.public]).size == 3
 
 
