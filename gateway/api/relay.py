@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from gateway.api.reading import MAX_PAGE, MAX_WAIT, body, known_query, leg, number, parcel
 from gateway.api.routes import Call
@@ -192,7 +193,7 @@ async def _read(call: Call, model: type[BaseModel]) -> dict[str, Any]:
         return model.model_validate(json.loads(content)).model_dump()
     except ValidationError as error:
         problems = [
-            Problem("/" + "/".join(map(str, one["loc"])), one["msg"], "correct this field")
+            Problem(_pointer(one), one["msg"], "correct this field")
             for one in error.errors(include_input=False, include_context=False)
         ]
     except (ValueError, RecursionError):
@@ -200,3 +201,8 @@ async def _read(call: Call, model: type[BaseModel]) -> dict[str, Any]:
     raise InvalidDocument(
         "this is not what this address takes", problems=problems, remedy="see /openapi.json"
     )
+
+
+def _pointer(error: ErrorDetails) -> str:
+    """Where it is; nowhere for a field that is not known: its name is the caller's own word."""
+    return "" if error["type"] == "extra_forbidden" else "/" + "/".join(map(str, error["loc"]))

@@ -19,27 +19,21 @@ from typing import Protocol, TypeVar
 import structlog
 
 from gateway.client.client import Client
-from gateway.client.opening import Entry, Opened, Sealed
-from gateway.client.records import Pending, Record, Records, Signed
-from gateway.client.signing import LIFE, answer_notes, seal_words, sign, state_of
-from gateway.core import shred
+from gateway.client.ledger import Ledger, record_of
+from gateway.client.opening import Entry, Sealed
+from gateway.client.records import Records
 from gateway.core.ceremony import make_card
 from gateway.core.encoding import Json, decode_object, encode
 from gateway.core.envelope import Opener
 from gateway.core.keys import KemKey
 from gateway.core.notes import Signer
 from gateway.core.rotation import PACE, Pace, card_version, due, next_term, on_card
-from gateway.core.states import RECEIPT_OF
-from gateway.errors import Conflict, GatewayError, NotFound, Unavailable, UnknownRecipient, Untrusted
-from gateway.flows.acknowledge import NEEDS_OPENING, read
+from gateway.errors import GatewayError, Unavailable
+from gateway.flows.acknowledge import read
 from gateway.ports import Adapter, Answer, Parcel, Profile, Submission, View
-from schemas.acknowledgement import Acknowledgement
 
 TRUST = "network.json"
 """The documents of trust as they were taken up last, in the state's folder: nothing older is taken after."""
-
-OUT_OF_STEP = frozenset({"receipt_chain", "receipt_twice"})
-"""What the node answers to a chain that does not go on from what it has."""
 
 log = structlog.get_logger("agent")
 T = TypeVar("T")
@@ -69,8 +63,7 @@ class Timing:
 
 @dataclass(slots=True)
 class Agent:
-    """``secret``: 32 bytes for keyed hashes of answers (a plain hash of what a person wrote is personal
-    data). ``now``: unix seconds."""
+    """``secret``, ``now``: those of its :class:`Ledger`."""
 
     client: Client
     adapter: Adapter
@@ -80,8 +73,11 @@ class Agent:
     secret: bytes = field(repr=False)
     now: Callable[[], int]
     timing: Timing = field(default_factory=Timing)
-    _locks: dict[str, asyncio.Lock] = field(default_factory=dict, repr=False)
+    ledger: Ledger = field(init=False, repr=False)
     _tries: dict[str, tuple[int, float]] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        self.ledger = Ledger(self.client, self.records, self.secret, self.now, self.upkeep)
 
     @property
     def principal(self) -> str:
@@ -98,7 +94,7 @@ class Agent:
         await self._patiently(self.upkeep)
         await self.adapter.start()
         try:
-            await self._patiently(self.resume)
+            await self._patiently(self.ledger.resume)
             task = asyncio.create_task(self._loops())
             try:
                 yield task
@@ -187,19 +183,6 @@ class Agent:
 
     # --- parcels
 
-    async def resume(self) -> None:
-        """Bring what was signed before a crash. What the node does not take waits for a person, and for the
-        next restart."""
-        for leg in self.records.unfinished():
-            record = self.records.find(leg)
-            try:
-                if record is not None:
-                    await self._bring(record)
-            except Unavailable:
-                raise
-            except GatewayError as error:
-                log.error("the node does not take what was signed", leg=leg, code=error.code)
-
     async def turn(self, wait: int = 0) -> int:
         """One look at what waits. Returns how many parcels were taken up."""
         waiting = [entry for entry in await self.client.parcels(wait) if self._is_due(entry)]
@@ -215,7 +198,7 @@ class Agent:
     async def handle(self, entry: Entry) -> None:
         """One parcel: delivered and receipted, tried again later, or reported to the node for a person."""
         try:
-            async with self._alone(entry.leg):
+            async with self.ledger.alone(entry.leg):
                 await self._deliver(entry)
         except (Unavailable, TimeoutError) as error:
             tries = self._tries.get(entry.parcel, (0, 0.0))[0] + 1
@@ -245,28 +228,20 @@ class Agent:
             sealed = await self.client.fetch(entry.parcel)
             content = sealed.content
             if sealed.kind is Parcel.REPLY:
-                content = (await self._opened(sealed)).sections
+                content = (await self.ledger.open(sealed)).sections
             await self._hand_over(sealed, content)
             await self.client.settle(entry.parcel)
             return
         record = self.records.find(entry.leg)
         if record is None or not record.given:
-            opened = await self._opened(await self.client.fetch(entry.parcel))
-            record = record or _record(opened)
+            opened = await self.ledger.open(await self.client.fetch(entry.parcel))
+            record = record or record_of(opened)
             await self._hand_over(opened.sealed, self.profile.present(opened.sections, opened.sealed.leg))
-            record = self._keep(replace(record, given=True))
+            record = self.ledger.keep(replace(record, given=True))
         if not record.opened:
-            note = self._sign(record, "opened", parts=record.parts)
-            record = self._keep(replace(record, signed=(*record.signed, note)))
-        await self._bring(record)
-
-    async def _opened(self, sealed: Sealed) -> Opened:
-        """PLAINTEXT. A sender whom nobody knows may have joined since the documents were last fetched."""
-        try:
-            return self.client.opened(sealed)
-        except Untrusted:
-            await self.upkeep()
-            return self.client.opened(sealed)
+            note = self.ledger.signed(record, "opened", parts=record.parts)
+            record = self.ledger.keep(replace(record, signed=(*record.signed, note)))
+        await self.ledger.bring(record)
 
     async def _hand_over(self, sealed: Sealed, content: Mapping[str, Json]) -> None:
         leg = sealed.leg
@@ -274,44 +249,12 @@ class Agent:
         async with asyncio.timeout(self.timing.adapter):
             await self.adapter.deliver(view, key=sealed.parcel)
 
-    def _sign(self, record: Record, state: str, *, parts: Sequence[int] = ()) -> Signed:
-        last = record.signed[-1] if record.signed else None
-        net = self.client.network.net
-        made = sign(self.client.keys, net, record.about, state, at=self.now(), prev=last, parts=parts)
-        return Signed(made.state, made.hash, made.note)
-
-    def _keep(self, record: Record) -> Record:
-        self.records.keep(record)
-        return record
-
-    async def _bring(self, record: Record) -> Record:
-        """What is signed and not yet with the node."""
-        if not record.unsent:
-            return record
-        try:
-            await self.client.bring_receipts(record.leg.id, record.unsent)
-        except Conflict as error:
-            if error.code not in OUT_OF_STEP:
-                raise
-            # This state is older than the node's (it was restored from a copy): what the node has was signed
-            # with this very key, and what it refused has gone nowhere. Go on from there.
-            told = _record(await self._opened(await self.client.fetch(record.parcel)))
-            self._keep(replace(record, signed=told.signed, sent=told.sent))
-            raise Unavailable("the state is older than the node's", code="state_behind") from None
-        return self._keep(replace(record, sent=len(record.signed)))
-
-    @asynccontextmanager
-    async def _alone(self, leg: str) -> AsyncIterator[None]:
-        """One at a time for one leg: two receipts with one predecessor would fork the chain."""
-        async with self._locks.setdefault(leg, asyncio.Lock()):
-            yield
-
-    # --- answers
+    # --- what the adapter brings
 
     async def take_answer(self, answer: Answer) -> None:
         """Record what the agency answered through its adapter; it is told when that cannot be."""
         try:
-            await self.answer(answer.leg, read(answer.body))
+            await self.ledger.answer(answer.leg, read(answer.body))
         except Unavailable:
             raise
         except GatewayError as error:
@@ -319,82 +262,6 @@ class Agent:
             await answer.refuse(error)
         else:
             await answer.done()
-
-    async def answer(self, leg: str, words: Acknowledgement) -> None:
-        """Sign an answer, with the steps it implies, seal its words, and bring both to the node.
-
-        Raises NotFound for a leg that is not this agency's, Conflict for a step that is not possible, or that
-        was taken before with other words.
-        """
-        async with self._alone(leg):
-            record = await self._bring(await self._known(leg))
-            target, fingerprint = RECEIPT_OF[words.state], self._fingerprint(leg, words)
-            given = [one.state for one in record.signed if one.state != "opened"]
-            if given and given[-1] == target:
-                self._check_same(record, fingerprint)
-                return
-            if target in NEEDS_OPENING and not record.opened:
-                raise Conflict(
-                    "this handover has not been delivered yet",
-                    code="not_opened",
-                    remedy="answer when it is there; it can be returned or declined unread",
-                )
-            record, reply = await self._words(record, words, fingerprint)
-            net, about = self.client.network.net, record.about
-            made = answer_notes(
-                self.client.keys, net, about, record.signed, words, at=self.now(), reply=reply
-            )
-            signed = tuple(Signed(one.state, one.hash, one.note) for one in made)
-            record = replace(record, signed=(*record.signed, *signed), answer=fingerprint, pending=None)
-            await self._bring(self._keep(record))
-
-    async def _known(self, leg: str) -> Record:
-        """What is on record of a leg; after a loss of the state, as far as the node still knows."""
-        try:
-            record = self.records.find(leg)
-        except GatewayError as error:
-            raise NotFound("no such leg for this agency", code="no_leg") from error
-        if record is not None:
-            return record
-        sealed = await self.client.fetch(f"{Parcel.NOTIFICATION.value}-{leg}")
-        return self._keep(_record(await self._opened(sealed)))
-
-    def _fingerprint(self, leg: str, words: Acknowledgement) -> str:
-        text = leg.encode() + words.model_dump_json().encode()
-        return shred.keyed_hash(self.secret, text, purpose="answer").hex()
-
-    def _check_same(self, record: Record, fingerprint: str) -> None:
-        if record.answer and record.answer != fingerprint:
-            raise Conflict(
-                "this leg was answered so before, with other words",
-                code="answered_otherwise",
-                remedy="the first answer stands; what is new needs a step of its own, or a telephone",
-            )
-
-    async def _words(
-        self, record: Record, words: Acknowledgement, fingerprint: str
-    ) -> tuple[Record, bytes | None]:
-        """The sealed words with the node, and their hash; None when the counterpart has no key (the codes
-        still go). Kept before they are brought: the same words come again under the same message id."""
-        answer_notes(  # whether the step is possible at all, before any words leave
-            self.client.keys,
-            self.client.network.net,
-            record.about,
-            record.signed,
-            words,
-            at=self.now(),
-            reply=None,
-        )
-        pending, now = record.pending, self.now()
-        if pending is None or pending.fingerprint != fingerprint or pending.until <= now:
-            try:
-                sealed = seal_words(self.client.network, record.leg, words, now)
-            except UnknownRecipient as error:
-                log.error("the words of an answer cannot be sealed", code=error.code)
-                return record, None
-            pending = Pending(fingerprint, now + LIFE - 3600, sealed)
-            record = self._keep(replace(record, pending=pending))
-        return record, await self.client.bring_words(record.leg.id, pending.words)
 
     async def take_submission(self, handed: Submission) -> None:
         """Hand a document in at the node, which has to read it: it judges and seals."""
@@ -412,11 +279,3 @@ class Agent:
 def _first(several: BaseExceptionGroup[BaseException]) -> BaseException:
     error = several.exceptions[0]
     return _first(error) if isinstance(error, BaseExceptionGroup) else error
-
-
-def _record(opened: Opened) -> Record:
-    """A leg that is new here, or was forgotten: what this agency has signed before is taken up."""
-    signed = tuple(Signed(one.state, one.hash, one.note) for one in opened.chain)
-    state_of(signed)
-    leg = replace(opened.sealed.leg, mid=opened.about.mid)
-    return Record(opened.sealed.parcel, leg, opened.about, opened.parts, signed=signed, sent=len(signed))

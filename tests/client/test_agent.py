@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from aiohttp.test_utils import TestServer
 
+from gateway.api.app import build
+from gateway.client import Connection
+from gateway.client.http import checked
+from gateway.client.records import Pending
 from gateway.core.ceremony import make_card
+from gateway.core.encoding import b64
 from gateway.core.rotation import Pace
-from gateway.errors import Conflict, NotFound, Rejected, Unavailable
+from gateway.errors import (
+    Conflict,
+    GatewayError,
+    Misconfigured,
+    NotAllowed,
+    NotFound,
+    Rejected,
+    Unauthenticated,
+    Unavailable,
+    Untrusted,
+)
 from gateway.flows import relay
+from gateway.flows.tokens import create
 from gateway.flows.trust import trust_of
 from gateway.flows.vault import secrets_of
 from gateway.ports import Parcel, Task
-from gateway.testing.boroughs import sections
-from gateway.testing.own_key import signer_of
+from gateway.testing.boroughs import HACKNEY, sections
+from gateway.testing.own_key import network_with_own_keys, signer_of
 
 
 async def test_the_whole_way_there_and_back(side: Any) -> None:
@@ -89,7 +108,7 @@ async def test_killed_on_the_way_in_it_delivers_under_one_key_and_signs_once(
         await agent.turn()
     side.desk.__dict__.pop("deliver", None)
     agent = side.another()
-    await agent.resume()
+    await agent.ledger.resume()
     await agent.turn()
     await side.world.settle()
     assert set(side.desk.keys) == {f"notification-{(await side.leg(ref)).id}"}
@@ -156,7 +175,7 @@ async def test_killed_while_answering_the_answer_is_signed_once_and_its_words_go
         await agent.take_answer(side.reply(leg, reason_text="words"))
     agent = side.another()
     await agent.upkeep()
-    await agent.resume()
+    await agent.ledger.resume()
     answer = side.reply(leg, reason_text="words")
     await agent.take_answer(answer)
     assert (answer.settled, answer.refused) == (1, [])
@@ -396,3 +415,150 @@ async def test_no_such_leg_raises_not_found_for_the_library_too(side: Any) -> No
     await client.refresh()
     with pytest.raises(NotFound):
         await client.open("notification-" + "ab" * 16)
+
+
+# --- handing in -------------------------------------------------------------------------------------
+
+
+class HandIn:
+    """A document that the agency's system hands in through its adapter."""
+
+    key = "drop-1"
+
+    def __init__(self, document: Any) -> None:
+        self.body = json.dumps(document).encode()
+        self.accepted: list[str] = []
+        self.refused: list[str] = []
+
+    async def done(self, ref: str) -> None:
+        self.accepted.append(ref)
+
+    async def refuse(self, error: GatewayError) -> None:
+        self.refused.append(error.code)
+
+
+async def test_a_handover_is_handed_in_once_at_the_agencys_own_node(side: Any, document: Any) -> None:
+    node, now = side.world.hackney.node, side.world.clock.now()
+    server = TestServer(build(node))
+    await server.start_server()
+    made = await node.store.write(lambda tx: create(tx, f"{HACKNEY}/community_safety", "agent", now))
+    side.agent.client._line = Connection(side.session, str(server.make_url("/")), made[0])
+    handed = HandIn(document)
+    for _ in range(2):  # a crash before it was settled
+        await side.agent.take_submission(handed)
+    await server.close()
+    assert handed.accepted == [document["message"]["handover_id"]] * 2
+    assert len(await side.world.hackney.legs(handed.accepted[0])) == 7
+
+
+async def test_a_handover_that_a_rule_forbids_is_refused_to_the_agency(side: Any, document: Any) -> None:
+    await side.ready()
+    handed = HandIn(document)  # from Hackney, handed in at Bexley
+    await side.agent.take_submission(handed)
+    assert (handed.accepted, handed.refused) == ([], ["not_ours"])
+
+
+# --- the line to the node ---------------------------------------------------------------------------
+
+
+async def test_what_the_node_says_is_an_error_again(side: Any) -> None:
+    with pytest.raises(Unauthenticated):
+        await side.client(token="bhg_wrong").parcels()
+    line = Connection(side.session, "http://127.0.0.1:9", side.token)
+    with pytest.raises(Unavailable) as away:
+        await line.get("/v1/relay")
+    assert away.value.code == "node_away"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (302, {}, Rejected),
+        (400, {"code": "query"}, Rejected),
+        (403, {"code": "hosted"}, NotAllowed),
+        (404, {}, NotFound),
+        (409, {}, Conflict),
+        (429, {}, Unavailable),
+        (500, {}, Unavailable),
+        (503, {"code": "store"}, Unavailable),
+    ],
+)
+def test_every_status_has_its_error(status: int, body: dict[str, Any], kind: type[GatewayError]) -> None:
+    assert checked(200, {"a": 1}) == {"a": 1}
+    with pytest.raises(GatewayError) as found:
+        checked(status, body)
+    assert type(found.value) is kind
+    assert found.value.code == (body.get("code") or kind.code)
+
+
+async def test_a_token_that_is_revoked_ends_the_agent_with_the_reason(side: Any) -> None:
+    agent = side.agent
+    agent.timing = type(agent.timing)(wait=0, pause=0.01)
+    async with agent.running() as work:
+        (row,) = [
+            row
+            for row in await side.node.store.read(lambda tx: tx.tokens())
+            if row.principal == agent.principal
+        ]
+        await side.node.store.write(lambda tx: tx.revoke_token(row.id, side.world.clock.now()))
+        with pytest.raises(Unauthenticated):
+            await asyncio.wait_for(asyncio.shield(work), 5)
+
+
+async def test_after_a_restart_nothing_older_is_taken_up(side: Any) -> None:
+    await side.ready()
+    newest = side.node.network.version
+    agent = side.another()
+    assert agent.client.network.version == newest
+    older = network_with_own_keys(agent.principal, at=side.world.clock.now() - 3 * 86_400)
+    told = await side.client().refresh()
+    stale = {**told, "directory": b64(older.directory)}
+    with pytest.raises(Untrusted) as refused:
+        agent.client.take_up(stale, side.world.clock.now())
+    assert refused.value.code == "directory_rollback"
+    side.client().take_up(stale, side.world.clock.now())  # the control: a client that knew nothing takes it
+
+
+async def test_a_sender_who_joined_since_is_looked_up_before_anything_is_refused(side: Any) -> None:
+    """The agent's documents are older than the message: it fetches newer ones and opens."""
+    agent = await side.ready()
+    await side.send()
+    known = agent.client.network
+    blind = replace(known, directory=replace(known.directory, principals=_without_hackney(known)))
+    agent.client._network = blind
+    await agent.turn()
+    assert len(side.desk.given) == 1
+
+
+def _without_hackney(network: Any) -> Any:
+    return {
+        name: principal
+        for name, principal in network.directory.principals.items()
+        if not name.startswith(HACKNEY)
+    }
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", b"not json", b'{"v":1}'])
+async def test_a_damaged_record_is_named_and_not_guessed_at(side: Any, damage: bytes) -> None:
+    agent = await side.ready()
+    ref = await side.send()
+    await agent.turn()
+    leg = (await side.leg(ref)).id
+    (side.folder / f"{leg}.json").write_bytes(damage)
+    with pytest.raises(Misconfigured) as found:
+        agent.records.find(leg)
+    assert found.value.code == "state_damaged"
+
+
+async def test_a_record_reads_as_it_was_kept(side: Any) -> None:
+    agent = await side.ready()
+    ref = await side.send()
+    await agent.turn()
+    leg = (await side.leg(ref)).id
+    record = agent.records.find(leg)
+    pending = Pending("ab", 7, {"v": 1, "parts": ["x"]})
+    agent.records.keep(replace(record, pending=pending, answer="cd"))
+    assert agent.records.find(leg) == replace(record, pending=pending, answer="cd")
+    assert agent.records.unfinished() == []
+    agent.records.keep(replace(record, sent=0))
+    assert agent.records.unfinished() == [leg]
