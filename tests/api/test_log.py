@@ -18,7 +18,6 @@ from gateway.ports import CosignatureRow, Transaction, WitnessRow
 from keys_example import unlocked
 from tests.api.conftest import CANARY, Desk
 
-
 NAMED = ("mid", "stmt", "env", "receipt", "by", "state", "id", "h")
 """What a leaf may say beside its kind and its time: ids, hashes and codes."""
 
