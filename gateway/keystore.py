@@ -53,7 +53,7 @@ LONGEST: Final = 64 * 1024
 """Bytes of a key file that are read at all; a real one has under 1 KiB."""
 
 LONGEST_EPOCH: Final = 32 * 1024 * 1024
-"""The same for an epoch: about 20 KiB for each handover or section destroyed in a month that still runs, and
+"""The same for an epoch: some 18 KiB for each handover or section destroyed in a month that still runs, and
 less after it."""
 
 SHORT: Final = 1024
@@ -86,7 +86,7 @@ class KeyStore:
         self._signers: dict[str, IdentityKey] = {}
         self._openers: dict[str, SubkeyOpener] = {}
         self._derived = {derivation: key}
-        self._epochs: dict[str, tuple[_Stamp, Epoch]] = {}
+        self._epochs: dict[str, tuple[Path, _Stamp, Epoch]] = {}
 
     @classmethod
     def create(cls, folder: Path, passphrase: bytes, env: str, *, cost: Cost | None = None) -> KeyStore:
@@ -173,10 +173,11 @@ class KeyStore:
         Raises Misconfigured for a month that is not written ``2026-11``, when there is none (``make`` begins
         it), and when it cannot be kept.
         """
-        path = self._epoch_path(month)
-        stamp, known = _stamp(path), self._epochs.get(month)
-        if known is not None and known[0] == stamp:
-            return known[1]
+        known = self._epochs.get(month)
+        path = known[0] if known else self._epoch_path(month)
+        stamp = _stamp(path)
+        if known and stamp == known[1]:
+            return known[2]
         if stamp is None:
             if not make:
                 raise _no_epoch(month)
@@ -185,7 +186,7 @@ class KeyStore:
             stamp = _stamp(path)
         found = self._read_epoch(path)
         if stamp is not None:
-            self._epochs[month] = stamp, found
+            self._epochs[month] = path, stamp, found
         return found
 
     def puncture(self, month: str, paths: Sequence[str]) -> None:
@@ -247,6 +248,8 @@ class KeyStore:
 
     def secret(self, name: str) -> bytes:
         """A key for keyed hashes of one purpose; made on first use. Raises Misconfigured as `epoch` does."""
+        if (known := self._files.get(f"secret.{name}.key")) is not None:
+            return known.secret
         _check_name(name, "secret")
         return self._once(f"secret.{name}.key", KeyFile(name, "secret", self.env, secrets.token_bytes(SEED)))
 
@@ -436,7 +439,7 @@ def _unwritable(path: Path) -> Iterator[None]:
 def _stamp(path: Path) -> _Stamp:
     """What changes when a file is replaced; None when there is none. No link is followed."""
     try:
-        found = path.lstat()
+        found = os.lstat(path)
     except FileNotFoundError:
         return None
     return found.st_ino, found.st_mtime_ns, found.st_size

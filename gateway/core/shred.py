@@ -28,12 +28,12 @@ b'part keys'
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Final, NoReturn
 
 from nacl.bindings import (
@@ -79,7 +79,7 @@ def keyed_hash(key: bytes, content: bytes, *, purpose: str) -> bytes:
 
     ``purpose``: at most 16 bytes, keeps hashes of different kinds apart.
     """
-    return hashlib.blake2b(content, key=key, person=purpose.encode(), digest_size=KEY).digest()
+    return blake2b(content, key=key, person=purpose.encode(), digest_size=KEY).digest()
 
 
 def leaf(record: str, number: int) -> str:
@@ -87,13 +87,15 @@ def leaf(record: str, number: int) -> str:
     return f"{record}{number:02x}"
 
 
-def blind(pad: bytes, key: bytes) -> bytes:
-    """``key`` hidden under the leaf ``pad``, or shown again: their exclusive or.
+def blind(pads: Iterable[bytes], keys: Iterable[bytes]) -> list[bytes]:
+    """Keys hidden each under a leaf, or shown again: their exclusive or.
 
     A one-time pad. It says nothing of who changed it; what it stands in is authenticated, and every part
-    commits to its key.
+    commits to its key. Both hold 32 bytes an item.
     """
-    return (int.from_bytes(pad, "big") ^ int.from_bytes(key, "big")).to_bytes(KEY, "big")
+    pad, key = b"".join(pads), b"".join(keys)
+    mixed = (int.from_bytes(pad, "big") ^ int.from_bytes(key, "big")).to_bytes(len(key), "big")
+    return [mixed[at : at + KEY] for at in range(0, len(mixed), KEY)]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -128,12 +130,14 @@ class Epoch:
         name_hash = keyed_hash(self.index, name.encode(), purpose="bx/1/record")
         return name_hash.hex()[:RECORD]
 
-    def leaves(self, name: str, numbers: Iterable[int]) -> Mapping[int, bytes]:
+    def leaves(self, name: str, numbers: Collection[int]) -> Mapping[int, bytes]:
         """The leaves of these parts of a record, those that can still be derived; none when it was
         destroyed."""
         if self.destroyed:
             return {}
         record = self.record(name)
+        if (top := self._derive(record, {})) is not None:  # nothing of it was destroyed: the usual case
+            return _below(top, numbers)
         paths = {number: leaf(record, number) for number in numbers}
         found = self.keys(paths.values())
         return {number: found[path] for number, path in paths.items() if path in found}
@@ -147,17 +151,19 @@ class Epoch:
 
     def keys(self, paths: Iterable[str]) -> Mapping[str, bytes]:
         """Those of these keys that can still be derived; what their ways share is derived once."""
-        known: dict[str, bytes | None] = {}
-        wanted = [_checked(path) for path in paths]
-        return {path: key for path in wanted if (key := self._find(path, known)) is not None}
+        known: dict[str, bytes] = {}
+        found = {path: self._derive(_checked(path), known) for path in paths}
+        return {path: key for path, key in found.items() if key is not None}
 
-    def _find(self, path: str, known: dict[str, bytes | None]) -> bytes | None:
-        if path in known:
-            return known[path]
-        node = self.nodes.get(path)
-        if node is None and path and (above := self._find(path[:-1], known)) is not None:
-            node = _child(above, path[-1])
-        known[path] = node
+    def _derive(self, path: str, known: dict[str, bytes]) -> bytes | None:
+        """From the nearest key above that is there. ``known``: those on the ways of others."""
+        end = len(path)
+        while (node := known.get(path[:end]) or self.nodes.get(path[:end])) is None:
+            if not end:
+                return None
+            end -= 1
+        for place in range(end, len(path)):
+            node = known[path[: place + 1]] = _child(node, path[place])
         return node
 
     def puncture(self, paths: Iterable[str]) -> Epoch:
@@ -200,7 +206,13 @@ class Epoch:
 
 
 def _child(node: bytes, digit: str) -> bytes:
-    return hashlib.blake2b(_BELOW[digit], key=node, person=b"bx/1/epoch", digest_size=KEY).digest()
+    return blake2b(_BELOW[digit], key=node, person=b"bx/1/epoch", digest_size=KEY).digest()
+
+
+def _below(record: bytes, numbers: Collection[int]) -> Mapping[int, bytes]:
+    """The leaves of a record by its key."""
+    tens = {high: _child(record, _DIGITS[high]) for high in {number >> 4 for number in numbers}}
+    return {number: _child(tens[number >> 4], _DIGITS[number & 15]) for number in numbers}
 
 
 def _puncture(nodes: dict[str, bytes], path: str) -> None:

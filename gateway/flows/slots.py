@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gateway.core.audience import merge
 from gateway.core.encoding import JsonObject
 from gateway.core.envelope import Parsed, check_key, check_slot, open_part, open_slot, read_statement, split
 from gateway.core.recipients import STATEMENT
 from gateway.errors import Conflict, GatewayError, Misconfigured, NotAllowed, NotFound
 from gateway.flows.node import Node
 from gateway.flows.opening import Entry, Routing, read_routing
-from gateway.flows.vault import ROUTING, Secrets, open_for, read_sections, secrets_of
+from gateway.flows.vault import ROUTING, Secrets, read_sections, secrets_of, view
 from gateway.ports import EnvelopeRow
 
 KEY_MISSING = "key_missing"
@@ -83,6 +82,8 @@ def readable(node: Node, row: EnvelopeRow, reader: str) -> Secrets:
     check_slot(read_statement(parsed, secrets.keys[STATEMENT], net=net, keyring=node.network.keyring), slot)
     promised = {number: key for number, key in enumerate(slot.keys) if key is not None and number > ROUTING}
     keys = {number: key for number, key in promised.items() if number not in secrets.shredded}
+    if promised and not keys:
+        raise NotFound("the content of this message is no longer held", code="shredded")
     for number, key in keys.items():
         check_key(parsed, number, key, net=net)
     return replace(secrets, keys={**secrets.keys, **keys}, readers={**secrets.readers, reader: tuple(keys)})
@@ -90,9 +91,4 @@ def readable(node: Node, row: EnvelopeRow, reader: str) -> Secrets:
 
 def view_for(node: Node, row: EnvelopeRow, reader: str) -> JsonObject:
     """PLAINTEXT: :func:`gateway.flows.vault.open_for`, also for a slot that is only opened now."""
-    secrets = readable(node, row, reader)
-    if reader in secrets_of(node, row).readers:
-        return open_for(node, row, reader)
-    parsed, net = split(row.body), node.network.net
-    numbers = secrets.readers[reader]
-    return merge([read_sections(open_part(parsed, n, secrets.keys[n], net=net)) for n in numbers])
+    return view(node, row, readable(node, row, reader), reader)

@@ -108,16 +108,16 @@ def secrets_of(node: Holder, row: EnvelopeRow) -> Secrets:
         raise _shredded()
     record = record_name(row.mid, row.side)
     body = decode_object(shred.unwrap(node.keys.secret(LASTING), row.secrets, context=_context(record)))
-    kept, hidden, readers, gone = (body.get(name) for name in ("keys", "parts", "readers", "shredded"))
-    if not (isinstance(kept, dict) and isinstance(hidden, dict)) or not (
-        isinstance(readers, list) and isinstance(gone, list)
-    ):
-        raise Malformed("stored part keys have another shape", code="secrets")
-    content = _numbered(hidden)
-    leaves = node.keys.epoch(row.epoch).leaves(record, content) if content else {}
-    shown = {number: shred.blind(leaf, content[number]) for number, leaf in leaves.items()}
-    shredded = frozenset(content).difference(leaves).union(n for n in gone if isinstance(n, int))
-    return Secrets(_numbered(kept) | shown, dict(_reader(line) for line in readers), shredded)
+    keys, parts = _held(body.get("keys")), _held(body.get("parts"))
+    readers, gone = body.get("readers"), body.get("shredded")
+    if not isinstance(readers, list) or not isinstance(gone, list):
+        raise _misshapen()
+    leaves = node.keys.epoch(row.epoch).leaves(record, parts) if parts else {}
+    shown = shred.blind(leaves.values(), [parts[number] for number in leaves])
+    shredded = frozenset(parts).difference(leaves).union(n for n in gone if isinstance(n, int))
+    return Secrets(
+        keys | dict(zip(leaves, shown, strict=True)), dict(_reader(line) for line in readers), shredded
+    )
 
 
 def without(node: Holder, row: EnvelopeRow, secrets: Secrets, numbers: Collection[int]) -> bytes:
@@ -131,9 +131,10 @@ def without(node: Holder, row: EnvelopeRow, secrets: Secrets, numbers: Collectio
 
 def _wrap(lasting: bytes, record: str, secrets: Secrets, leaves: Mapping[int, bytes]) -> bytes:
     keys = secrets.keys
+    hidden = shred.blind(leaves.values(), [keys[number] for number in leaves])
     body: JsonObject = {
-        "keys": {str(number): b64(key) for number, key in keys.items() if number <= ROUTING},
-        "parts": {str(n): b64(shred.blind(leaf, keys[n])) for n, leaf in leaves.items()},
+        "keys": _listed({number: key for number, key in keys.items() if number <= ROUTING}),
+        "parts": _listed(dict(zip(leaves, hidden, strict=True))),
         "readers": [[name, list(parts)] for name, parts in secrets.readers.items()],
         "shredded": [*sorted(secrets.shredded)],
     }
@@ -143,7 +144,11 @@ def _wrap(lasting: bytes, record: str, secrets: Secrets, leaves: Mapping[int, by
 def open_for(node: Holder, row: EnvelopeRow, reader: str) -> JsonObject:
     """PLAINTEXT: the sections that ``reader`` may see, merged, without those that were shredded. Raises
     NotFound, Forged, Malformed."""
-    secrets = secrets_of(node, row)
+    return view(node, row, secrets_of(node, row), reader)
+
+
+def view(node: Holder, row: EnvelopeRow, secrets: Secrets, reader: str) -> JsonObject:
+    """:func:`open_for` with part keys that are at hand."""
     if reader not in secrets.readers:
         raise NotFound("nothing in this message is for this agency", code="no_parts")
     parsed, numbers = split(row.body), secrets.readers[reader]
@@ -187,11 +192,25 @@ def _reader(line: Json) -> tuple[str, tuple[int, ...]]:
     match line:
         case [str(name), list(parts)]:
             return name, tuple(number for number in parts if isinstance(number, int))
-    raise Malformed("a stored reader has another shape", code="secrets")
+    raise _misshapen()
 
 
-def _numbered(values: JsonObject) -> dict[int, bytes]:
-    return {int(number): unb64(str(key), shred.KEY) for number, key in values.items()}
+def _listed(keys: Mapping[int, bytes]) -> Json:
+    """Part numbers, and their keys one after the other."""
+    return [[*keys], b64(b"".join(keys.values()))]
+
+
+def _held(value: Json) -> dict[int, bytes]:
+    match value:
+        case [list(numbers), str(text)]:
+            keys = unb64(text, shred.KEY * len(numbers))
+            cut = [keys[at : at + shred.KEY] for at in range(0, len(keys), shred.KEY)]
+            return {number: key for number, key in zip(numbers, cut, strict=True) if isinstance(number, int)}
+    raise _misshapen()
+
+
+def _misshapen() -> Malformed:
+    return Malformed("stored part keys have another shape", code="secrets")
 
 
 def _context(record: str) -> str:

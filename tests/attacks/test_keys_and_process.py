@@ -9,19 +9,33 @@ import secrets
 import traceback
 import tracemalloc
 from contextlib import redirect_stdout, suppress
-from dataclasses import replace
 
 import pytest
 import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.core import ceremony, directory, encoding, envelope, kem, keys, notes, receipts, request, root
+from gateway.core import (
+    ceremony,
+    directory,
+    encoding,
+    envelope,
+    kem,
+    keys,
+    merkle,
+    notes,
+    receipts,
+    request,
+    root,
+)
+from gateway.core.examination import judge_evidence
+from gateway.core.judgement import Verdict
 from gateway.core.keys import CHEAP, Cost, IdentityKey, KemKey, KeyFile, SubkeyOpener
 from gateway.core.receipts import open_receipt
 from gateway.core.shred import Epoch
 from gateway.errors import GatewayError, Misconfigured, NotFound, Refused
-from gateway.flows import opening, receive, vault
+from gateway.flows import logbook, opening, receive, shred, vault
+from gateway.flows.evidence import gather
 from gateway.flows.vault import open_for
 from gateway.keystore import KeyStore, read_private
 from gateway.ports import Side
@@ -283,28 +297,98 @@ def test_118_fuzzing_the_readers_of_values(value):
             read(body)
 
 
-async def test_120_an_erased_section_leaves_log_and_receipts_verifying(attack):
-    """Without its record key the content is gone for good; every hash, receipt and log leaf stands."""
+async def _answered(attack):
+    """Example 1, delivered and accepted by all seven; Bexley's row of the message as a backup holds it."""
     row = await attack.delivered()
-    tables = attack.node.store.memory.tables
-    assert open_for(attack.node, row, attack.POLICE)
-    log = list(tables.log)
-    erased = _erased(tables, row)
-    with attack.refused(NotFound, "shredded"):
-        open_for(attack.node, erased, attack.POLICE)
-    network = attack.node.network
-    for note in [one.note for one in tables.receipts.values()]:
-        told = open_receipt(note, net=network.net, keyring=network.keyring).about
-        assert (told.env, told.stmt) == (erased.digest, erased.statement) or told.mid != row.mid
-    assert list(tables.log) == log
-    parsed = envelope.split(erased.body)
-    assert parsed.digest == row.digest
-    for number in range(1, len(parsed.parts)):
-        with pytest.raises(GatewayError):
-            envelope.open_part(parsed, number, bytes(32), net=network.net)
+    ref = row.ref
+    for role, leg in (await attack.world.bexley.legs(ref)).items():
+        await attack.world.bexley.answer(role, leg.id)
+    await attack.world.settle()
+    return row
 
 
-def _erased(tables, row):
-    gone = replace(row, secrets=b"")
-    tables.envelopes[row.mid, Side.DESTINATION] = gone
-    return gone
+async def test_120_an_erased_section_leaves_log_receipts_and_evidence_verifying(attack):
+    """One section, then the whole handover, at both ends: every hash, receipt and leaf stands, evidence is
+    VALID, and the row as an old backup has it opens nothing of what was destroyed."""
+    backup = await _answered(attack)
+    ref, by = backup.ref, shred.Person("dpo-0007")
+    before = {
+        reader: open_for(attack.node, backup, reader)
+        for reader in vault.secrets_of(attack.node, backup).readers
+    }
+    assert any("support" in view for view in before.values())
+    for section in ("support", None):
+        for borough in attack.world.boroughs:
+            checkpoint = await logbook.checkpoint(borough.node)
+            await shred.shred(borough.node, by, ref, section=section, justification="ERASURE_REQUEST")
+            attack.world.clock.advance(2)
+            await _verifies(borough, ref, checkpoint)
+        if section:
+            for reader, view in before.items():
+                left = {name: value for name, value in view.items() if name != section}
+                assert open_for(attack.node, backup, reader) == left
+    for reader in before:
+        with attack.refused(NotFound, "shredded"):
+            open_for(attack.node, backup, reader)
+    parsed = envelope.split(backup.body)
+    for number in range(2, len(parsed.parts)):
+        assert number not in vault.secrets_of(attack.node, backup).keys
+
+
+async def _verifies(borough, ref, earlier):
+    """Receipts, log and, at the origin, evidence."""
+    node = borough.node
+    row, *_ = [one for one in await node.store.read(lambda tx: tx.envelopes_of(ref)) if len(one.body) > 9000]
+    assert envelope.split(row.body).digest == row.digest
+    notes = await node.store.read(lambda tx: tx.receipts(mid=row.mid))
+    assert len(notes) > 20
+    for note in notes:
+        told = open_receipt(note.note, net=node.network.net, keyring=node.network.keyring).about
+        assert (told.env, told.stmt) == (row.digest, row.statement)
+    (*_, (index, last)) = await node.store.read(
+        lambda tx: [x for x in tx.log_of(row.mid) if b'"shredded"' in x[1]]
+    )
+    assert encoding.decode_object(last)["parts"]
+    signed = await logbook.checkpoint(node)
+    assert signed.size > earlier.size
+    (proven,) = await logbook.prove(node, signed, [index])
+    merkle.verify_inclusion(merkle.leaf_hash(last), index, signed.size, proven.proof, signed.root)
+    proof = await logbook.consistency(node, earlier.size, signed.size)
+    merkle.verify_consistency(earlier.size, earlier.root, signed.size, signed.root, proof)
+    if row.side is Side.ORIGIN:
+        found = await gather(node, borough.caller("community_safety"), ref, None, (), "")
+        finding = judge_evidence(found.evidence.pack(), node.network.fingerprint)
+        assert finding.verdict is Verdict.VALID, finding.checks
+        assert finding.statement.mid == row.mid
+
+
+async def test_120_an_erased_month_opens_nothing_of_an_old_backup(attack):
+    backup = await _answered(attack)
+    attack.world.clock.advance(40 * 86_400)
+    by = shred.Person("dpo-0007")
+    await shred.shred_epoch(attack.node, by, backup.epoch, justification="RETENTION_END")
+    for reader in vault.secrets_of(attack.node, backup).readers:
+        with attack.refused(NotFound, "shredded"):
+            open_for(attack.node, backup, reader)
+
+
+async def test_120_until_its_subkeys_are_destroyed_a_received_envelope_opens_by_its_own_slots(attack):
+    """The limit that is stated openly: a backup of the database TOGETHER with the agencies' subkeys."""
+    backup = await _answered(attack)
+    plan = await shred.shred(
+        attack.node, shred.Person("dpo-0007"), backup.ref, justification="ERASURE_REQUEST"
+    )
+    assert [piece.slots for piece in plan.pieces if piece.row.mid == backup.mid] == [True]
+    parsed, net = envelope.split(backup.body), attack.node.network.net
+    keys_of_police = attack.node.keys.opener(attack.POLICE)
+    opened = [index for index in range(1, len(parsed.slots)) if _opens(parsed, index, net, keys_of_police)]
+    assert len(opened) == 1
+    nobody = SubkeyOpener(attack.POLICE, [KemKey.generate(0, 1)])  # rotation has destroyed theirs
+    assert not any(_opens(parsed, index, net, nobody) for index in range(1, len(parsed.slots)))
+
+
+def _opens(parsed, index, net, opener):
+    with suppress(GatewayError):
+        envelope.open_slot(parsed, index, net=net, opener=opener)
+        return True
+    return False
