@@ -16,7 +16,7 @@ from gateway.core.encoding import b64
 from gateway.core.envelope import Kind
 from gateway.core.states import HandoverState, LegState
 from gateway.errors import Forged, Replayed
-from gateway.flows import attachments, receipts
+from gateway.flows import attachments, documents, receipts, streams
 from gateway.flows.alarms import sound
 from gateway.flows.control import Came
 from gateway.flows.heard import hear
@@ -29,14 +29,10 @@ from gateway.ports import (
     LegRow,
     Parcel,
     Side,
-    StreamRow,
     Task,
     TaskRow,
     Transaction,
 )
-
-CATCH_UP = 1000
-"""Sequence numbers absorbed at once when a hole is filled; the rest follow with the next message."""
 
 log = structlog.get_logger("receive")
 
@@ -46,9 +42,9 @@ def store(tx: Transaction, node: Node, opened: Opened, now: int) -> Sequence[Tas
 
     Returns the parcels for agencies. Raises Replayed for what contradicts the stream, Refused otherwise.
     """
-    envelope = _keep(tx, opened, now)
+    envelope = _keep(tx, node, opened, now)
     if envelope is None:
-        return _repeated(tx, node, opened)
+        return _repeated(tx, node, opened, now)
     if opened.routing is None:
         hear(tx, node, Came(opened.peer, opened.statement, now), opened.sections)
         return receipts.take(tx, node, opened.notes, peer=opened.peer, came_in=opened.statement.mid, now=now)
@@ -57,16 +53,16 @@ def store(tx: Transaction, node: Node, opened: Opened, now: int) -> Sequence[Tas
 
 def store_refused(tx: Transaction, node: Node, proven: Opened, code: str, now: int) -> None:
     """The sealed bytes as evidence, their place in the stream, and the signed refusal (protocol 4.5)."""
-    envelope = _keep(tx, proven, now)
+    envelope = _keep(tx, node, proven, now)
     if envelope is None:
-        _repeated(tx, node, proven)
+        _repeated(tx, node, proven, now)
     elif proven.statement.kind is Kind.MESSAGE:  # receipts are never receipted, and control has no receipts
         receipts.sign(
             tx, node, by=node.principal, envelope=envelope, state="refused", now=now, code=code, first=True
         )
 
 
-def _keep(tx: Transaction, opened: Opened, now: int) -> EnvelopeRow | None:
+def _keep(tx: Transaction, node: Node, opened: Opened, now: int) -> EnvelopeRow | None:
     """The row that was put; None when its message id or its place in the stream is taken."""
     statement, row = opened.statement, _row(opened, now)
     if not tx.put_envelope(row):
@@ -74,7 +70,9 @@ def _keep(tx: Transaction, opened: Opened, now: int) -> EnvelopeRow | None:
     stored = tx.envelope(statement.mid)
     if stored is None or stored.side is not Side.DESTINATION:
         raise _reused()
-    _advance_stream(tx, opened)
+    streams.advance(tx, node, opened, now)
+    streams.heed_seen(tx, node, opened, now)
+    documents.heed(tx, node, Came(opened.peer, statement, now))
     tx.settle_seen(opened.peer, statement.seen.stream, statement.seen.seq, now)
     log_leaf(tx, "received", now, mid=statement.mid, stmt=b64(statement.hash), env=b64(opened.parsed.digest))
     return row
@@ -84,7 +82,7 @@ def _reused() -> Replayed:
     return Replayed("a message id that was used before, with another content", code="mid")
 
 
-def _repeated(tx: Transaction, node: Node, opened: Opened) -> Sequence[TaskRow]:
+def _repeated(tx: Transaction, node: Node, opened: Opened, now: int) -> Sequence[TaskRow]:
     """Same place, same statement: answer with the stored receipts, byte for byte. Another statement:
     the peer has said two things in one place. Another place: it has used a message id twice."""
     known = tx.envelope_at(opened.peer, opened.statement.stream, opened.statement.seq)
@@ -92,28 +90,10 @@ def _repeated(tx: Transaction, node: Node, opened: Opened) -> Sequence[TaskRow]:
         raise _reused()
     if known.statement != opened.statement.hash:
         raise Replayed("two different messages in one place of a stream", code="equivocation")
+    streams.repeated(tx, opened, now)
     ours = tx.receipts(mid=known.mid, by=node.principal)
     tx.mark_sent([receipt.hash for receipt in ours], "")
     return ()
-
-
-def _advance_stream(tx: Transaction, opened: Opened) -> None:
-    """Keep the highest sequence number below which nothing is missing, for our next ``seen``."""
-    statement, peer = opened.statement, opened.peer
-    elif opened.segment is not None:
-        news = attachments.take(tx, opened.peer, routing, opened.segment, envelope.mid, now)
-    row = tx.stream(peer, outgoing=False)
-    if row is None or row.stream != statement.stream:
-        if row is not None:
-            log.warning("a peer began a new stream", peer=peer, code="new_stream")
-        row = StreamRow(peer, False, statement.stream, 0, bytes(32))
-    if statement.seq == row.seq + 1 and statement.prev != row.head:
-        log.warning("a statement does not follow its predecessor", peer=peer, code="prev", seq=statement.seq)
-    for seq, head in tx.received_after(peer, statement.stream, row.seq, CATCH_UP):
-        if seq != row.seq + 1:
-            break
-        row = replace(row, seq=seq, head=head)
-    tx.put_stream(row)
 
 
 def _store_message(
@@ -121,6 +101,8 @@ def _store_message(
 ) -> Sequence[TaskRow]:
     if routing.kind == REPLY:
         news = _store_reply(tx, node, opened, routing, now)
+    elif opened.segment is not None:
+        news = attachments.take(tx, opened.peer, routing, opened.segment, envelope.mid, now)
     else:
         news = _store_legs(tx, node, opened, routing, now)
     receipts.sign(

@@ -14,7 +14,7 @@ import structlog
 
 from gateway.core.encoding import JsonObject
 from gateway.errors import Refused
-from gateway.flows import forks, streams, witness
+from gateway.flows import documents, forks, streams, witness
 from gateway.flows.control import Came, Handler
 from gateway.flows.node import Node
 from gateway.ports import Transaction
@@ -23,11 +23,14 @@ log = structlog.get_logger("heard")
 
 
 HANDLERS: Final[Mapping[str, Handler]] = {
+    "documents": documents.take,
     forks.SECTION: forks.hear,
     "heartbeat": streams.heartbeat,
     witness.SECTION: witness.hear,
     "resend": streams.resend,
     "stream": streams.announced,
+    "trust": documents.hear,
+    "want": documents.answer,
 }
 """Section -> who takes it. ``receipts`` is not among them: :mod:`gateway.flows.receipts` has its own way."""
 

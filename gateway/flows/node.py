@@ -46,6 +46,7 @@ class Wake:
     outbox: Mapping[Lane, asyncio.Event] = field(default_factory=_events)
     receipts: asyncio.Event = field(default_factory=asyncio.Event)
     attachments: asyncio.Event = field(default_factory=asyncio.Event)
+    trust: asyncio.Event = field(default_factory=asyncio.Event)
     tasks: Mapping[str, asyncio.Event] = field(default_factory=dict)
 
     def agency(self, principal: str) -> None:
@@ -75,6 +76,8 @@ class Node:
     anchor: Anchor | None = None
     used: dict[str, tuple[str, int]] = field(default_factory=dict)
     """By peer: our stream, and a number of it that this process knows to be used. It only saves looking."""
+    told: dict[str, int] = field(default_factory=dict)
+    """When this process last asked or answered what (:mod:`gateway.flows.documents`)."""
 
     @property
     def principal(self) -> str:

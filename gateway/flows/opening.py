@@ -36,7 +36,7 @@ from gateway.flows.node import PRIORITY, Node, area_of
 from gateway.flows.vault import ROUTING, RecordKey, Secrets, new_record_key, read_sections
 from gateway.ports import Side
 
-NOTIFICATION, REPLY = "HANDOVER_NOTIFICATION", "REPLY"
+NOTIFICATION, REPLY, ATTACHMENT = "HANDOVER_NOTIFICATION", "REPLY", "ATTACHMENT"
 NODE_PARTS = (0, ROUTING)
 """What the node itself opens of any message: the statement and the routing table."""
 
@@ -147,7 +147,7 @@ def read_routing(value: Json) -> Routing:
     """
     table = fields(value, {"type": str, "handover": str, "version": int, "urgency": str, "legs": list})
     kind = text(table, "type", _TYPE)
-    if kind not in (NOTIFICATION, REPLY):
+    if kind not in (NOTIFICATION, REPLY, ATTACHMENT):
         raise Unsupported("a kind of message that this release does not speak", code="message_type")
     if table["urgency"] not in PRIORITY:
         raise Malformed("no such urgency", code="urgency")

@@ -114,6 +114,8 @@ async def accept(node: Node, envelope: bytes, *, via: str | None = None) -> Refu
         node.wake.receipts.set()
         return error
     node.wake.receipts.set()
+    if "documents" in opened.sections:  # a suspension counts from its receipt on
+        node.wake.trust.set()
     for task in news:
         node.wake.agency(task.principal)
     return None

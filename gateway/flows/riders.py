@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from gateway.core.encoding import JsonObject
-from gateway.flows import witness
+from gateway.flows import documents, witness
 from gateway.flows.node import Node
 from gateway.ports import Transaction
 
 Rider = Callable[[Transaction, Node, str, int], JsonObject]
 
-RIDERS: Final[Sequence[Rider]] = (witness.ride,)
+RIDERS: Final[Sequence[Rider]] = (witness.ride, documents.ride)
 """Each gives the sections it has for this peer now, or none."""
 
 

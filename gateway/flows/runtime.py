@@ -19,7 +19,7 @@ import structlog
 
 from gateway.core.trust import Network
 from gateway.errors import GatewayError, Unavailable
-from gateway.flows import acknowledge, anchor, attachments, relay, submit, uploads, witness
+from gateway.flows import acknowledge, anchor, attachments, documents, relay, submit, uploads, witness
 from gateway.flows.deliver import deliver
 from gateway.flows.dispatch import BULK, URGENT, dispatch, pack
 from gateway.flows.heartbeat import beat
@@ -141,7 +141,7 @@ def pumps(node: Node, accept: Callable[[Network], None]) -> list[tuple[str, Pump
         ("dispatch-bulk", lambda: _repeat(lambda: dispatch(node, BULK), wake.outbox[Lane.STANDARD], poll)),
         ("attachments", lambda: _repeat(lambda: attachments.send(node), wake.attachments, poll)),
         ("pack", lambda: _repeat(lambda: pack(node), wake.receipts, poll)),
-        ("sweep", lambda: _repeat(lambda: _housekeeping(node, accept), asyncio.Event(), node.pace.sweep)),
+        ("sweep", lambda: _repeat(lambda: _housekeeping(node, accept), wake.trust, node.pace.sweep)),
         ("heartbeat", lambda: _repeat(lambda: _pulse(node, since), asyncio.Event(), node.pace.sweep)),
     ]
     named += [(f"receive-{lane.name.lower()}", partial(_consume, node, lane)) for lane in Lane]
@@ -189,6 +189,7 @@ async def _housekeeping(node: Node, accept: Callable[[Network], None]) -> int:
         if error.retryable:
             raise
         log.error("newer trust documents are not acceptable", code=error.code)
+    await documents.spread(node)
     await witness.sign(node)
     await uploads.sweep(node)
     await take_up(node)

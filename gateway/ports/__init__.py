@@ -19,7 +19,7 @@ from gateway.ports.agencies import (
     Submission,
     View,
 )
-from gateway.ports.machine import Clock, Keys
+from gateway.ports.machine import Anchor, Clock, Keys
 from gateway.ports.rows import (
     AccessRow,
     AlarmRow,
@@ -40,8 +40,8 @@ from gateway.ports.rows import (
     Parcel,
     PunctureRow,
     ReceiptRow,
-    Side,
     SegmentRow,
+    Side,
     StreamRow,
     Task,
     TaskRow,
@@ -58,10 +58,12 @@ __all__ = [
     "AdapterFactory",
     "AgencyBinding",
     "AlarmRow",
+    "Anchor",
     "Answer",
     "Attachment",
     "Blob",
     "BlobRow",
+    "CheckpointRow",
     "Clock",
     "CosignatureRow",
     "Delivered",
@@ -84,9 +86,9 @@ __all__ = [
     "Profile",
     "PunctureRow",
     "ReceiptRow",
+    "SegmentRow",
     "Side",
     "Store",
-    "SegmentRow",
     "StreamRow",
     "Submission",
     "Task",

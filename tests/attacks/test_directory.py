@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,12 +18,15 @@ from gateway.core.ceremony import Bundle
 from gateway.core.encoding import b64
 from gateway.core.kem import public_key
 from gateway.core.keys import IdentityKey, fingerprint
-from gateway.core.notes import sign_note
+from gateway.core.notes import peek_body, sign_note
 from gateway.core.root import network_id
 from gateway.errors import Expired, Forged, Malformed, Unavailable, UnknownRecipient, Unsupported, Untrusted
 from gateway.flows import outgoing
-from gateway.flows.trust import join, take_suspension, trust_of
+from gateway.flows.control import tell
+from gateway.flows.riders import riders
+from gateway.flows.trust import join, refresh_trust, take_suspension, trust_of
 from gateway.stores import MEMORY, open_store
+from keys_example import SIGNER, unlocked
 
 NOW, DAY = 1_800_000_000, 86_400
 HACKNEY, BEXLEY = "E09000012", "E09000004"
@@ -401,3 +405,37 @@ async def test_103_key_card_rolled_back_expired_foreign_revoked_or_weaker(node, 
         await other.store.close()
     suite = papers.directory(put("min_suite", 3), version=8)
     await node.refuses(Unsupported, "min_suite", directory=suite)
+
+
+# --- two boroughs compare ---------------------------------------------------------------------------
+
+
+async def test_104_two_boroughs_hold_different_directories_of_one_version(world):
+    """Both are signed by enough signers. What a peer holds rides along in what it says; the difference is
+    alarmed, the other's document fetched, and the two notes kept as proof."""
+    held = {}
+    for borough, life in ((world.hackney, 0), (world.bexley, 1)):
+        node = borough.node
+        (old,) = await node.store.read(lambda tx: tx.trust("directory"))
+        body = peek_body(old.note)
+        version = body["version"] + 1
+        signer = unlocked("network").named_signer(SIGNER, "directory")
+        changed = {**body, "version": version, "expires": body["expires"] - life}
+        note = held[borough.area] = sign_note("bx/1/directory", changed, [signer])
+        roots = [row.note for row in await node.store.read(lambda tx: tx.trust("root"))]
+        bundle = Bundle(roots, note, ())
+        await node.store.write(lambda tx, bundle=bundle: join(tx, bundle, world.clock.now()))
+        await refresh_trust(node, lambda network: None)
+    hackney, now = world.hackney.node, world.clock.now()
+    for _ in range(2):
+        await hackney.store.write(lambda tx: tell(tx, hackney, BEXLEY, riders(tx, hackney, BEXLEY, now), now))
+        await world.settle()
+        found = await world.bexley.node.store.read(lambda tx: tx.alarms())
+        proof = {row.code: (row.peer, row.subject, row.evidence) for row in found}
+        assert proof.keys() == {"directory_differs", "directory_equivocation"}
+        assert len(found) == len(proof)
+    peer, subject, evidence = proof["directory_equivocation"]
+    assert (peer, subject) == (HACKNEY, str(version))
+    assert json.loads(evidence)["notes"] == [held[BEXLEY].decode(), held[HACKNEY].decode()]
+    rows = await world.bexley.node.store.read(lambda tx: tx.trust("directory"))
+    assert rows[-1].note == held[BEXLEY]
