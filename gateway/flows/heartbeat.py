@@ -98,7 +98,7 @@ def _due(node: Node, mine: StreamRow | None, theirs: StreamRow | None, now: int)
         return False
     if mine is None or mine.at + node.pace.heartbeat <= now:
         return True
-    return theirs is not None and _unanswered(mine, theirs) and theirs.busy + ANSWER <= now
+    return theirs is not None and _unanswered(mine, theirs) and mine.at < theirs.busy + ANSWER <= now
 
 
 def _active(mine: StreamRow | None, theirs: StreamRow | None, now: int, within: int) -> bool:
@@ -107,8 +107,8 @@ def _active(mine: StreamRow | None, theirs: StreamRow | None, now: int, within: 
 
 
 def _unanswered(mine: StreamRow, theirs: StreamRow) -> bool:
-    """The peer waits to read in a ``seen`` that we have what it sent: we have said nothing since."""
-    return theirs.seq > mine.top and theirs.busy >= mine.at
+    """The peer waits to read in a ``seen`` that we have what it sent; none says so of what is past a gap."""
+    return mine.top < theirs.asks <= theirs.seq
 
 
 def _send(tx: Transaction, *, node: Node, peer: str, now: int) -> bool:

@@ -65,8 +65,10 @@ def advance(tx: Transaction, node: Node, opened: Opened, now: int) -> None:
     after = (
         _ahead(tx, node, opened, row, now) if statement.seq > row.top else _late(tx, node, opened, row, now)
     )
-    busy = row.busy if statement.kind is Kind.CONTROL and not LIGHT.isdisjoint(opened.sections) else now
-    tx.put_stream(replace(after, at=max(row.at, statement.created), busy=busy))
+    after = replace(after, at=max(row.at, statement.created))
+    if statement.kind is not Kind.CONTROL or LIGHT.isdisjoint(opened.sections):
+        after = replace(after, busy=now, asks=max(row.asks, statement.seq))
+    tx.put_stream(after)
 
 
 def _ahead(tx: Transaction, node: Node, opened: Opened, row: StreamRow, now: int) -> StreamRow:
@@ -192,7 +194,10 @@ def _other_stream(tx: Transaction, opened: Opened, row: StreamRow, now: int) -> 
         fill(tx, statement, opened.peer, now)
         return None
     _note_end(tx, opened, row, now)
-    fresh = replace(row, stream=statement.stream, seq=0, head=ZERO, top=0)
+    mine = tx.stream(opened.peer, outgoing=True)
+    if mine is not None:
+        tx.put_stream(replace(mine, top=0))  # of the other stream we have said nothing yet
+    fresh = replace(row, stream=statement.stream, seq=0, head=ZERO, top=0, asks=0)
     return _again(tx, fresh, statement, now) if known else fresh
 
 

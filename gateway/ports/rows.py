@@ -157,7 +157,8 @@ class StreamRow:
     we had seen of the peer's. Incoming: ``seq`` is the highest number up to which nothing is missing,
     ``head`` the statement hash of that message (empty: not known), ``top`` the highest number that came; what
     is missing between them is a :class:`GapRow`. ``at``: when the last one was sent, or the newest signed
-    time of those received. ``busy``: when, by our clock, the last one passed that was no heartbeat.
+    time of those received. ``busy``: when, by our clock, the last one passed that was no heartbeat;
+    ``asks``: of those received, its number.
     """
 
     peer: str
@@ -168,6 +169,7 @@ class StreamRow:
     top: int = 0
     at: int = 0
     busy: int = 0
+    asks: int = 0
 
 
 @dataclass(frozen=True, slots=True)

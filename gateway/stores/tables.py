@@ -175,6 +175,7 @@ streams: Final = sa.Table(
     _int("top"),
     _int("at"),
     _int("busy"),
+    _int("asks"),
 )
 
 gaps: Final = sa.Table(

@@ -31,7 +31,7 @@ COLUMNS = {
     "punctures": "epoch path",
     "receipts": "n id hash mid by state code at prev note peer ours leg ref version sent_in applied urgent",
     "settings": "name value",
-    "streams": "peer outgoing stream seq head top at busy",
+    "streams": "peer outgoing stream seq head top at busy asks",
     "tasks": "id kind principal leg mid state due attempts error created subject",
     "tokens": "id digest principal label created expires revoked",
     "trust": "kind subject version note",

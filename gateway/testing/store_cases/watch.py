@@ -19,7 +19,15 @@ class WatchCases:
         rows = [
             StreamRow(OTHER, outgoing=True, stream=STREAM, seq=1, head=digest("1"), top=4, at=NOW),
             StreamRow(
-                PEER, outgoing=True, stream=STREAM, seq=2, head=digest("2"), top=2, at=NOW + 1, busy=NOW + 2
+                PEER,
+                outgoing=True,
+                stream=STREAM,
+                seq=2,
+                head=digest("2"),
+                top=2,
+                at=NOW + 1,
+                busy=NOW + 2,
+                asks=3,
             ),
             StreamRow(PEER, outgoing=False, stream=STREAM, seq=3, head=digest("3")),
         ]

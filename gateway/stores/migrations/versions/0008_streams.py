@@ -16,11 +16,13 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("streams", sa.Column("busy", sa.BigInteger(), nullable=False, server_default="0"))
+    for name in ("busy", "asks"):
+        op.add_column("streams", sa.Column(name, sa.BigInteger(), nullable=False, server_default="0"))
     with op.batch_alter_table("streams") as streams:
-        streams.alter_column(
-            "busy", existing_type=sa.BigInteger(), existing_nullable=False, server_default=None
-        )
+        for name in ("busy", "asks"):
+            streams.alter_column(
+                name, existing_type=sa.BigInteger(), existing_nullable=False, server_default=None
+            )
     # As in 0002: SQLite adds a NOT NULL column only with a default, and its '' is text, not bytes.
     op.add_column("gaps", sa.Column("prev", sa.LargeBinary()))
     gaps = sa.table("gaps", sa.column("prev", sa.LargeBinary))
