@@ -299,6 +299,11 @@ def _awaited(tx: Transaction, row: BlobRow, now: int) -> Sequence[TaskRow]:
     return waiting
 
 
+def unsent(tx: Transaction, ref: str, version: int) -> bool:
+    """Whether a file of this version of a handover of ours is still to be put into the outbox."""
+    return any(row.state is Blob.SENDING for row in tx.blobs(peer="", ref=ref, version=version))
+
+
 def forget(tx: Transaction, ref: str, version: int) -> int:
     """Drop every attachment of a version of a handover, ours or a peer's; for whoever shreds its content (the
     key is gone with the section, so this frees space). Returns how many."""

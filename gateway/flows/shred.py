@@ -28,7 +28,7 @@ import structlog
 
 from gateway.core.shred import leaf
 from gateway.errors import Conflict, GatewayError, NotFound
-from gateway.flows import accounts
+from gateway.flows import accounts, attachments
 from gateway.flows.node import log_leaf
 from gateway.flows.shred_plan import DAY, REMEDIES, Piece, Plan, Shredder, against, ended, make
 from gateway.flows.vault import record_name, without
@@ -129,8 +129,17 @@ def _record(
         for path in _paths(node, piece):
             tx.put_puncture(PunctureRow(row.epoch, path))
     for version in sorted({piece.row.version for piece in pieces}):
+        if plan.section is None:
+            _drop_files(tx, plan.ref, version, force=force)
         sections = {name for p in pieces if p.row.version == version for name in p.sections}
         accounts.record(tx, _access(node, by, plan.ref, version, sorted(sections), justification, now))
+
+
+def _drop_files(tx: Transaction, ref: str, version: int, *, force: bool) -> None:
+    """The sealed bytes of its attachments: their keys went with the sections, so this frees space only."""
+    if not force and attachments.unsent(tx, ref, version):
+        _check(frozenset({"unsettled"}))
+    attachments.forget(tx, ref, version)
 
 
 def _paths(node: Shredder, piece: Piece) -> Sequence[str]:

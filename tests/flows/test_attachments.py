@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.core.blob import CHUNK, MAX_BLOB, SEGMENT, sealed_size, segment_count
+from gateway.core.encoding import b64
 from gateway.errors import Conflict, GatewayError, InvalidDocument, NotFound, TooLarge, Unavailable
-from gateway.flows import attachments, consult, retrieve, submit, uploads
-from gateway.ports import Attachment, Blob, Outbound, Side, Task
-from gateway.testing.boroughs import Borough, World, sections, two_boroughs
+from gateway.flows import attachments, consult, retrieve, shred, submit, uploads
+from gateway.ports import Attachment, Blob, Outbound, Outgoing, Side, Store, Task, Transport
+from gateway.stores import open_store
+from gateway.testing.boroughs import BEXLEY, HACKNEY, Borough, World, sections, two_boroughs
 from schemas.samples import minimal_example
 
 REF: str = json.loads(minimal_example())["message"]["handover_id"]
@@ -124,25 +127,44 @@ async def test_key_and_hash_stand_in_no_table_and_the_upload_forgets_its_key(
     assert (await world.bexley.node.store.read(lambda tx: tx.blob("E09000012", item["blob"]))).hash == b""
 
 
-async def test_plaintext_is_in_no_store_and_on_no_broker(world: World, document: dict[str, Any]) -> None:
-    canary = b"the canary sings in this attachment"
-    item = await put(world.hackney, canary + content(CHUNK))
-    item["name"] = "canary name.txt"
-    await world.hackney.submit(attach(document, item))
-    seen: list[bytes] = []
-    publish = world.hackney.node.transport.publish
+def contents(folder: Path) -> list[bytes]:
+    return [path.read_bytes() for path in folder.iterdir() if path.is_file()]
 
-    async def watch(message: Any) -> None:
-        seen.append(message.body)
-        await publish(message)
 
-    object.__setattr__(world.hackney.node.transport, "publish", watch)
-    await world.settle()
-    assert canary in await read(view_of(world, "police").attachments[0])
-    assert len(b"".join(seen)) > CHUNK
-    for where in (everything(world.hackney), everything(world.bexley), b"".join(seen)):
-        assert canary not in where
-        assert b"canary name" not in where
+async def test_plaintext_is_in_no_store_and_on_no_broker(
+    document: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nor is the file's name; neither in the files of a database on disk nor in a log."""
+    canary, seen = b"the canary sings in this attachment", list[bytes]()
+
+    def database(area: str) -> Callable[[], Store]:
+        return lambda: open_store(f"sqlite:///{tmp_path}/{area}.db")
+
+    class Watched:
+        def __init__(self, inner: Transport) -> None:
+            self._inner = inner
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._inner, name)
+
+        async def publish(self, message: Outgoing) -> None:
+            seen.append(message.body)
+            await self._inner.publish(message)
+
+    stores = {area: database(area) for area in (HACKNEY, BEXLEY)}
+    async with two_boroughs(stores=stores, wrap=Watched) as world:  # type: ignore[arg-type] # the rest is the inner's
+        item = await put(world.hackney, canary + content(SEGMENT))
+        item["name"] = "canary name.txt"
+        await world.hackney.submit(attach(document, item))
+        await world.settle()
+        assert canary in await read(view_of(world, "police").attachments[0])
+        files = contents(tmp_path)
+        assert sum(map(len, files)) > 4 * SEGMENT
+        told = capsys.readouterr()
+        assert sum(map(len, seen)) > SEGMENT
+        for where in (*files, *seen, (told.out + told.err).encode()):
+            for word in (canary, b"canary name", b64(canary[:30]).encode()):
+                assert word not in where
 
 
 # --- Uploading --------------------------------------------------------------------------------------------
@@ -546,6 +568,55 @@ async def test_only_the_readers_of_the_section_open_it(document: dict[str, Any])
                 item["blob"],
                 justification="HANDOVER",
             )
+
+
+async def test_a_handover_that_is_shredded_takes_its_files_with_it(
+    world: World, document: dict[str, Any], answer_all: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = await put(world.hackney, content(99))
+    await world.hackney.submit(attach(document, item))
+    monkeypatch.setattr(attachments, "AT_ONCE", 0)
+    await world.settle()
+    await answer_all(world, REF)
+    await world.settle()
+    by = shred.Person("dpo-7")
+    with pytest.raises(Conflict) as caught:  # its file is not on its way yet
+        await shred.shred(world.hackney.node, by, REF, justification="ERASURE_REQUEST")
+    assert caught.value.code == "not_settled"
+    monkeypatch.undo()
+    await world.settle()
+    file = view_of(world, "police").attachments[0]
+    assert await read(file) == content(99)
+    for borough in world.boroughs:
+        await shred.shred(borough.node, by, REF, justification="ERASURE_REQUEST")
+        tables = borough.node.store.memory.tables  # type: ignore[attr-defined]  # the memory store's own
+        assert (tables.blobs, tables.segments) == ({}, {})
+    leg = (await world.bexley.legs(REF))["police"].id
+    with pytest.raises(NotFound) as gone:
+        await consult.open_attachment(
+            world.bexley.node, world.bexley.caller("police"), leg, item["blob"], justification="AUDIT"
+        )
+    assert gone.value.code == "shredded"
+
+
+async def test_a_section_that_is_shredded_alone_takes_the_key_of_its_files(
+    world: World, document: dict[str, Any], answer_all: Any
+) -> None:
+    item = await put(world.hackney, content(99))
+    await world.hackney.submit(attach(document, item))
+    await world.settle()
+    await answer_all(world, REF)
+    await world.settle()
+    await shred.shred(
+        world.bexley.node, shred.Person("dpo-7"), REF, section="orders", others=True, justification="AUDIT"
+    )
+    assert await world.bexley.node.store.read(lambda tx: tx.segments("E09000012", item["blob"])) == [0]
+    leg = (await world.bexley.legs(REF))["police"].id
+    with pytest.raises(NotFound) as gone:
+        await consult.open_attachment(
+            world.bexley.node, world.bexley.caller("police"), leg, item["blob"], justification="AUDIT"
+        )
+    assert gone.value.code in {"no_attachment", "shredded"}
 
 
 async def test_what_is_forgotten_is_gone_on_both_sides(world: World, document: dict[str, Any]) -> None:
