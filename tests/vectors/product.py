@@ -9,14 +9,16 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from reading.judge import octets
+from reading.judge import blob_pieces, octets
 from reading.text import sha256
 
 from gateway.core import encoding, kem, layout, merkle, schedule
 from gateway.core.audience import merge
+from gateway.core.blob import Unsealer, read_item, sealed_size
 from gateway.core.envelope import SKEW, open_part, open_statement, split, unbundle
 from gateway.core.examination import _chain, judge_evidence
 from gateway.core.keys import IdentityKey, KemKey, SubkeyOpener, fingerprint
@@ -212,6 +214,27 @@ class Product:
     def evidence(self, case: Case, _: object) -> dict[str, Any]:
         return {"verdict": judge_evidence(octets(case, "bundle"), case["fingerprint"]).verdict.value}
 
+    # --- attachments
+
+    def blob_item(self, case: Case, _: object) -> dict[str, Any]:
+        item = read_item(case["item"])
+        return {"blob": item.blob, "size": item.size}
+
+    def blob(self, case: Case, _: object) -> dict[str, Any]:
+        _, pieces = blob_pieces(case)
+        unsealer = Unsealer(read_item(case["item"]))
+        file = unsealer.push(b"".join(pieces[at] for at in case["order"]) + octets(case, "more"))
+        return {"file_sha256_b64": b64(sha256(file + unsealer.finish()))}
+
+    def blob_seal(self, case: Case, _: object) -> dict[str, Any]:
+        """The header is chance in the gateway's sealer, so what the second one has sealed is opened."""
+        _, pieces = blob_pieces(case)
+        item = replace(read_item(case["item"]), hash=unb64(case["gives"]["hash_b64"]))
+        unsealer = Unsealer(item)
+        file = unsealer.push(b"".join(pieces)) + unsealer.finish()
+        assert file == octets(case, "file")
+        return {"size": sealed_size(item.size), "hash_b64": b64(unsealer._hash.digest())}
+
     # --- receipts
 
     async def receipt(self, case: Case, _: object) -> dict[str, Any]:
@@ -278,6 +301,7 @@ class Product:
         if node is None:
             node = memory["node"] = await self.node(case, case["reader"].partition("/")[0])
         node.clock._at = case["now"]
+        case = {**case, "envelope_b64": case["envelopes_b64"][case["which"]]}
         before = await _stored(node)
         gives = await self._as_node(node, case)
         return gives if await _stored(node) != before else {**gives, "duplicate": True}

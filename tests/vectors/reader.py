@@ -3,6 +3,7 @@
     python tests/vectors/reader.py               every file
     python tests/vectors/reader.py --plain       only what needs nothing but the standard library
     python tests/vectors/reader.py --verdicts    one line a case, to be compared between Python versions
+    python tests/vectors/reader.py --frozen      verdicts.json, as this Python would write it
 
 It needs PyNaCl and pyca/cryptography (48 or later), and nothing of the gateway.
 """
@@ -68,6 +69,9 @@ def frozen_verdicts() -> str:
 
 
 def main(arguments: list[str]) -> int:
+    if "--frozen" in arguments:
+        print(frozen_verdicts(), end="")
+        return 0
     wrong = count = 0
     for place, case, found, gives in verdicts(plain="--plain" in arguments):
         count += 1

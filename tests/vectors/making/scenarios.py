@@ -7,6 +7,7 @@ from . import (
     bad_contents,
     bad_insiders,
     bad_statements,
+    blob_files,
     evidence_files,
     good_envelopes,
     log_files,
@@ -31,6 +32,7 @@ MAKERS = (
     log_files,
     trust_files,
     evidence_files,
+    blob_files,
 )
 
 

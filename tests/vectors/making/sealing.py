@@ -98,14 +98,20 @@ class Sealing:
     def stmt(self) -> bytes:
         return sha256(self.statement[: self.statement.rfind(b"\n\n") + 1])
 
-    def wrapping(self, index: int, principal: str) -> tuple[bytes, bytes]:
-        """(ciphertext, wk) for a reader in a slot, with one of its frozen encapsulations."""
-        one = SUBKEYS[principal, self.subkey] if principal else DUMMY
-        held = frozen()[one.label]
+    def encapsulation(self, index: int, principal: str) -> tuple[bytes, bytes]:
+        """(shared secret, ciphertext): one of the reader's frozen ones, chosen by the envelope's name."""
+        held = frozen()[self._subkey(principal).label]
         chosen = held[random(f"choice {self.name} {index}", 1)[0] % len(held)]
-        ciphertext, shared = unb64(chosen["ciphertext_b64"]), unb64(chosen["shared_b64"])
-        data = self.net + self.head + bytes((index,)) + sha256(one.public)
+        return unb64(chosen["shared_b64"]), unb64(chosen["ciphertext_b64"])
+
+    def wrapping(self, index: int, principal: str) -> tuple[bytes, bytes]:
+        """(ciphertext, wk) for a reader in a slot."""
+        shared, ciphertext = self.encapsulation(index, principal)
+        data = self.net + self.head + bytes((index,)) + sha256(self._subkey(principal).public)
         return ciphertext, blake(32, shared, b"bx/1/slot", data)
+
+    def _subkey(self, principal: str) -> pool.Subkey:
+        return SUBKEYS[principal, self.subkey] if principal else DUMMY
 
     def slot(self, index: int, principal: str, bag: bytes) -> tuple[bytes, bytes]:
         ciphertext, wrapping = self.wrapping(index, principal)

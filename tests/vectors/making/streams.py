@@ -19,13 +19,17 @@ def at(seq: int, before: Sealing | None = None, **changes: Any) -> Sealing:
     return pair(name, stream=STREAM, seq=seq, prev=before.stmt if before else bytes(32), **changes)
 
 
-def step(expect: str, comment: str, sealing: Sealing, **more: Any) -> dict[str, Any]:
+def step(expect: str, comment: str, sealing: Sealing, **more: Any) -> tuple[Sealing, dict[str, Any]]:
     gives = said(sealing) if expect in ("good", "duplicate") else None
-    return case(expect, comment, gives=gives, envelope_b64=b64(sealing.envelope), **more)
+    return sealing, case(expect, comment, gives=gives, **more)
 
 
-def played(name: str, comment: str, attacks: list[int], *steps: dict[str, Any]) -> File:
-    return file(f"streams/{name}", "stream", comment, steps, attacks, reader=B_NODE, now=NOW)
+def played(name: str, comment: str, attacks: list[int], *steps: tuple[Sealing, dict[str, Any]]) -> File:
+    """Each envelope stands once; a case says ``which``."""
+    envelopes = list(dict.fromkeys(b64(sealing.envelope) for sealing, _ in steps))
+    cases = [{**told, "which": envelopes.index(b64(sealing.envelope))} for sealing, told in steps]
+    shared = {"envelopes_b64": envelopes, "reader": B_NODE, "now": NOW}
+    return file(f"streams/{name}", "stream", comment, cases, attacks, **shared)
 
 
 def files() -> Files:

@@ -38,8 +38,9 @@ NUMBER = re.compile(r"(?:0|[1-9][0-9]?)\Z")
 NOT_KNOWN = {
     "unknown_key", "suspended", "root_threshold", "root_threshold_old", "root_threshold_new",
     "directory_threshold", "root_version", "root_none", "no_statement_key", "directory_version",
-    "receipt_gap", "version", "suite", "kind", "magic", "min_suite", "log_unsigned", "log_leaf", "key_revoked",
-    "silence_start", "silence_end", "root_rollback", "directory_rollback", "directory_jump", "other_network",
+    "receipt_gap", "version", "suite", "kind", "magic", "min_suite", "log_unsigned", "log_leaf",
+    "key_revoked", "silence_start", "silence_end", "root_rollback", "directory_rollback", "directory_jump",
+    "other_network",
 }  # fmt: skip
 """Classes Untrusted and Unsupported of section 10: somebody with more documents, or a later release, may be
 able to tell. No contradiction."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -161,6 +162,17 @@ class Network:
         return [text.unb64(one["seed_b64"]) for one in sorted(held, key=lambda one: -one["from"])]
 
 
+def blob_pieces(case: Case) -> tuple[Any, list[bytes]]:
+    """(item, [header, chunk, ...]): the file sealed as the case says, which need not be as its item says."""
+    from .blob import read_item, seal  # noqa: PLC0415
+
+    made = case["sealed_with"]
+    blob = bytes.fromhex(made["blob"])
+    return read_item(case["item"]), seal(
+        octets(case, "file"), octets(made, "key"), octets(made, "header"), blob
+    )
+
+
 class Judge:
     """All formats. ``stream`` files remember what they have seen from one case to the next."""
 
@@ -201,6 +213,7 @@ class Judge:
 
     def stream(self, case: Case, memory: dict[Any, Any]) -> dict[str, Any]:
         """4.5: one place, one statement; one message id, one place."""
+        case = {**case, "envelope_b64": case["envelopes_b64"][case["which"]]}
         gives = self.envelope(case)
         data = octets(case, "envelope")
         from .shapes import split  # noqa: PLC0415
@@ -313,6 +326,24 @@ class Judge:
         view = self.view(case)
         key, until = open_suspension(octets(case, "note"), view.root, view.directory, case["now"])
         return {"key_b64": b64(key), "until": until}
+
+    def blob_item(self, case: Case) -> dict[str, Any]:
+        from .blob import read_item  # noqa: PLC0415
+
+        item = read_item(case["item"])
+        return {"blob": item.blob.hex(), "size": item.size}
+
+    def blob(self, case: Case) -> dict[str, Any]:
+        from .blob import unseal  # noqa: PLC0415
+
+        item, pieces = blob_pieces(case)
+        file = unseal(b"".join(pieces[at] for at in case["order"]) + octets(case, "more"), item)
+        return {"file_sha256_b64": b64(sha256(file))}
+
+    def blob_seal(self, case: Case) -> dict[str, Any]:
+        _, pieces = blob_pieces(case)
+        sealed = b"".join(pieces)
+        return {"size": len(sealed), "hash_b64": b64(hashlib.blake2b(sealed, digest_size=32).digest())}
 
     def evidence(self, case: Case) -> dict[str, Any]:
         from .evidence import judge  # noqa: PLC0415
