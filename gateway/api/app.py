@@ -26,7 +26,7 @@ from aiohttp.typedefs import Handler, Middleware
 from uuid_utils.compat import uuid7
 
 from gateway.api import problems
-from gateway.api.auth import CHALLENGE, acting, authenticate
+from gateway.api.auth import CHALLENGE, acting, authenticate, check_access
 from gateway.api.limits import Buckets
 from gateway.api.openapi import document
 from gateway.api.reading import MAX_WAIT
@@ -91,8 +91,9 @@ class _Desk:
             return make(caller=Caller("", ""))
         holder = await authenticate(self._node, request)
         self._admit(holder.token)
-        staff = route.access is Access.STAFF
-        return make(caller=acting(request, holder.caller) if staff else holder.caller, label=holder.label)
+        check_access(route.access, holder.caller)
+        named = route.access in {Access.STAFF, Access.OPERATOR}
+        return make(caller=acting(request, holder.caller) if named else holder.caller, label=holder.label)
 
     def _admit(self, who: str) -> None:
         """Time is the event loop's: it never goes backwards, whatever the wall clock does."""

@@ -20,6 +20,8 @@ from aiohttp import web
 
 from gateway.api.problems import BadRequest
 from gateway.api.reading import header
+from gateway.api.routes import Access
+from gateway.errors import NotAllowed
 from gateway.flows.node import Caller, Node
 from gateway.flows.tokens import Holder, find, unauthenticated
 
@@ -43,6 +45,16 @@ async def authenticate(node: Node, request: web.Request) -> Holder:
         raise unauthenticated()
     now = node.clock.now()
     return await node.store.read(lambda tx: find(tx, text.strip(), node, now))
+
+
+def check_access(access: Access, caller: Caller) -> None:
+    """Raises NotAllowed for an agency where operators are asked for, and the other way round."""
+    if (access is Access.OPERATOR) != (caller.agency == "NODE"):
+        raise NotAllowed(
+            "this address is not for the holder of this token",
+            code="token_kind",
+            remedy="agencies use a token of an agency; for /v1/ops: `gateway agency token create node`",
+        )
 
 
 def acting(request: web.Request, caller: Caller) -> Caller:

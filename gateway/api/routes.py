@@ -30,11 +30,13 @@ CODE = web.RequestKey("code", str)
 
 
 class Access(StrEnum):
-    """Who may call. STAFF: an agency that also names the acting person (``Gateway-Actor``)."""
+    """Who may call. STAFF: an agency that also names the acting person (``Gateway-Actor``). OPERATOR: whoever
+    runs this node, by a token of the node itself, and names the acting person too."""
 
     ANYONE = "anyone"
     AGENCY = "agency"
     STAFF = "staff"
+    OPERATOR = "operator"
 
 
 @dataclass(frozen=True, slots=True)

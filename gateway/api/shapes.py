@@ -325,6 +325,11 @@ class RelayParcel(RelayLine):
     """News about a leg: codes and times. Empty for what is sealed."""
 
 
+class RelaySegment(Shape):
+    data: str
+    """Sealed bytes in base64; the key and the hash of the whole stand in the agency's section."""
+
+
 class RelaySettled(Shape):
     parcel: str
 
@@ -344,6 +349,46 @@ class RelayReply(Shape):
 
 class RelayCard(Shape):
     version: int
+
+
+class Alarm(Shape):
+    id: str
+    at: When
+    code: str
+    peer: str
+    subject: str
+    evidence: bool
+    """Whether there are signed bytes that prove it: fetch them under its id."""
+    cleared: When
+    cleared_by: str
+
+
+class Alarms(Shape):
+    alarms: list[Alarm]
+
+
+class Missing(Shape):
+    stream: str
+    first: int
+    last: int
+    since: When
+
+
+class Peer(Shape):
+    area: str
+    sent: int
+    sent_stream: str
+    sent_at: When
+    seen: int
+    """The highest number of the peer's stream up to which nothing is missing."""
+    received: int
+    received_stream: str
+    heard_at: When
+    gaps: list[Missing]
+
+
+class Peers(Shape):
+    peers: list[Peer]
 
 
 class Alive(Shape):

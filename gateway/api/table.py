@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.api import attachments, handovers, inbox, log, ops, reference, relay, shapes
+from gateway.api import attachments, handovers, inbox, log, ops, reference, relay, shapes, watch
 from gateway.api.reading import HANDOVER, ID, MAX_PAGE, MAX_WAIT
 from gateway.api.routes import BYTES, Access, Body, Parameter, Route
 from gateway.flows.logbook import MAX_LEAVES
@@ -81,6 +81,22 @@ START: Final = Parameter(
 LEAVES: Final = Parameter(
     "limit", "query", "Leaves in the answer.", {"type": "integer", "minimum": 1, "maximum": MAX_LEAVES}
 )
+ALARM: Final = Parameter(
+    "alarm", "path", "Id of the alarm.", {"type": "string", "pattern": f"^{ID.pattern[:-2]}$"}, True
+)
+ALARMS: Final = Parameter(
+    "limit", "query", "Rows in the answer.", {"type": "integer", "minimum": 1, "maximum": watch.MOST}
+)
+CLEARED: Final = Parameter(
+    "cleared", "query", "Those that were cleared instead.", {"type": "string", "enum": ["true", "false"]}
+)
+REASON: Final = Parameter(
+    "reason",
+    "query",
+    "One word for the log: checked_with_peer.",
+    {"type": "string", "pattern": f"^{watch.REASON.pattern[:-2]}$"},
+    True,
+)
 KEY: Final = Parameter(
     "Idempotency-Key",
     "header",
@@ -97,6 +113,13 @@ BLOB: Final = Parameter(
     True,
 )
 WHY: Final = Parameter("justification", "query", "Why it is read: a code.", {"type": "string"}, True)
+SEGMENT: Final = Parameter(
+    "segment",
+    "query",
+    "Number of the segment, from 0.",
+    {"type": "integer", "minimum": 0, "maximum": relay.MAX_SEGMENTS},
+    True,
+)
 FILE: Final = Body("file", attachments.MEDIA)
 
 _DOCUMENT, _REFUSED = Body("handover"), (400, 403, 404, 409, 413, 415, 422)
@@ -174,6 +197,10 @@ TABLE: Final[tuple[Route, ...]] = (
         Access.AGENCY, shapes.RelayParcel, parameters=(PARCEL,), problems=(403, 404),
     ),
     Route(
+        "GET", "/v1/relay/{parcel}/attachments/{blob}", relay.segment, "Sealed bytes of a file",
+        Access.AGENCY, shapes.RelaySegment, parameters=(PARCEL, BLOB, SEGMENT), problems=(400, 403, 404),
+    ),
+    Route(
         "POST", "/v1/relay/{parcel}/settled", relay.settle, "A parcel that was taken, or cannot be",
         Access.AGENCY, shapes.RelaySettled, body=Body("relay_settling"), parameters=(PARCEL,),
         problems=_REFUSED,
@@ -216,6 +243,22 @@ TABLE: Final[tuple[Route, ...]] = (
     Route(
         "GET", "/v1/log/leaves", log.leaves, "Leaves of the log: hashes, codes and times",
         Access.ANYONE, shapes.Leaves, parameters=(START, LEAVES),
+    ),
+    Route(
+        "GET", "/v1/ops/alarms", watch.listed, "What a person has to look at, newest first",
+        Access.OPERATOR, shapes.Alarms, parameters=(CLEARED, ALARMS), problems=(403,),
+    ),
+    Route(
+        "GET", "/v1/ops/alarms/{alarm}/evidence", watch.evidence, "The signed bytes that prove an alarm",
+        Access.OPERATOR, None, parameters=(ALARM,), problems=(403, 404),
+    ),
+    Route(
+        "POST", "/v1/ops/alarms/{alarm}/clear", watch.clear, "Somebody has looked",
+        Access.OPERATOR, shapes.Alarm, parameters=(ALARM, REASON), problems=(403, 404),
+    ),
+    Route(
+        "GET", "/v1/ops/peers", watch.peers, "Each peer's stream: numbers, gaps, when it was heard last",
+        Access.OPERATOR, shapes.Peers, problems=(403,),
     ),
     Route("GET", "/openapi.json", reference.openapi, "This document", Access.ANYONE, None),
     Route("GET", "/healthz", ops.alive, "The process answers", Access.ANYONE, shapes.Alive),

@@ -21,7 +21,7 @@ DAY = 86_400
 
 @token.command()
 def create(
-    role: Annotated[str, typer.Argument(help="The agency's role, e.g. police.")],
+    role: Annotated[str, typer.Argument(help="The agency's role, e.g. police; node for operators.")],
     label: Annotated[str, typer.Option(help="The system that will use it.")],
     expires: Annotated[int, typer.Option(help="Days it is good for; 0 for no end.", min=0, max=3650)] = 0,
     out: Annotated[
@@ -45,7 +45,7 @@ def _create(config: Path | None, role: str, label: str, days: int, out: Path | N
     from gateway.clock import SystemClock
     from gateway.config import load
     from gateway.errors import Conflict
-    from gateway.flows.tokens import agency_of, create
+    from gateway.flows.tokens import create, holder_of
     from gateway.keystore import write_private
     from gateway.ports import Transaction
 
@@ -53,8 +53,8 @@ def _create(config: Path | None, role: str, label: str, days: int, out: Path | N
     ends = now + days * DAY if days else 0
 
     def work(tx: Transaction) -> tuple[str, TokenRow]:
-        agency = agency_of(database.network_of(tx, now), settings.area, f"{settings.area}/{role}")
-        return create(tx, agency.name, label, now, ends)
+        holder = holder_of(database.network_of(tx, now), settings.area, f"{settings.area}/{role}")
+        return create(tx, holder.name, label, now, ends)
 
     if out is not None and out.exists():
         raise Conflict(f"{out} exists", code="token_file", remedy="name a new file")

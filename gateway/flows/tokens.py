@@ -1,4 +1,4 @@
-"""Tokens of agencies: made once, shown once, kept as a digest (surface.md, "who acted").
+"""Tokens of agencies, and of the node for its operators: made once, shown once, kept as a digest.
 
 Shared by the API, which reads them, and the command line, which makes them. A token is opaque: ``bhg_`` and
 32 random bytes in base64url. What is stored is its SHA-256: 32 random bytes cannot be guessed, so a slow hash
@@ -59,7 +59,7 @@ def digest_of(text: str) -> bytes:
 
 
 def create(tx: Transaction, principal: str, label: str, now: int, expires: int = 0) -> tuple[str, TokenRow]:
-    """A fresh token, stored: (its text, to be shown once; its row). :func:`agency_of` checks ``principal``.
+    """A fresh token, stored: (its text, to be shown once; its row). :func:`holder_of` checks ``principal``.
 
     ``expires``: unix seconds, 0 for never. Raises NotAllowed for an empty or overlong label or a life that
     is over already.
@@ -90,10 +90,18 @@ def find(tx: Transaction, text: str, node: Node, now: int) -> Holder:
     if row is None or row.revoked or 0 < row.expires <= now:
         raise unauthenticated()
     try:
-        principal = agency_of(node.network, node.area, row.principal)
+        principal = holder_of(node.network, node.area, row.principal)
     except GatewayError:
         raise unauthenticated() from None
     return Holder(row.id, row.label, Caller(principal.name, principal.agency))
+
+
+def holder_of(network: Network, area: str, name: str) -> Principal:
+    """Who may hold a token here: an agency of this area, or its node, whose tokens are the operators'. Raises
+    as :func:`agency_of`."""
+    principal = network.principal(name)
+    own = principal.area == area and principal.agency == "NODE"
+    return principal if own else agency_of(network, area, name)
 
 
 def agency_of(network: Network, area: str, name: str) -> Principal:

@@ -61,14 +61,20 @@ async def test_the_document_says_who_may_call(desk: Desk, route: Any) -> None:
     """A route that asks for a token answers 401 without one; one that needs a person, 400 without one."""
     operation = (await _served(desk))["paths"][route.path][route.method.lower()]
     path = route.path.format(
-        ref="HO-E09000012-2026-000417", leg="0" * 32, parcel="reply-0", name="handover", blob="0" * 32
+        ref="HO-E09000012-2026-000417",
+        leg="0" * 32,
+        parcel="reply-0",
+        name="handover",
+        blob="0" * 32,
+        alarm="0" * 32,
     )
     status, _, _ = await desk.call(route.method, path, role=None, actor=False)
     assert (status == 401) == (operation["security"] == [{"token": []}])
     asks = any(p["name"] == "Gateway-Actor" for p in operation.get("parameters", []))
-    assert asks == (route.access is Access.STAFF)
+    assert asks == (route.access in {Access.STAFF, Access.OPERATOR})
     if asks:
-        status, body, _ = await desk.call(route.method, path, actor=False)
+        role = "node" if route.access is Access.OPERATOR else "community_safety"
+        status, body, _ = await desk.call(route.method, path, role=role, actor=False)
         assert (status, body["code"]) == (400, "actor")
 
 
@@ -84,7 +90,12 @@ def test_only_the_routes_meant_for_everybody_are_open() -> None:
 async def test_an_answer_that_was_not_announced_is_not_given(desk: Desk, route: Any) -> None:
     operation = (await _served(desk))["paths"][route.path][route.method.lower()]
     path = route.path.format(
-        ref="HO-E09000012-2026-000417", leg="0" * 32, parcel="reply-0", name="handover", blob="0" * 32
+        ref="HO-E09000012-2026-000417",
+        leg="0" * 32,
+        parcel="reply-0",
+        name="handover",
+        blob="0" * 32,
+        alarm="0" * 32,
     )
     sent = [b"{}", b"CanaryZebulonQuux", None] if route.body else [None]
     for content in sent:

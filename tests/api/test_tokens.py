@@ -91,7 +91,7 @@ async def test_every_invalid_token_gets_the_same_answer(desk: Desk) -> None:
         "revoked": await _stored(desk, revoked=NOW - 1),
         "expired": await _stored(desk, expires=NOW - 1),
         "another area": await _stored(desk, principal=f"{BEXLEY}/police"),
-        "node": await _stored(desk, principal=f"{HACKNEY}/node"),
+        "another node": await _stored(desk, principal=f"{BEXLEY}/node"),
         "departed": await _stored(desk, principal=f"{HACKNEY}/departed"),
         "short": unknown[:-1],
         "long": unknown + "A",
