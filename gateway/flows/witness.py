@@ -107,11 +107,8 @@ def _shown(tx: Transaction, node: Node, state: WitnessRow) -> JsonObject:
     newest = tx.checkpoint(_own(node))
     if newest is None or not newest.size or (newest.size == state.size and not state.wanted):
         return {}
-    since = (
-        state.size if state.size <= newest.size else 0
-    )  # it has seen more than we have: no proof joins that
     try:
-        proof = _proof(tx, since, newest.size) if since else []
+        proof = _proof(tx, state.size, newest.size) if state.size else []
         proofs: list[Json] = [
             {"size": size, "proof": _proof(tx, size, newest.size)}
             for size in state.wanted
@@ -122,7 +119,7 @@ def _shown(tx: Transaction, node: Node, state: WitnessRow) -> JsonObject:
         return {}
     line = own_line(_checkpoint(newest)).encode()
     tx.put_cosignature(CosignatureRow(newest.origin, newest.size, newest.root, node.area, newest.at, line))
-    said: JsonObject = {"checkpoint": newest.note.decode(), "since": since, "proof": proof}
+    said: JsonObject = {"checkpoint": newest.note.decode(), "since": state.size, "proof": proof}
     return {**said, "proofs": proofs} if proofs else said
 
 

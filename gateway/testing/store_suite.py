@@ -49,8 +49,8 @@ class StoreSuite(
     RecordCases,
     LogCases,
     WatchCases,
-    WitnessCases,
     BlobCases,
     ShredCases,
+    WitnessCases,
 ):
     """Inherit this, and give the fixtures ``store`` and ``peer``."""

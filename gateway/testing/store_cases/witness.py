@@ -15,13 +15,13 @@ LOG, OTHER_LOG = "bx/1/log/00000000/E09000012", "bx/1/log/00000000/E09000033"
 
 class WitnessCases:
     async def test_a_peer_has_one_row_and_it_is_replaced_whole(self, store: Store) -> None:
-        row = WitnessRow(PEER, 7, NOW, (3, 5), 9, STREAM, 4, NOW + 1)
+        row = WitnessRow(PEER, 7, (3, 5), STREAM, 6, 9, "6" * 32, 4, NOW + 1)
         assert await store.read(lambda tx: (tx.witness(PEER), tx.witnesses())) == (None, [])
         await store.write(lambda tx: [tx.put_witness(row), tx.put_witness(WitnessRow(OTHER))])
         assert await store.read(lambda tx: tx.witness(PEER)) == row
         assert await store.read(lambda tx: tx.witness(OTHER)) == WitnessRow(OTHER)
         assert await store.read(lambda tx: tx.witnesses()) == [row, WitnessRow(OTHER)]
-        less = replace(row, size=2, at=0, wanted=(), told=1, stream="", seq=0, gossiped=0)
+        less = WitnessRow(PEER, size=2, told=1)
         await store.write(lambda tx: tx.put_witness(less))
         assert await store.read(lambda tx: tx.witnesses()) == [less, WitnessRow(OTHER)]
 
