@@ -257,7 +257,7 @@ def _key_was_good(
     if revoked is not None and not any(at < revoked for at in witnesses.values()):
         raise Untrusted(
             "its sender's key was revoked since, and no other borough had seen the message before",
-            code="key_revoked",
+            code="sender_revoked",
         )
     return True
 
