@@ -20,6 +20,7 @@ from gateway.core.envelope import SKEW, Kind
 from gateway.core.receipts import ZERO, About, Receipt, make_receipt
 from gateway.core.states import HandoverState, LegState, advance_leg, follow
 from gateway.errors import Conflict, Forged, Refused
+from gateway.flows.alarms import sound
 from gateway.flows.disclosed import check_parts
 from gateway.flows.node import Node, area_of, log_leaf
 from gateway.flows.slots import keeps_own_key
@@ -207,6 +208,9 @@ def _apply(
 ) -> Sequence[TaskRow]:
     if receipt.state in NODE_RECEIPTS:
         tx.settle_message(envelope.mid)
+    if receipt.state == "refused" and not envelope.ref:  # a segment of a file: no leg says that it is lost
+        code, note = receipt.code, receipt.note
+        sound(tx, "attachment_refused", peer=envelope.peer, at=now, subject=code, evidence=note)
     news: list[TaskRow] = []
     for place, leg in enumerate(message.legs):
         if _concerns(receipt, leg, envelope):

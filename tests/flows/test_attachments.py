@@ -14,6 +14,8 @@ import pytest
 
 from gateway.core.blob import CHUNK, MAX_BLOB, SEGMENT, sealed_size, segment_count
 from gateway.core.encoding import b64
+from gateway.core.notes import Keyring
+from gateway.core.receipts import open_receipt
 from gateway.errors import Conflict, GatewayError, InvalidDocument, NotFound, TooLarge, Unavailable
 from gateway.flows import attachments, consult, retrieve, shred, submit, uploads
 from gateway.ports import Attachment, Blob, Outbound, Outgoing, Side, Store, Task, Transport
@@ -50,6 +52,10 @@ def attach(document: dict[str, Any], *items: Mapping[str, Any], section: str = "
 
 async def read(file: Attachment) -> bytes:
     return b"".join([piece async for piece in file.pieces()])
+
+
+def keyring_of(world: World) -> Keyring:
+    return world.hackney.node.network.keyring_at(world.clock.now())
 
 
 def everything(borough: Borough) -> bytes:
@@ -430,6 +436,21 @@ async def test_the_receipts_of_segments_move_no_leg(world: World, document: dict
     assert await read(view_of(world, "police").attachments[0]) == content(99)
     ours = await world.bexley.node.store.read(lambda tx: tx.receipts(ref=REF, by=world.bexley.node.principal))
     assert [receipt.state for receipt in ours] == ["received"]
+
+
+async def test_a_segment_that_the_peer_refuses_is_alarmed(
+    world: World, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = await put(world.hackney, content(2 * SEGMENT))
+    await world.hackney.submit(attach(document, item))
+    monkeypatch.setattr(attachments, "MAX_OF_PEER", SEGMENT)
+    await world.settle()
+    alarms = await world.hackney.node.store.read(lambda tx: tx.alarms())
+    (alarm,) = alarms  # one, however many segments
+    assert (alarm.code, alarm.peer, alarm.subject) == ("attachment_refused", BEXLEY, "blob_quota")
+    refusal = open_receipt(alarm.evidence, net=world.hackney.node.network.net, keyring=keyring_of(world))
+    assert (refusal.state, refusal.by) == ("refused", f"{BEXLEY}/node")
+    assert {leg.state for leg in (await world.hackney.legs(REF)).values()} == {"DELIVERED"}
 
 
 async def test_a_node_without_a_key_for_one_peer_serves_the_others(
