@@ -48,7 +48,7 @@ async def upload(call: Call) -> web.Response:
 async def read(call: Call) -> web.Response:
     """PLAINTEXT of one file, after the consultation is on record and every byte of it is verified."""
     known_query(call.request, "justification")
-    name, blob = leg(call.request), _blob(call.request)
+    name, blob = leg(call.request), blob_id(call.request)
     why = justification(call.request.query.get("justification", ""), needed=True)
     file = await consult.open_attachment(call.node, call.caller, name, blob, justification=why)
     pieces = file.pieces()
@@ -84,7 +84,7 @@ def _media(request: web.Request) -> str:
     return request.content_type
 
 
-def _blob(request: web.Request) -> str:
+def blob_id(request: web.Request) -> str:
     if not BLOB.match(request.match_info["blob"]):
         raise NotFound(
             "no such attachment for this agency",

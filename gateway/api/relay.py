@@ -17,15 +17,29 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from gateway.api.reading import MAX_PAGE, MAX_WAIT, body, known_query, leg, number, parcel
+from gateway.api.attachments import blob_id
+from gateway.api.reading import (
+    MAX_PAGE,
+    MAX_WAIT,
+    body,
+    known_query,
+    leg,
+    number,
+    parcel,
+    required_number,
+)
 from gateway.api.routes import Call
 from gateway.api.routes import reply as answer
+from gateway.core.blob import MAX_SEALED, segment_count
 from gateway.core.encoding import Json, JsonObject, b64
 from gateway.errors import InvalidDocument, Problem
 from gateway.flows import relay, relay_in
 from gateway.ports import LegRow, TaskRow
 
 PAGE: Final = 50
+MAX_SEGMENTS: Final = segment_count(MAX_SEALED) - 1
+"""The number of the last segment of the largest file."""
+
 MAX_RECEIPTS: Final = 8
 """Receipts in one call: an answer signs three at most."""
 
@@ -154,6 +168,14 @@ async def fetch(call: Call) -> web.Response:
             "content": found.content,
         }
     )
+
+
+async def segment(call: Call) -> web.Response:
+    """Sealed bytes of a file, in its segments from 0 on."""
+    known_query(call.request, "segment")
+    name, blob = parcel(call.request), blob_id(call.request)
+    no = required_number(call.request, "segment", low=0, high=MAX_SEGMENTS)
+    return answer({"data": b64(await relay.segment(call.node, call.caller, name, blob, no))})
 
 
 async def settle(call: Call) -> web.Response:

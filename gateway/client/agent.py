@@ -30,7 +30,7 @@ from gateway.core.notes import Signer
 from gateway.core.rotation import PACE, Pace, card_version, due, next_term, on_card
 from gateway.errors import GatewayError, Unavailable
 from gateway.flows.acknowledge import read
-from gateway.ports import Adapter, Answer, Parcel, Profile, Submission, View
+from gateway.ports import Adapter, Answer, Attachment, Parcel, Profile, Submission, View
 
 TRUST = "network.json"
 """The documents of trust as they were taken up last, in the state's folder: nothing older is taken after."""
@@ -236,16 +236,19 @@ class Agent:
         if record is None or not record.given:
             opened = await self.ledger.open(await self.client.fetch(entry.parcel))
             record = record or record_of(opened)
-            await self._hand_over(opened.sealed, self.profile.present(opened.sections, opened.sealed.leg))
+            shown = self.profile.present(opened.sections, opened.sealed.leg)
+            await self._hand_over(opened.sealed, shown, self.client.files(opened))
             record = self.ledger.keep(replace(record, given=True))
         if not record.opened:
             note = self.ledger.signed(record, "opened", parts=record.parts)
             record = self.ledger.keep(replace(record, signed=(*record.signed, note)))
         await self.ledger.bring(record)
 
-    async def _hand_over(self, sealed: Sealed, content: Mapping[str, Json]) -> None:
+    async def _hand_over(
+        self, sealed: Sealed, content: Mapping[str, Json], files: Sequence[Attachment] = ()
+    ) -> None:
         leg = sealed.leg
-        view = View(sealed.kind, leg.ref, leg.version, leg.id, self.principal, leg.urgency, content)
+        view = View(sealed.kind, leg.ref, leg.version, leg.id, self.principal, leg.urgency, content, files)
         async with asyncio.timeout(self.timing.adapter):
             await self.adapter.deliver(view, key=sealed.parcel)
 

@@ -6,14 +6,16 @@ Example: see :mod:`gateway.client`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
+from gateway.client.files import RelayedFile
 from gateway.client.http import Connection
 from gateway.client.opening import AgencyKeys, Entry, Opened, Sealed, open_parcel, read_entry, read_sealed
 from gateway.client.signing import Link
 from gateway.core.encoding import Json, JsonObject, encode, unb64
 from gateway.core.trust import Network
-from gateway.errors import Malformed, Misconfigured
+from gateway.errors import Conflict, Malformed, Misconfigured, Unavailable
 
 DOCUMENTS: Final = ("roots", "directory", "cards", "suspensions")
 
@@ -76,6 +78,19 @@ class Client:
     def opened(self, sealed: Sealed) -> Opened:
         """The same for one that was fetched before."""
         return open_parcel(sealed, self.network, self.keys, self._now())
+
+    def files(self, opened: Opened) -> Sequence[RelayedFile]:
+        """The files that came with it, opened when they are read."""
+        fetch = partial(self.segment, opened.sealed.parcel)
+        return [RelayedFile(item, fetch) for item in opened.items]
+
+    async def segment(self, parcel: str, blob: str, no: int) -> bytes:
+        """Sealed bytes of a file. Raises Unavailable while they have not come."""
+        try:
+            told = await self._line.get(f"/v1/relay/{parcel}/attachments/{blob}", segment=str(no))
+        except Conflict as error:  # what a person is to try again later, an agent tries by itself
+            raise Unavailable(error.message, code=error.code, remedy=error.remedy) from None
+        return unb64(str(told.get("data")))
 
     async def settle(self, parcel: str, code: str = "") -> None:
         """This agency has a parcel that takes no receipt; or cannot take it, for the reason ``code``."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.core.audience import merge
+from gateway.core.blob import Item
 from gateway.core.encoding import HEX_ID, PRINCIPAL, JsonObject, unb64
 from gateway.core.envelope import SKEW, Kind, Opener, Parsed, Slot, open_part, open_statement, split
 from gateway.core.notes import Signer
@@ -24,6 +25,7 @@ from gateway.core.recipients import ROUTING
 from gateway.core.trust import Network
 from gateway.errors import Expired, Forged, Malformed
 from gateway.flows.node import area_of
+from gateway.flows.retrieve import split_items
 from gateway.flows.vault import read_sections
 from gateway.ports import LegRow, Parcel, Side
 
@@ -68,13 +70,15 @@ class Sealed:
 @dataclass(frozen=True, slots=True)
 class Opened:
     """Proven: who sent it, that it was meant for this agency, and PLAINTEXT of the parts it may open.
-    ``chain``: receipts that this agency has signed about it before, oldest first."""
+    ``chain``: receipts that this agency has signed about it before, oldest first. ``items``: the files that
+    came with it; ``sections`` says what they are, the keys are here."""
 
     sealed: Sealed
     about: About
     parts: tuple[int, ...]
     chain: tuple[Receipt, ...]
     sections: JsonObject = field(repr=False)
+    items: Sequence[Item] = ()
 
 
 def read_entry(told: Mapping[str, Any]) -> Entry:
@@ -144,7 +148,8 @@ def open_parcel(sealed: Sealed, network: Network, keys: AgencyKeys, now: int) ->
     numbers = tuple(n for n, key in enumerate(slot.keys) if key is not None and n > ROUTING)
     sections = merge([_sections(parsed, network.net, slot, number) for number in numbers])
     _check_told(sealed, about, sections)
-    return Opened(sealed, about, numbers, _chain(sealed, about, network, keys, now), sections)
+    shown, items = split_items(sections)
+    return Opened(sealed, about, numbers, _chain(sealed, about, network, keys, now), shown, items)
 
 
 def _received(sealed: Sealed, network: Network, keys: AgencyKeys, now: int) -> Receipt:

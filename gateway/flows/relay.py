@@ -17,9 +17,10 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from gateway.core.encoding import JsonObject
-from gateway.errors import Conflict, Misconfigured, NotAllowed, NotFound
+from gateway.errors import Conflict, Misconfigured, NotAllowed, NotFound, Unavailable
 from gateway.flows import accounts
 from gateway.flows.alarms import sound
+from gateway.flows.attachments import MISSING
 from gateway.flows.deliver import access, status
 from gateway.flows.node import Caller, Node, area_of
 from gateway.flows.slots import entry_of, keeps_own_key
@@ -110,6 +111,29 @@ def _parcel(tx: Transaction, caller: Caller, parcel: str) -> tuple[TaskRow, LegR
 def agent(caller: Caller) -> Caller:
     """The person who reads is the agency's own to record: the node sees its client."""
     return replace(caller, actor="agency-agent", role="own key")
+
+
+async def segment(node: Node, caller: Caller, parcel: str, blob: str, no: int) -> bytes:
+    """Sealed bytes of a file that came with the handover of a parcel: its key stands in the agency's section
+    alone. Handing out the parcel is on record; which files it names only the agency can tell.
+
+    Raises Unavailable while they have not come, NotFound for a file of another handover.
+    """
+    check_own_key(node, caller)
+
+    def look(tx: Transaction) -> bytes:
+        _, leg = _parcel(tx, caller, parcel)
+        peer = area_of(leg.counterpart)
+        row, found = tx.blob(peer, blob), tx.segment(peer, blob, no)
+        if row is not None and (row.ref, row.version) != (leg.ref, leg.version):
+            raise NotFound("no such attachment for this agency", code="no_attachment")
+        if row is None or found is None:
+            raise Unavailable(
+                "this attachment has not come whole yet", code=MISSING, remedy="try again later"
+            )
+        return found.data
+
+    return await node.store.read(look)
 
 
 async def settle(node: Node, caller: Caller, parcel: str, code: str) -> None:

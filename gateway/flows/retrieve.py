@@ -28,14 +28,21 @@ SHOWN = frozenset({"blob", "name", "media_type", "size"})
 
 
 def take_out(node: Node, peer: str, sections: JsonObject) -> tuple[JsonObject, Sequence[Attachment]]:
-    """One reader's merged sections without the keys in them, and the files that these open.
+    """One reader's merged sections without the keys in them, and the files that these open. Raises as
+    :func:`split_items` does."""
+    shown, found = split_items(sections)
+    return shown, tuple(File(node, peer, item) for item in found)
+
+
+def split_items(sections: JsonObject) -> tuple[JsonObject, Sequence[Item]]:
+    """One reader's merged sections without the keys in them, and what was taken out of them.
 
     Raises Malformed for an item that no honest node sends: a path for a name, another form.
     """
     shown = deepcopy(sections)
-    found: dict[str, Attachment] = {}
+    found: dict[str, Item] = {}
     for _, item in items(shown):
-        found[str(item.get("blob"))] = File(node, peer, read_item(item))
+        found[str(item.get("blob"))] = read_item(item)
         for name in item.keys() - SHOWN:
             del item[name]
     return shown, tuple(found.values())
