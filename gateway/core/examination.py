@@ -32,10 +32,11 @@ from gateway.core.evidence import STATEMENT, Evidence, unpack
 from gateway.core.judgement import Verdict
 from gateway.core.layout import Parsed
 from gateway.core.logged import Pinned, check_logged
-from gateway.core.notes import peek_body
+from gateway.core.notes import open_note, peek_body
 from gateway.core.receipts import ZERO, Receipt, open_receipt
 from gateway.core.root import SKEW
 from gateway.core.silence import check_silence
+from gateway.core.statement import CONTEXTS
 from gateway.core.states import LegState, advance_leg
 from gateway.core.trust import Network
 from gateway.errors import Forged, GatewayError, Malformed, Refused, Unsupported, Untrusted
@@ -252,8 +253,9 @@ def _key_was_good(
     moment = _created(bundle.later)
     later = Network.build(bundle.roots, bundle.later, (), now=moment)
     network.check_successor(later)
-    signer = network.principal(statement.sender).sign
-    revoked = later.directory.revoked.get(signer)
+    # The key that did sign: it may have been a retiring one, which the entry has beside its successor.
+    signed = open_note(statement.note, CONTEXTS[statement.kind], network.keyring, single=True)
+    revoked = next((later.directory.revoked.get(key.public) for key in signed.keys), None)
     if revoked is not None and not any(at < revoked for at in witnesses.values()):
         raise Untrusted(
             "its sender's key was revoked since, and no other borough had seen the message before",

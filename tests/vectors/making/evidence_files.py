@@ -262,6 +262,19 @@ def _logged() -> Files:
         bundle(later=later),
         [37],
     )
+    retiring = bundle(
+        listed=DIRECTORIES["10"],
+        message=pair("evidence while retiring", directory=10),
+        receipts=[],
+        later=b64(directory(version=11, revoked=[REVOKED])),
+    )
+    yield judged(
+        "revoked-retiring",
+        "CANNOT_TELL",
+        "The key that signed was retiring then, and was revoked since",
+        retiring,
+        [37],
+    )
     older = b64(directory(version=6, created=NOW - 2 * 86_400, expires=NOW + 86_400))
     yield judged(
         "later-is-older", "CANNOT_TELL", "The later directory is an older one", bundle(later=older), [89]

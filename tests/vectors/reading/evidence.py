@@ -39,7 +39,7 @@ NOT_KNOWN = {
     "unknown_key", "suspended", "root_threshold", "root_threshold_old", "root_threshold_new",
     "directory_threshold", "root_version", "root_none", "no_statement_key", "directory_version",
     "receipt_gap", "version", "suite", "kind", "magic", "min_suite", "log_unsigned", "log_leaf",
-    "key_revoked", "silence_start", "silence_end", "root_rollback", "directory_rollback", "directory_jump",
+    "sender_revoked", "silence_start", "silence_end", "root_rollback", "directory_rollback", "directory_jump",
     "other_network",
 }  # fmt: skip
 """Classes Untrusted and Unsupported of section 10: somebody with more documents, or a later release, may be
@@ -174,9 +174,9 @@ def _key_was_good(roots: list[bytes], listed: bytes, later: bytes, note: Note, s
     days = [body_of(take_apart(one)[0]).get("created", 0) for one in (listed, later)]
     old, new = (open_network(roots, one, [], day) for one, day in zip((listed, later), days, strict=True))
     check_successor(old, new)
-    signer = old.directory.principals[note.body["from"]]["sign"]
+    ((_, signer),) = note.keys  # which of a principal's keys it was: the listed one, or a retiring one
     revoked = new.directory.revoked_at.get(signer)
-    need(revoked is None or any(at < revoked for at in seen.values()), "key_revoked")
+    need(revoked is None or any(at < revoked for at in seen.values()), "sender_revoked")
 
 
 # --- silence ----------------------------------------------------------------------------------------
