@@ -73,10 +73,25 @@ def exit_code(error: GatewayError) -> Exit:
 def emit(value: Mapping[str, Any], *, as_json: bool, text: str = "") -> None:
     """The command's data. ``text`` is what a person reads; without it the JSON is indented."""
     if as_json:
-        sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+        told = json.dumps(value, ensure_ascii=False)
     else:
-        sys.stdout.write((text or json.dumps(value, indent=2, ensure_ascii=False)) + "\n")
+        told = text or json.dumps(value, indent=2, ensure_ascii=False)
+    sys.stdout.write(visible(told) + "\n")
     sys.stdout.flush()
+
+
+def visible(text: str) -> str:
+    """``text`` with every character that a terminal obeys or hides written as JSON's own escape.
+
+    Others wrote what is shown here. A control sequence can repaint the screen, a bidirectional override can
+    turn a name or a number round, and a zero-width character makes two references look like one. What is JSON
+    means the same with the escape in it.
+    """
+    return "".join(char if _harmless(char) else json.dumps(char)[1:-1] for char in text)
+
+
+def _harmless(char: str) -> bool:
+    return char == "\n" or char.isprintable()
 
 
 def next_step(command: str) -> None:
@@ -86,7 +101,7 @@ def next_step(command: str) -> None:
 
 def say(text: str) -> None:
     """Talk: to stderr, never mixed with data."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(visible(text) + "\n")
     sys.stderr.flush()
 
 
