@@ -1,7 +1,7 @@
 # Each of these sets up what it needs. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench
+.PHONY: help setup demo test lint bench vectors vectors-all-pythons
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,7 +11,7 @@ UV := uv>=0.13,<0.14
 SYNC = UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --frozen --quiet --python $(BIN)/python
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## the Python environment in .venv, exactly as locked
 
@@ -38,3 +38,9 @@ lint: setup ## style, types, and who may import whom
 bench: setup ## exchanges a second beside a raw echo of the same bytes
 	@scripts/install-system-packages
 	$(BIN)/python bench/exchange.py --keep bench/results
+
+vectors: setup ## the published test vectors made again; says which files have changed
+	@$(BIN)/python tests/vectors/generate.py
+
+vectors-all-pythons: setup ## the vectors judged under every Python from 3.11 on that can be had
+	@scripts/vectors-all-pythons
