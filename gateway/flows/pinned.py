@@ -9,47 +9,38 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.core.log import make_checkpoint, origin
+from gateway.core.log import origin
 from gateway.core.logged import Leaf, Logged
-from gateway.core.witness import attach
 from gateway.errors import NotFound
 from gateway.flows import logbook
 from gateway.flows.node import Node
-from gateway.ports import CosignatureRow, Transaction
+from gateway.flows.standing import note_at
+from gateway.ports import Transaction
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
+    """Where the leaves stand; ``note``: the cosigned checkpoint over all of them, b"" for none."""
+
     places: Sequence[int]
-    cosignatures: Sequence[CosignatureRow]
+    note: bytes
 
 
 async def pinned(node: Node, mid: str) -> Logged:
     """Raises NotFound when the log has no leaf about this message; GatewayError for a log that is broken."""
-    name = origin(node.network.net, node.area)
-    found = await node.store.read(lambda tx: _find(tx, name, mid))
+    found = await node.store.read(lambda tx: _find(tx, node, mid))
     if not found.places:
         raise NotFound("the log has no leaf about this message", code="no_leaf")
-    note = _cosigned(node, found) or (await logbook.checkpoint(node)).note
+    note = found.note or (await logbook.checkpoint(node)).note
     signed = logbook.opened(node, note)
     inside = [index for index in found.places if index < signed.size]
     proven = await logbook.prove(node, signed, inside)
     return Logged(note, [Leaf(one.index, one.leaf, one.proof) for one in proven])
 
 
-def _find(tx: Transaction, name: str, mid: str) -> _Found:
-    others = [row for row in tx.cosignatures(name) if not name.endswith(row.by)]
-    return _Found(logbook.find_places(tx, mid=mid), others)
-
-
-def _cosigned(node: Node, found: _Found) -> bytes | None:
-    """The checkpoint signed once more: Ed25519 gives the same bytes, so only its size and root are kept."""
-    sizes = [row.size for row in found.cosignatures if row.size > max(found.places)]
-    if not sizes:
-        return None
-    rows = [row for row in found.cosignatures if row.size == min(sizes)]
-    signer = node.keys.log_signer(node.area)
-    again = make_checkpoint(
-        signer, net=node.network.net, area=node.area, size=rows[0].size, root=rows[0].root
-    )
-    return attach(again.note, [row.line.decode() for row in rows if row.root == again.root])
+def _find(tx: Transaction, node: Node, mid: str) -> _Found:
+    places = logbook.find_places(tx, mid=mid)
+    newest = max(places, default=-1)
+    sizes = sorted({row.size for row in tx.cosignatures(origin(node.network.net, node.area))})
+    notes = (note_at(tx, node, size) for size in sizes if size > newest)
+    return _Found(places, next((note for note in notes if note), b""))

@@ -1,7 +1,7 @@
 """Attack 74: what a document says is shown, and neither obeyed nor hidden, wherever this software shows it.
 
-That is a terminal (`gateway inbox open` and everything else a command prints) and the answers of the API, which
-are JSON, of a type that no browser renders. No page in HTML and no spreadsheet is made of a document.
+That is a terminal (`gateway inbox open` and everything else a command prints) and the answers of the API,
+which are JSON, of a type that no browser renders. No page in HTML and no spreadsheet is made of a document.
 """
 
 from __future__ import annotations
@@ -59,6 +59,6 @@ def test_074_what_is_only_foreign_stays_as_it_is(capsys):
 
 
 def test_074_an_answer_is_never_a_page(capsys):
-    """Markup and formulas in a field stay characters of a JSON string: no browser is to guess another type."""
+    """Markup and formulas stay characters of a JSON string: no browser is to guess another type."""
     assert HEADERS["X-Content-Type-Options"] == "nosniff"
     assert "default-src 'none'" in HEADERS["Content-Security-Policy"]

@@ -15,6 +15,7 @@ from gateway.core.evidence import Evidence, unpack
 from gateway.core.examination import Finding, judge_evidence
 from gateway.core.judgement import Verdict
 from gateway.core.keys import IdentityKey
+from gateway.core.log import own_line
 from gateway.core.notes import peek_body, sign_note
 from gateway.core.silence import Link
 from gateway.core.witness import make_cosignature
@@ -199,8 +200,10 @@ async def cosign(world: World, at: int) -> None:
     signed = await logbook.checkpoint(node)
     signer = world.bexley.node.keys.log_signer(BEXLEY)
     made = make_cosignature(signer, signed, net=node.network.net, area=BEXLEY, at=at)
-    row = CosignatureRow(signed.origin, signed.size, signed.root, BEXLEY, at, made.line.encode())
-    await node.store.write(lambda tx: tx.put_cosignature(row))
+    lines = {HACKNEY: own_line(signed), BEXLEY: made.line}
+    for by, line in lines.items():
+        row = CosignatureRow(signed.origin, signed.size, signed.root, by, at, line.encode())
+        await node.store.write(lambda tx, row=row: tx.put_cosignature(row))
 
 
 async def test_the_message_and_every_answer_stand_in_the_senders_log() -> None:
