@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from gateway.core.encoding import b64, decode_object
+from gateway.core.envelope import split
 from gateway.core.examination import judge_evidence
 from gateway.core.judgement import Verdict
 from gateway.core.receipts import open_receipt
@@ -21,6 +22,7 @@ from gateway.errors import Conflict, Forged, Misconfigured, NotFound, Unavailabl
 from gateway.flows import logbook, receive, shred, vault
 from gateway.flows.evidence import gather
 from gateway.flows.shred import Person
+from gateway.flows.slots import view_for
 from gateway.flows.vault import open_for, secrets_of
 from gateway.keystore import KeyStore
 from gateway.ports import EnvelopeRow, Side
@@ -255,6 +257,65 @@ async def test_what_waits_for_an_answer(world: World) -> None:
         assert (await shred.preview(borough.node, REF)).against == {"unanswered"}
 
 
+async def test_words_that_came_back_and_wait_for_an_agency(world: World) -> None:
+    await world.hackney.submit(document())
+    await world.settle()
+    world.hackney.desks["police"].fail = [Unavailable("down", code="down")] * 40
+    for role, leg in (await world.bexley.legs(REF)).items():
+        await world.bexley.answer(role, leg.id)
+    await world.settle()
+    found = await shred.preview(world.hackney.node, REF)
+    assert found.against == {"undelivered"}
+    waiting = [piece for piece in found.pieces if piece.against]
+    assert [piece.row.side for piece in waiting] == [Side.DESTINATION]
+
+
+async def test_what_changed_since_it_was_looked_at_is_looked_at_again(world: World) -> None:
+    """A plan that somebody made of a settled handover is no licence for one that is not."""
+    await world.hackney.submit(document())
+    node = world.hackney.node
+    plan = await shred.preview(node, REF)
+    with pytest.raises(Conflict) as against:
+        await node.store.write(
+            lambda tx: shred._record(tx, node, BY, plan, WHY, world.clock.now(), force=False)
+        )
+    assert against.value.code == "not_settled"
+
+
+async def test_what_is_shredded_is_not_sealed_again(world: World) -> None:
+    await run(world, REF)
+    node = world.hackney.node
+    await shred.shred(node, BY, REF, section="support", justification=WHY)
+    with pytest.raises(NotFound) as gone:
+        vault.open_parts(node, await main(world.hackney, REF))
+    assert gone.value.code == "shredded"
+
+
+async def test_a_slot_that_was_shut_then_does_not_open_later(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The key of one agency was missing; it is back after the handover was shredded."""
+    node, real = world.bexley.node, world.bexley.node.keys.opener
+    housing = "E09000004/housing"
+
+    def without_housing(principal: str) -> Any:
+        if principal == housing:
+            raise Misconfigured("not here", code="key_missing")
+        return real(principal)
+
+    monkeypatch.setattr(node.keys, "opener", without_housing)
+    await world.hackney.submit(document())
+    await world.settle()
+    row = await main(world.bexley, REF)
+    assert housing not in secrets_of(node, row).readers
+    await shred.shred(node, BY, REF, force=True, justification=WHY)
+    monkeypatch.undo()
+    assert view_for(node, row, housing), "the row as it was: the slot is in the envelope, and its key is back"
+    with pytest.raises(NotFound) as gone:
+        view_for(node, await main(world.bexley, REF), housing)
+    assert gone.value.code == "shredded"
+
+
 # --- crashes, races, repetitions --------------------------------------------------------------------
 
 
@@ -346,6 +407,7 @@ async def test_a_shredded_message_that_comes_after_a_restore_stays_shredded(worl
     again = await main(world.bexley, REF)
     assert again.mid == row.mid
     assert content(world.bexley, again) == set()
+    assert secrets_of(world.bexley.node, again).shredded == set(range(2, len(split(row.body).parts)))
 
 
 async def test_a_clock_in_a_destroyed_month_stores_nothing_and_loses_nothing(world: World) -> None:
