@@ -320,7 +320,8 @@ async def test_a_half_finished_upload_cannot_be_named(world: World, document: di
     await begun.wait()
     ((_, blob),) = world.hackney.node.store.memory.tables.blobs  # type: ignore[attr-defined]  # the memory store's own
     item = {"blob": blob, "name": "a.txt", "media_type": TEXT, "size": 1}
-    assert (await refusal(world, attach(document, item))).code == "attachment"
+    error = await refusal(world, attach(document, item))
+    assert error.problems[0].message == "there is no such upload of this agency"
     go_on.set()
     assert (await task).blob == blob
     await world.hackney.submit(document)
