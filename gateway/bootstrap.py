@@ -26,7 +26,8 @@ from gateway.api.app import build
 from gateway.api.ops import build_metrics
 from gateway.api.routes import Options
 from gateway.clock import SystemClock
-from gateway.config import Agency, Api, Settings, credentials
+from gateway.config import Agency, Api, Settings, Timing, credentials
+from gateway.core.rotation import Pace as Rotation
 from gateway.core.trust import Network
 from gateway.errors import GatewayError, Misconfigured, Unavailable
 from gateway.flows.metrics import Metrics
@@ -96,10 +97,16 @@ async def compose(
         keys=held,
         trust=trust,
         agencies=agencies,
-        pace=Pace(**settings.timing.model_dump()),
+        pace=pace_of(settings.timing),
         wake=Wake(tasks=events),
         anchor=AnchorFile(settings.key_folder / NAME),
     )
+
+
+def pace_of(timing: Timing) -> Pace:
+    """Raises Misconfigured for subkeys that would end before their successors begin."""
+    plain = timing.model_dump(exclude={"subkey_every", "subkey_term"})
+    return Pace(**plain, subkeys=Rotation(every=timing.subkey_every, term=timing.subkey_term))
 
 
 async def load_trust(settings: Settings, store: Store, now: int) -> Trust:

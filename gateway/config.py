@@ -121,6 +121,8 @@ class Timing(_Section):
     adapter_timeout: Annotated[int, Field(ge=1, le=600)] = 30
     life: Annotated[int, Field(ge=600, le=72 * 3600)] = 72 * 3600
     heartbeat: Annotated[int, Field(ge=60, le=3600)] = 600
+    subkey_every: Annotated[int, Field(ge=3600, le=14 * 86_400)] = 7 * 86_400
+    subkey_term: Annotated[int, Field(ge=86_400, le=14 * 86_400)] = 14 * 86_400
 
 
 class Settings(BaseSettings):

@@ -6,7 +6,9 @@ key once. It leaves out the file's format (:mod:`gateway.core.keys`).
 Layout: ``<area>.<role>.<purpose>[.<n>].key``, e.g. ``E09000012.police.kem.1.key``; epochs and secrets are
 ``epoch.<month>.key`` and ``secret.<name>.key``. Every file but an epoch's is written once. An epoch loses
 keys as content is destroyed: its file is replaced whole under a lock on the folder, and every process looks
-at each use whether another has. A destroyed epoch leaves its file, empty, in the way of a new one.
+at each use whether another has. A destroyed epoch leaves its file, empty, in the way of a new one. A KEM
+subkey has a term: one is made every week, taken up by every process as soon as the folder has changed, and
+its file is overwritten and removed when nothing honest can be sealed to it any more (core/rotation.py).
 
 Python cannot wipe memory: a process that holds keys must not be dumped (`gateway run` switches core dumps
 off), and nothing here shows a secret in a repr.
@@ -46,6 +48,7 @@ from gateway.core.keys import (
     open_key_file,
     seal_key_file,
 )
+from gateway.core.rotation import PACE, Pace, due, next_term, to_destroy
 from gateway.core.shred import Epoch
 from gateway.errors import Conflict, GatewayError, Malformed, Misconfigured
 
@@ -64,6 +67,9 @@ CREDENTIAL: Final = "gateway-passphrase"
 
 MOUNTED: Final = Path("/run/secrets")
 """Where Docker and Podman mount the secrets of a container."""
+
+GONE: Final = ".gone"
+"""The end of the name of a file that is being destroyed: no key file any more, whatever crashes."""
 
 _Stamp: TypeAlias = tuple[int, int, int] | None
 
@@ -85,6 +91,8 @@ class KeyStore:
         self._files: dict[str, KeyFile] = {}
         self._signers: dict[str, IdentityKey] = {}
         self._openers: dict[str, SubkeyOpener] = {}
+        self._subkeys: dict[str, KemKey] = {}
+        self._looked: int | None = None
         self._derived = {derivation: key}
         self._epochs: dict[str, tuple[Path, _Stamp, Epoch]] = {}
 
@@ -154,16 +162,83 @@ class KeyStore:
 
     def opener(self, principal: str) -> SubkeyOpener:
         """Every KEM subkey of this principal that is here, newest first. Raises Misconfigured."""
+        self._glance()
         if principal not in self._openers:
-            keys = self.subkeys(principal)
+            keys = self._held(principal)
             if not keys:
                 raise _missing(principal, "kem")
             self._openers[principal] = SubkeyOpener(principal, keys)
         return self._openers[principal]
 
+    # --- subkeys
+
     def subkeys(self, principal: str) -> Sequence[KemKey]:
-        files = [f for f in self._files.values() if (f.name, f.purpose) == (principal, "kem")]
-        return [KemKey(file.secret, file.since, file.until) for file in files]
+        """See ``ports.Keys``."""
+        self._look()
+        return self._held(principal)
+
+    def _held(self, principal: str) -> Sequence[KemKey]:
+        return [self._subkey(name) for name, _ in self._kem_files(principal)]
+
+    def _kem_files(self, principal: str) -> Sequence[tuple[str, KeyFile]]:
+        return [(n, f) for n, f in self._files.items() if (f.name, f.purpose) == (principal, "kem")]
+
+    def _subkey(self, filename: str) -> KemKey:
+        """Expanded once: a seed becomes a key of some kilobytes."""
+        if filename not in self._subkeys:
+            file = self._files[filename]
+            self._subkeys[filename] = KemKey(file.secret, file.since, file.until)
+        return self._subkeys[filename]
+
+    def renew(self, principal: str, now: int, pace: Pace = PACE, *, force: bool = False) -> bool:
+        """See ``ports.Keys``."""
+        if not force and not due(self.subkeys(principal), now, pace):
+            return False
+        with _unwritable(self.folder), _alone(self.folder):  # the second of two finds it done
+            if not force and not due(self.subkeys(principal), now, pace):
+                return False
+            self.add_kem(principal, *next_term(now, pace))
+        return True
+
+    def destroy_subkeys(self, principal: str, now: int, pace: Pace = PACE) -> int:
+        """See ``ports.Keys``. What another process has removed already is forgotten here, too."""
+        over = {key.public for key in to_destroy(self.subkeys(principal), now, pace)}
+        names = [name for name, _ in self._kem_files(principal) if self._subkey(name).public in over]
+        left = [path for path in self.folder.glob(f"*{GONE}") if path.name.startswith(".")]
+        if not names and not left:
+            return 0
+        with _unwritable(self.folder), _alone(self.folder):
+            for path in (*left, *(self.folder / name for name in names)):
+                _destroy(path)
+        for name in names:
+            self._files.pop(name)
+            self._subkeys.pop(name, None)
+        self._openers.pop(principal, None)
+        return len(names)
+
+    def _glance(self) -> None:
+        """A look at the folder's time for each message: another process may have published a subkey a moment
+        ago that the next message is sealed to."""
+        with suppress(FileNotFoundError):
+            if self.folder.stat().st_mtime_ns != self._looked:
+                self._look()
+
+    def _look(self) -> None:
+        """Take up the subkeys that other processes have made. A folder that is away forgets nothing: what has
+        been unlocked stays until its time is over."""
+        with suppress(FileNotFoundError):
+            self._looked = self.folder.stat().st_mtime_ns
+        for path in sorted(self.folder.glob("*.kem.*.key")):
+            if path.name not in self._files and not path.name.startswith("."):
+                self._take_up(path)
+
+    def _take_up(self, path: Path) -> None:
+        """What cannot be read now (half destroyed, of another passphrase) must not stop a node that serves:
+        the next start names it."""
+        with suppress(GatewayError):
+            file = self._read(path)
+            self._files[path.name] = file
+            self._openers.pop(file.name, None)
 
     # --- epochs
 
@@ -293,7 +368,7 @@ class KeyStore:
 
     def _next_number(self, principal: str) -> int:
         """After the highest ever used of those still here: an old subkey may have been destroyed."""
-        taken = [name for name, f in self._files.items() if (f.name, f.purpose) == (principal, "kem")]
+        taken = [name for name, _ in self._kem_files(principal)]
         return 1 + max((int(name.split(".")[-2]) for name in taken), default=0)
 
     def _add(self, filename: str, file: KeyFile) -> None:
@@ -407,6 +482,26 @@ def replace_private(path: Path, data: bytes) -> None:
     finally:
         with suppress(FileNotFoundError):
             aside.unlink()
+    _sync_folder(path.parent)
+
+
+def _destroy(path: Path) -> None:
+    """Overwrite and remove, so that neither the name nor, where the disk writes in place, the bytes are left.
+
+    Renamed first: who lists keys meanwhile, or after a crash, finds none that cannot be read.
+    """
+    aside = path if path.name.endswith(GONE) else path.with_name(f".{path.name}{GONE}")
+    try:
+        if aside != path:
+            path.rename(aside)
+        handle = os.open(aside, os.O_WRONLY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return  # another process was faster
+    with os.fdopen(handle, "wb") as file:
+        file.write(secrets.token_bytes(os.fstat(handle).st_size))
+        file.flush()
+        os.fsync(handle)
+    aside.unlink(missing_ok=True)
     _sync_folder(path.parent)
 
 

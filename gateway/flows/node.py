@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.core.encoding import Json, JsonObject, encode
+from gateway.core.rotation import PACE as WEEKLY
+from gateway.core.rotation import Pace as Rotation
 from gateway.core.trust import Network
 from gateway.errors import Misconfigured
 from gateway.ports import AgencyBinding, Anchor, Clock, Keys, Lane, Store, Transaction, Transport
@@ -27,6 +29,7 @@ class Pace:
     adapter_timeout: int = 30
     life: int = 72 * 3600
     heartbeat: int = 600
+    subkeys: Rotation = WEEKLY
 
     def again(self, attempts: int) -> int:
         """Seconds until the next try after ``attempts`` tries: doubling, capped."""

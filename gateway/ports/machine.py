@@ -6,7 +6,9 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from gateway.core.envelope import Opener
+from gateway.core.keys import KemKey
 from gateway.core.notes import Signer
+from gateway.core.rotation import Pace
 from gateway.core.shred import Epoch
 
 
@@ -27,13 +29,28 @@ class Keys(Protocol):
 
     Contract: nothing it returns shows a secret in its repr. ``signer`` and ``opener`` raise Misconfigured
     naming the principal when its key is not here. Epochs and secrets live outside the database and its
-    backups (protocol 7). A secret never changes. An epoch only ever loses keys: what one process has taken
+    backups (protocol 7). A secret never changes. A subkey made by any process is opened with by every other
+    from the next call of ``opener`` on. An epoch only ever loses keys: what one process has taken
     out of it no process can use after that call has returned, and no crash or race brings it back.
     """
 
     def principals(self) -> Collection[str]: ...
     def signer(self, principal: str) -> Signer: ...
     def opener(self, principal: str) -> Opener: ...
+    def subkeys(self, principal: str) -> Sequence[KemKey]:
+        """The X-Wing subkeys of a principal that lie here now, whichever process made them; none is none."""
+        ...
+
+    def renew(self, principal: str, now: int, pace: Pace, *, force: bool = False) -> bool:
+        """Make a subkey when one is due, or in any case with ``force``; on disk when it returns. Of several
+        processes that ask at once one makes it. Raises Misconfigured when it cannot be kept."""
+        ...
+
+    def destroy_subkeys(self, principal: str, now: int, pace: Pace) -> int:
+        """Destroy the seeds whose time is over (``core.rotation.to_destroy``), on disk and here. Returns how
+        many. May be repeated, and finishes what a crash left half done. Raises Misconfigured."""
+        ...
+
     def log_signer(self, area: str) -> Signer:
         """The key of this area's log (protocol 8). Raises Misconfigured when it is not here."""
         ...

@@ -24,6 +24,9 @@ from gateway.bootstrap import named
 from gateway.core.ceremony import Bundle
 from gateway.core.encoding import Json
 from gateway.core.entitlements import ENTITLEMENTS
+from gateway.core.keys import KemKey, SubkeyOpener
+from gateway.core.rotation import Pace as Rotation
+from gateway.core.rotation import due, next_term, to_destroy
 from gateway.core.shred import Epoch
 from gateway.core.trust import Network
 from gateway.errors import GatewayError, Misconfigured
@@ -274,6 +277,7 @@ class _Memory:
         self._store = store
         self.made: dict[str, bytes] = {}
         self.epochs: dict[str, Epoch] = {}
+        self.terms: dict[str, list[KemKey]] = {}
 
     def principals(self) -> Any:
         return self._store.principals()
@@ -282,7 +286,24 @@ class _Memory:
         return self._store.signer(principal)
 
     def opener(self, principal: str) -> Any:
-        return self._store.opener(principal)
+        held = self.terms.get(principal)
+        return self._store.opener(principal) if held is None else SubkeyOpener(principal, held)
+
+    def subkeys(self, principal: str) -> Sequence[KemKey]:
+        held = self.terms.get(principal)
+        return list(self._store.subkeys(principal) if held is None else held)
+
+    def renew(self, principal: str, now: int, pace: Rotation, *, force: bool = False) -> bool:
+        if not force and not due(self.subkeys(principal), now, pace):
+            return False
+        fresh = KemKey.generate(*next_term(now, pace))
+        self.terms[principal] = [*self.subkeys(principal), fresh]
+        return True
+
+    def destroy_subkeys(self, principal: str, now: int, pace: Rotation) -> int:
+        over = {key.public for key in to_destroy(self.subkeys(principal), now, pace)}
+        self.terms[principal] = [key for key in self.subkeys(principal) if key.public not in over]
+        return len(over)
 
     def log_signer(self, area: str) -> Any:
         return self._store.log_signer(area)

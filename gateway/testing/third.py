@@ -61,6 +61,9 @@ class _Keys:
         self._check(principal)
         return SubkeyOpener(principal, [self.subkey(principal)])
 
+    def subkeys(self, principal: str) -> list[KemKey]:
+        return [self.subkey(principal)]
+
     def subkey(self, principal: str) -> KemKey:
         return KemKey(_seed(f"kem {principal}"), START - 3600, START - 3600 + CARD_LIFE)
 
