@@ -37,7 +37,8 @@ from gateway.flows.vault import ROUTING, RecordKey, Secrets, new_record_key, rea
 from gateway.ports import Side
 
 NOTIFICATION, REPLY, ATTACHMENT = "HANDOVER_NOTIFICATION", "REPLY", "ATTACHMENT"
-NODE_PARTS = (0, ROUTING)
+STATEMENT = 0
+NODE_PARTS = (STATEMENT, ROUTING)
 """What the node itself opens of any message: the statement and the routing table."""
 
 _HANDOVER = re.compile(r"HO-[A-Z][0-9]{8}-[0-9]{4}-[0-9]{6}\Z")
@@ -198,7 +199,7 @@ def _secrets(node: Node, parsed: Parsed, statement: Statement, slot: Slot, routi
         if theirs is None:
             continue
         numbers = tuple(n for n, key in enumerate(theirs.keys) if key is not None and n > ROUTING)
-        keys |= _content_keys(node, parsed, theirs, numbers)
+        keys |= _checked_keys(node, parsed, theirs, (STATEMENT, *numbers))
         readers[entry.principal] = numbers
     return Secrets(keys, readers)
 
@@ -232,7 +233,7 @@ def _hosted(node: Node, principal: str) -> Opener | None:
         return None
 
 
-def _content_keys(node: Node, parsed: Parsed, slot: Slot, numbers: Sequence[int]) -> dict[int, bytes]:
+def _checked_keys(node: Node, parsed: Parsed, slot: Slot, numbers: Sequence[int]) -> dict[int, bytes]:
     """Held against the parts before anything is signed: another key in one agency's bag would take the place
     of the true one, and "received" would be said of what nobody can open."""
     keys = _held_keys(slot, numbers)

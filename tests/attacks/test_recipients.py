@@ -110,6 +110,12 @@ async def test_029_two_keys_for_one_ciphertext(attack):
     await attack.told(envelope, "commitment")
 
 
+async def test_029_another_key_to_the_statement_in_an_agencys_bag(attack):
+    """The node could open for the agency all the same; an agency with a key of its own could not."""
+    mine = attack.insider(bag=lambda index, bag: b"\x01" * 32 + bag[32:] if index == 1 else bag)
+    await attack.told(mine.seal(), "commitment")
+
+
 @pytest.mark.parametrize("index", [0, 1])
 @pytest.mark.parametrize("change", [32, -32])
 async def test_030_a_bag_longer_or_shorter(attack, index, change):
