@@ -42,13 +42,15 @@ def _unhosted(body: JsonObject, principals: tuple[str, ...]) -> JsonObject:
     return body
 
 
-async def keep_own_key(world: World, role: str, area: str = BEXLEY) -> AgencyKeys:
-    """Both nodes learn that this agency keeps its own key, and its node forgets it. Returns the keys."""
+async def keep_own_key(world: World, role: str, area: str = BEXLEY, *, forget: bool = True) -> AgencyKeys:
+    """Both nodes learn that this agency keeps its own key, and its node forgets it; not ``forget``: copies
+    lie in its key store still. Returns the keys."""
     principal = f"{area}/{role}"
     await take_up(world, network_with_own_keys(principal))
     borough = world.bexley if area == BEXLEY else world.hackney
     keys = AgencyKeys(signer_of(principal), opener_of(principal))
-    _forget(borough, principal)
+    if forget:
+        _forget(borough, principal)
     return keys
 
 

@@ -16,10 +16,19 @@ from gateway.core.envelope import Kind, split
 from gateway.core.keys import IdentityKey
 from gateway.core.layout import join
 from gateway.core.receipts import About, make_receipt
-from gateway.errors import Forged, GatewayError, Malformed, NotForUs, Refused, Unsupported, Untrusted
+from gateway.errors import (
+    Forged,
+    GatewayError,
+    Malformed,
+    Misconfigured,
+    NotForUs,
+    Refused,
+    Unsupported,
+    Untrusted,
+)
 from gateway.flows import outgoing, relay
 from gateway.flows.vault import write_sections
-from gateway.ports import Lane
+from gateway.ports import Lane, Task
 from gateway.testing.boroughs import BEXLEY, HACKNEY, World, two_boroughs
 from gateway.testing.own_key import keep_own_key, network_with_own_keys, opener_of, signer_of
 
@@ -291,3 +300,38 @@ def _client(relayed: Relayed, keys: AgencyKeys | None = None) -> Client:
     line: Any = None  # nothing is fetched
     fingerprint = relayed.node.network.fingerprint
     return Client(line, keys or relayed.keys, fingerprint=fingerprint, now=relayed.world.clock.now)
+
+
+# --- a slot that is opened later than it came ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"bag": lambda index, bag: bag[:64] + bytes(31) + b"x" if index == 1 else bag}, "commitment"),
+        ({"named": {1: f"{BEXLEY}/housing"}}, "recipient"),
+        ({"readers": ((NODE, (1,)), (f"{BEXLEY}/housing", (2,)))}, "slot"),
+    ],
+)
+async def test_029_a_slot_that_is_opened_when_its_key_is_back_is_held_to_the_same(
+    attack: Any, changes: dict[str, Any], code: str
+) -> None:
+    """The key of an agency was missing when the message came: its slot was not looked at then."""
+    node = attack.node
+    opener = node.keys.opener
+
+    def lost(principal: str) -> Any:
+        if principal == POLICE:
+            raise Misconfigured("the key is not here", code="key_missing")
+        return opener(principal)
+
+    node.keys.opener = lost
+    envelope = attack.insider(**changes).seal()
+    await attack.publish(envelope)
+    assert await attack.answers(split(envelope).mid) == [("received", "")]
+    node.keys.opener = opener
+    await node.store.write(lambda tx: tx.release_tasks(attack.world.clock.now()))
+    await attack.world.settle()
+    (task,) = await node.store.read(lambda tx: tx.tasks_of(attack.LEG))
+    assert (task.state, task.error) == (Task.HELD, code)
+    assert not attack.handed()

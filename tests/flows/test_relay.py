@@ -10,12 +10,15 @@ import pytest
 
 from gateway.client import AgencyKeys, open_parcel, seal_words, sign, signing
 from gateway.client.opening import Opened, Sealed
-from gateway.core.envelope import open_slot, split
+from gateway.core import envelope
+from gateway.core.envelope import Kind, Recipient, open_slot, prepare, split
+from gateway.core.presealed import pack_presealed
 from gateway.core.receipts import Receipt
 from gateway.errors import Conflict, GatewayError, NotAllowed, NotFound
 from gateway.flows import acknowledge, deliver, outgoing, relay, relay_in
-from gateway.flows.slots import entry_of
-from gateway.flows.vault import secrets_of
+from gateway.flows.slots import entry_of, readable
+from gateway.flows.submit import routing_part
+from gateway.flows.vault import secrets_of, write_sections
 from gateway.ports import Parcel, Task
 from gateway.testing.boroughs import BEXLEY, HACKNEY, World, two_boroughs
 from gateway.testing.own_key import keep_own_key, signer_of
@@ -190,6 +193,81 @@ async def test_the_node_signs_no_other_message_than_a_reply_about_that_leg(own: 
         await relay_in.reply(own.node, own.caller, leg.id, sealed)
     assert refused.value.code == "reply_to"
     assert await own.node.store.read(lambda tx: tx.counts()) == before
+
+
+def draft_of(own: Own, leg: Any, **changes: Any) -> Any:
+    """A draft with the routing table that the node expects, and what stands outside as a test likes."""
+    network, now = own.node.network, own.now
+    to = changes.get("to", HACKNEY)
+    readers = [Recipient(f"{to}/node", network.sealing_key(f"{to}/node", now), {1})]
+    readers += [
+        Recipient(name, network.sealing_key(name, now), {2})
+        for name in changes.get("readers", (f"{to}/police",))
+    ]
+    addressed = replace(leg, principal=leg.counterpart, counterpart=leg.principal)
+    routing = routing_part(leg.ref, leg.version, leg.urgency, [addressed], kind="REPLY")
+    words = write_sections({"reply": {}})
+    return prepare(
+        net=own.net,
+        kind=Kind.MESSAGE,
+        priority=changes.get("priority", 0),
+        to=to,
+        expires=now + 3600,
+        recipients=readers,
+        contents=[routing, words, *changes.get("more", ())],
+    )
+
+
+OUTSIDE: dict[str, dict[str, Any]] = {
+    "to another area": {"to": BEXLEY},
+    "of another priority": {"priority": 9},
+    "to more readers": {"readers": [f"{HACKNEY}/police", f"{HACKNEY}/housing"]},
+    "with more parts": {"more": [write_sections({})]},
+}
+
+
+@pytest.mark.parametrize("what", OUTSIDE)
+async def test_what_stands_outside_is_what_the_node_would_have_written_too(own: Own, what: str) -> None:
+    leg = await own.leg()
+    with pytest.raises(NotAllowed) as refused:
+        await relay_in.reply(
+            own.node, own.caller, leg.id, pack_presealed(draft_of(own, leg, **OUTSIDE[what]))
+        )
+    assert refused.value.code == "reply_to"
+    await relay_in.reply(own.node, own.caller, leg.id, pack_presealed(draft_of(own, leg)))  # the control
+
+
+async def test_other_words_under_the_id_of_a_message_that_is_known_are_refused(
+    own: Own, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a reply of its own, and of the handover that it answers: neither is sent twice or replaced."""
+    leg = await own.leg()
+    first = pack_presealed(draft_of(own, leg))
+    mid, _ = await relay_in.reply(own.node, own.caller, leg.id, first)
+    fresh = envelope._fresh
+    for known in (mid, leg.mid):
+        with monkeypatch.context() as patch:
+            patch.setattr(envelope, "_fresh", lambda n, known=known: (bytes.fromhex(known), fresh(n)[1]))
+            again = pack_presealed(draft_of(own, leg))
+        with pytest.raises(Conflict) as refused:
+            await relay_in.reply(own.node, own.caller, leg.id, again)
+        assert refused.value.code == "mid"
+
+
+async def test_keys_that_still_lie_at_the_node_are_not_used(document: Any) -> None:
+    """The agency has taken its key away; a copy of it was left in the node's key store."""
+    async with two_boroughs() as world:
+        await keep_own_key(world, "police", forget=False)
+        ref = (await world.hackney.submit(document)).ref
+        await world.settle()
+        leg = (await world.bexley.legs(ref))["police"]
+        row = await world.bexley.node.store.read(lambda tx: tx.envelope(leg.mid))
+        assert POLICE not in secrets_of(world.bexley.node, row).readers
+        assert not leg.opened
+        assert not world.bexley.desks["police"].given
+        with pytest.raises(NotAllowed) as refused:
+            readable(world.bexley.node, row, POLICE)
+        assert refused.value.code == "own_key"
 
 
 @pytest.mark.parametrize("life", [72 * 3600 + 1, outgoing.MARGIN])
