@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from collections.abc import AsyncIterator, Mapping
@@ -21,11 +22,12 @@ from gateway.core.receipts import open_receipt
 from gateway.errors import Conflict, Forged, Misconfigured, NotFound, Unavailable
 from gateway.flows import logbook, receive, shred, vault
 from gateway.flows.evidence import gather
+from gateway.flows.runtime import running
 from gateway.flows.shred import Person
 from gateway.flows.slots import view_for
 from gateway.flows.vault import open_for, secrets_of
 from gateway.keystore import KeyStore
-from gateway.ports import EnvelopeRow, Side
+from gateway.ports import EnvelopeRow, PunctureRow, Side
 from gateway.stores import open_store
 from gateway.testing.boroughs import START, Borough, World, two_boroughs
 from schemas.samples import minimal_example, restamp
@@ -360,6 +362,18 @@ async def test_a_key_store_that_cannot_forget_yet_is_reminded(
     monkeypatch.undo()
     await shred.take_up(node)
     assert not await node.store.read(lambda tx: tx.punctures())
+
+
+async def test_a_node_that_starts_finishes_what_a_killed_command_began() -> None:
+    async with two_boroughs() as world:
+        await run(world, REF)
+        node, row = world.bexley.node, await main(world.bexley, REF)
+        path = node.keys.epoch(MONTH).record(vault.record_name(row.mid, row.side))
+        await node.store.write(lambda tx: tx.put_puncture(PunctureRow(MONTH, path)))
+        async with running(node, accept=lambda _: None), asyncio.timeout(10):
+            while await node.store.read(lambda tx: tx.punctures()):  # noqa: ASYNC110 - a row, not an event
+                await asyncio.sleep(0.01)
+        assert content(world.bexley, row) == set()
 
 
 async def test_of_two_at_once_one_gives_way_and_nothing_is_recorded_twice(world: World) -> None:
