@@ -16,12 +16,12 @@ from gateway.core.encoding import b64
 from gateway.core.envelope import Kind
 from gateway.core.states import HandoverState, LegState
 from gateway.errors import Forged, Replayed
-from gateway.flows import attachments, documents, receipts, streams
+from gateway.flows import attachments, documents, receipts, stale, streams
 from gateway.flows.alarms import sound
 from gateway.flows.control import Came
 from gateway.flows.heard import hear
 from gateway.flows.node import Node, area_of, log_leaf
-from gateway.flows.opening import NODE_PARTS, REPLY, Opened, Routing
+from gateway.flows.opening import NODE_PARTS, REKEY, REPLY, Opened, Routing
 from gateway.flows.slots import KEY_MISSING, keeps_own_key
 from gateway.ports import (
     EnvelopeRow,
@@ -57,6 +57,8 @@ def store_refused(tx: Transaction, node: Node, proven: Opened, code: str, now: i
     if envelope is None:
         _repeated(tx, node, proven, now)
     elif proven.statement.kind is Kind.MESSAGE:  # receipts are never receipted, and control has no receipts
+        if code == REKEY:
+            stale.send_cards(tx, node, proven.peer, now)
         receipts.sign(
             tx, node, by=node.principal, envelope=envelope, state="refused", now=now, code=code, first=True
         )

@@ -23,7 +23,7 @@ from gateway.core.states import LegState, advance_leg
 from gateway.errors import GatewayError, Unavailable, UnknownRecipient
 from gateway.flows import outgoing, reseal
 from gateway.flows.node import Node
-from gateway.flows.opening import MAX_RECEIPTS
+from gateway.flows.opening import MAX_RECEIPTS, REKEY
 from gateway.flows.riders import riders
 from gateway.flows.vault import write_sections
 from gateway.ports import (
@@ -68,7 +68,7 @@ async def dispatch(node: Node, lanes: Sequence[Lane]) -> int:
     """Publish what is due on ``lanes``. Returns how many rows were claimed; 0 means nothing is due."""
     now = node.clock.now()
     rows = await node.store.write(lambda tx: tx.claim_outbox(now, WINDOW, LEASE, lanes))
-    late = [row for row in rows if row.expires <= now + outgoing.MARGIN]
+    late = [row for row in rows if row.expires <= now + outgoing.MARGIN or row.error == REKEY]
     for row in late:
         if row.error == outgoing.ONCE:
             await node.store.write(partial(_let_go, row=row))
@@ -149,7 +149,7 @@ async def _publish(node: Node, load: _Load) -> None:
 def _postpone(tx: Transaction, node: Node, rows: Sequence[OutboxRow], error: GatewayError) -> None:
     now = node.clock.now()
     for row in rows:
-        why = row.error if row.error == outgoing.ONCE else error.code
+        why = row.error if row.error in (outgoing.ONCE, REKEY) else error.code
         tx.advance_outbox(row.id, [row.state], row.state, due=now + node.pace.again(row.attempts), error=why)
 
 

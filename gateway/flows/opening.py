@@ -36,6 +36,9 @@ from gateway.flows.node import PRIORITY, Node, area_of
 from gateway.flows.vault import ROUTING, RecordKey, Secrets, new_record_key, read_sections
 from gateway.ports import Side
 
+REKEY: Final = "rekey"
+"""The code of a refusal: the agency's slot opens under none of the keys held (:mod:`gateway.flows.stale`)."""
+
 NOTIFICATION, REPLY, ATTACHMENT = "HANDOVER_NOTIFICATION", "REPLY", "ATTACHMENT"
 STATEMENT = 0
 NODE_PARTS = (STATEMENT, ROUTING)
@@ -210,7 +213,10 @@ def _agency_slot(node: Node, parsed: Parsed, statement: Statement, entry: Entry)
     opener = _hosted(node, entry.principal)
     if opener is None:
         return None
-    theirs = open_slot(parsed, entry.slot, net=node.network.net, opener=opener)
+    try:
+        theirs = open_slot(parsed, entry.slot, net=node.network.net, opener=opener)
+    except NotForUs:  # keys are here and none of them opens it: the sender knows our newest card not yet
+        raise NotForUs("sealed to a subkey that is gone", code=REKEY) from None
     check_slot(statement, theirs)
     return theirs
 

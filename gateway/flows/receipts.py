@@ -20,6 +20,7 @@ from gateway.core.envelope import SKEW, Kind
 from gateway.core.receipts import ZERO, About, Receipt, make_receipt
 from gateway.core.states import HandoverState, LegState, advance_leg, follow
 from gateway.errors import Conflict, Forged, Refused
+from gateway.flows import stale
 from gateway.flows.alarms import sound
 from gateway.flows.disclosed import check_parts
 from gateway.flows.node import Node, area_of, log_leaf
@@ -153,6 +154,7 @@ def _take(
     next_one = receipt.prev == _head(chain)
     row = _row(receipt, envelope, applied=next_one, leg=leg.id if leg else "", sent_in=came_in)
     if not tx.put_receipt(row):
+        stale.again(tx, node, row, envelope, now)  # its mark may have met a publisher's commit and been lost
         return ()
     if leg is not None:
         check_parts(tx, node, receipt, envelope, leg, now)
@@ -206,6 +208,11 @@ def _successors(chain: Sequence[ReceiptRow], head: bytes) -> Sequence[ReceiptRow
 def _apply(
     tx: Transaction, node: Node, envelope: EnvelopeRow, message: _Message, receipt: ReceiptRow, now: int
 ) -> Sequence[TaskRow]:
+    if stale.again(tx, node, receipt, envelope, now):
+        for leg in message.legs:
+            if _concerns(receipt, leg, envelope):
+                stale.note_refusal(tx, leg, receipt, now)
+        return ()
     if receipt.state in NODE_RECEIPTS:
         tx.settle_message(envelope.mid)
     if receipt.state == "refused" and not envelope.ref:  # a segment of a file: no leg says that it is lost

@@ -10,8 +10,9 @@ from __future__ import annotations
 import structlog
 
 from gateway.core.envelope import Kind, split
-from gateway.flows import outgoing
+from gateway.flows import outgoing, stale
 from gateway.flows.node import Node
+from gateway.flows.opening import REKEY
 from gateway.flows.vault import open_parts
 from gateway.ports import EnvelopeRow, LegEvent, Outbound, OutboxRow, Transaction
 
@@ -32,7 +33,8 @@ async def reseal(node: Node, row: OutboxRow) -> None:
         return
     sending = _sending(node, envelope, row, node.clock.now())
     await node.store.write(lambda tx: _replace(tx, node, row, sending))
-    log.warning("sealed again", peer=row.peer, mid=row.mid, reason="its life ended unanswered")
+    why = "its key is gone" if row.error == REKEY else "its life ended unanswered"
+    log.warning("sealed again", peer=row.peer, mid=row.mid, reason=why)
 
 
 def _again(tx: Transaction, row: OutboxRow) -> None:
@@ -58,10 +60,13 @@ def _sending(node: Node, envelope: EnvelopeRow, row: OutboxRow, now: int) -> out
 
 def _replace(tx: Transaction, node: Node, row: OutboxRow, sending: outgoing.Sending) -> None:
     now = node.clock.now()
-    if not tx.advance_outbox(row.id, OPEN, Outbound.SETTLED, error="expired"):
+    why = REKEY if row.error == REKEY else ""
+    if not tx.advance_outbox(row.id, OPEN, Outbound.SETTLED, error=why or "expired"):
         return  # its receipt came while we sealed
     legs = tx.legs_of_message(row.mid)
     sealed = outgoing.store(tx, node, sending, now)
+    if why:
+        stale.count(tx, row.mid, sealed.mid)
     for leg in legs:
-        event = LegEvent(leg.id, now, "resealed", leg.state, leg.state, node.principal)
+        event = LegEvent(leg.id, now, "resealed", leg.state, leg.state, node.principal, why)
         tx.advance_leg(leg.id, leg.state, leg.state, event, mid=sealed.mid)

@@ -180,7 +180,7 @@ async def test_032_what_a_sender_sealed_against_them_is_delivered_and_flagged_at
 async def test_033_a_dummy_slot_claimed_as_real(attack):
     """By the routing table: nobody's key opens it. And a real slot whose commitment is a dummy's."""
     dummy = attack.routing(attack.leg(slot=3))
-    await attack.told(attack.insider(nslots=4, contents=(dummy, attack.section())).seal(), "slot")
+    await attack.told(attack.insider(nslots=4, contents=(dummy, attack.section())).seal(), "rekey")
     random = attack.insider(seq=2)
     random.statement = lambda body: body["to"].__setitem__(1, body["head"])
     await attack.told(random.seal(), "recipient")

@@ -82,7 +82,7 @@ async def test_018_somebody_elses_slot(attack, three):
         with attack.refused(NotForUs, "slot"):
             open_slot(parsed, index, net=three.net, opener=housing)
     lie = attack.routing(attack.leg(principal=attack.HOUSING))
-    await attack.told(attack.insider(contents=(lie, attack.section())).seal(), "slot")
+    await attack.told(attack.insider(contents=(lie, attack.section())).seal(), "rekey")
 
 
 async def test_019_section_stripped(attack):
