@@ -23,11 +23,12 @@ from gateway.client.ledger import Ledger, record_of
 from gateway.client.opening import Entry, Sealed
 from gateway.client.records import Records
 from gateway.core.ceremony import make_card
+from gateway.core.directory import MAX_SUBKEYS
 from gateway.core.encoding import Json, decode_object, encode
 from gateway.core.envelope import Opener
 from gateway.core.keys import KemKey
 from gateway.core.notes import Signer
-from gateway.core.rotation import PACE, Pace, card_version, due, next_term, on_card
+from gateway.core.rotation import PACE, Pace, card_version, on_card
 from gateway.errors import GatewayError, Unavailable
 from gateway.flows.acknowledge import read
 from gateway.ports import Adapter, Answer, Attachment, Parcel, Profile, Submission, View
@@ -45,7 +46,8 @@ class KeyFolder(Protocol):
     def signer(self, principal: str) -> Signer: ...
     def opener(self, principal: str) -> Opener: ...
     def subkeys(self, principal: str) -> Sequence[KemKey]: ...
-    def add_kem(self, principal: str, since: int, until: int) -> KemKey: ...
+    def renew(self, principal: str, now: int, pace: Pace) -> bool: ...
+    def destroy_subkeys(self, principal: str, now: int, pace: Pace) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class Agent:
     now: Callable[[], int]
     timing: Timing = field(default_factory=Timing)
     ledger: Ledger = field(init=False, repr=False)
+    _to_clean: bool = field(default=False, repr=False)
     _tries: dict[str, tuple[int, float]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -169,26 +172,41 @@ class Agent:
         documents = await self.client.refresh()
         self.records.write(TRUST, encode({"v": 1, "at": self.now(), "documents": documents}))
         now, network = self.now(), self.client.network
-        if due(self.keys.subkeys(self.principal), now, self.timing.subkeys):
-            self.keys.add_kem(self.principal, *next_term(now, self.timing.subkeys))
-            self.client.keys = replace(self.client.keys, opener=self.keys.opener(self.principal))
-        shown = on_card(self.keys.subkeys(self.principal), now)
+        if self.keys.renew(self.principal, now, self.timing.subkeys):
+            log.info("a subkey was made")
+        self.client.keys = replace(self.client.keys, opener=self.keys.opener(self.principal))
+        self._to_clean = True
+        shown = on_card(self.keys.subkeys(self.principal), now)[:MAX_SUBKEYS]
         card = network.cards.get(self.principal)
-        if {key.public for key in shown} <= {key.public for key in (card.subkeys if card else ())}:
+        told = {key.public for key in card.subkeys if now < key.until} if card else set()
+        if told == {key.public for key in shown}:
             return
         version = card_version(card.version if card else 0, now)
         note = make_card(self.keys.signer(self.principal), shown, net=network.net, version=version)
         await self.client.bring_card(note)
         log.info("a key card was signed", version=version)
 
+    def _clean(self) -> None:
+        """Seeds go on time, but never before what was sealed to them: an agent that was off for weeks first
+        opens what waits for it at the node, however old."""
+        if self._to_clean:
+            gone = self.keys.destroy_subkeys(self.principal, self.now(), self.timing.subkeys)
+            self.client.keys = replace(self.client.keys, opener=self.keys.opener(self.principal))
+            self._to_clean = False
+            if gone:
+                log.info("subkeys were destroyed", count=gone)
+
     # --- parcels
 
     async def turn(self, wait: int = 0) -> int:
         """One look at what waits. Returns how many parcels were taken up."""
-        waiting = [entry for entry in await self.client.parcels(wait) if self._is_due(entry)]
+        listed = await self.client.parcels(wait)
+        if not listed:
+            self._clean()
+        waiting = [entry for entry in listed if self._is_due(entry)]
         for entry in waiting:
             await self.handle(entry)
-        if wait and not waiting:
+        if wait and listed and not waiting:
             await asyncio.sleep(self.timing.pause)  # what waits is not due yet: the long poll returns at once
         return len(waiting)
 

@@ -239,7 +239,9 @@ async def card(node: Node, caller: Caller, note: bytes) -> int:
         tx.put_trust(TrustRow("keycard", found.principal, found.version, note))
         return found.version
 
-    return await node.store.write(work)
+    version = await node.store.write(work)
+    node.wake.trust.set()
+    return version
 
 
 def _card(node: Node, caller: Caller, note: bytes, now: int) -> Card:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gateway.core.encoding import JsonObject
-from gateway.core.envelope import Parsed, check_key, check_slot, open_part, open_slot, read_statement, split
+from gateway.core.envelope import Parsed, check_slot, open_part, open_slot, read_statement, split
 from gateway.core.recipients import STATEMENT
 from gateway.errors import Conflict, GatewayError, Misconfigured, NotAllowed, NotFound
 from gateway.flows.node import Node
@@ -84,8 +84,6 @@ def readable(node: Node, row: EnvelopeRow, reader: str) -> Secrets:
     keys = {number: key for number, key in promised.items() if number not in secrets.shredded}
     if promised and not keys:
         raise NotFound("the content of this message is no longer held", code="shredded")
-    for number, key in keys.items():
-        check_key(parsed, number, key, net=net)
     return replace(secrets, keys={**secrets.keys, **keys}, readers={**secrets.readers, reader: tuple(keys)})
 
 

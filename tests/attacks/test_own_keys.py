@@ -17,6 +17,7 @@ from gateway.core.keys import IdentityKey
 from gateway.core.layout import join
 from gateway.core.receipts import About, make_receipt
 from gateway.errors import (
+    Expired,
     Forged,
     GatewayError,
     Malformed,
@@ -162,6 +163,9 @@ async def test_082_the_nodes_receipt_is_by_another_or_says_something_else(
             relayed.open(received=note)
     with attack.refused(Malformed, "note_form"):
         relayed.open(received="")
+    later = make_receipt(node, net=net, about=about, at=relayed.now + 121, state="received").note.decode()
+    with attack.refused(Expired, "future"):
+        relayed.open(received=later)
 
 
 async def test_083_the_node_forges_the_receipt_of_an_agency_with_its_own_key(

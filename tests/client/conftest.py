@@ -18,11 +18,12 @@ from gateway.bootstrap import named
 from gateway.client import AgencyKeys, Client, Connection
 from gateway.client.agent import Agent, Timing
 from gateway.client.records import Records
-from gateway.core.keys import KemKey
+from gateway.core.keys import KemKey, SubkeyOpener
+from gateway.core.rotation import Pace, due, next_term, to_destroy
 from gateway.errors import GatewayError
 from gateway.flows.tokens import create
 from gateway.testing.boroughs import BEXLEY, Desk, World, two_boroughs
-from gateway.testing.own_key import keep_own_key, opener_of, signer_of
+from gateway.testing.own_key import keep_own_key, signer_of
 from keys_example import unlocked
 from schemas.samples import minimal_example
 
@@ -41,14 +42,21 @@ class Folder:
         return signer_of(principal)
 
     def opener(self, principal: str) -> Any:
-        return opener_of(principal, tuple(self.made))
+        return SubkeyOpener(principal, self.made)
 
     def subkeys(self, principal: str) -> Any:
         return tuple(self.made)
 
-    def add_kem(self, principal: str, since: int, until: int) -> KemKey:
-        self.made.append(KemKey.generate(since, until))
-        return self.made[-1]
+    def renew(self, principal: str, now: int, pace: Pace) -> bool:
+        wanted = due(self.made, now, pace)
+        if wanted:
+            self.made.append(KemKey.generate(*next_term(now, pace)))
+        return wanted
+
+    def destroy_subkeys(self, principal: str, now: int, pace: Pace) -> int:
+        gone = to_destroy(self.made, now, pace)
+        self.made = [key for key in self.made if key not in gone]
+        return len(gone)
 
 
 @dataclass

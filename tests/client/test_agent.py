@@ -379,6 +379,25 @@ async def test_a_card_that_goes_back_or_is_anothers_is_not_kept(side: Any) -> No
         assert refused.value.code == code
 
 
+async def test_a_seed_goes_on_time_and_not_before_what_was_sealed_to_it(side: Any) -> None:
+    """The agent was off for three weeks: what waits for it is opened first."""
+    agent = await side.ready()
+    await agent.turn()
+    old = side.store.made[0].public
+    await side.send()
+    side.world.clock.advance(21 * 86_400)
+    agent = side.another()
+    await agent.upkeep()
+    assert old in {key.public for key in side.store.made}
+    await agent.turn()
+    assert len(side.desk.given) == 1
+    assert old in {key.public for key in side.store.made}
+    await agent.turn()
+    assert old not in {key.public for key in side.store.made}
+    assert old not in agent.client.keys.opener.publics()
+    assert len(side.store.made) == 1
+
+
 # --- running ----------------------------------------------------------------------------------------
 
 
