@@ -219,6 +219,21 @@ async def test_a_state_older_than_the_nodes_forks_no_chain(side: Any) -> None:
     assert [row.state for row in await side.receipts(ref)] == ["opened", "acknowledged", "accepted"]
 
 
+async def test_a_step_that_the_node_forbids_is_no_reason_to_begin_again(side: Any) -> None:
+    """Only a chain out of step is taken up anew; what the table forbids is said to the agency."""
+    agent = await side.ready()
+    ref = await side.send()
+    await agent.turn()
+
+    async def forbidden(*_: Any) -> str:
+        raise Conflict("not possible", code="illegal_transition")
+
+    agent.client.bring_receipts = forbidden
+    answer = side.reply((await side.leg(ref)).id)
+    await agent.take_answer(answer)
+    assert answer.refused == ["illegal_transition"]
+
+
 async def test_an_adapter_that_is_away_is_called_again_later_with_the_same_key(side: Any) -> None:
     agent = await side.ready()
     ref = await side.send()

@@ -16,7 +16,8 @@ LEG = "ab" * 16
 def told(keys: Any, **changes: Any) -> dict[str, Any]:
     return {
         "parcel": f"notification-{LEG}", "kind": "notification", "leg": LEG, "version": 1,
-        "handover": "HO-E09000012-2026-000417", "principal": keys.principal, "agency": "POLICE", "counterpart": "E09000012/police",
+        "handover": "HO-E09000012-2026-000417", "principal": keys.principal, "agency": "POLICE",
+        "counterpart": "E09000012/police",
         "state": "DELIVERED", "urgency": "STANDARD", "acknowledge_by": 0, "decide_by": 0, "envelope": "",
         "slot": 1, "received": "", "chain": [], "content": {}, **changes,
     }  # fmt: skip
