@@ -1,7 +1,7 @@
 # Each of these sets up what it needs. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench vectors vectors-all-pythons
+.PHONY: help setup demo test lint bench vectors vectors-all-pythons fuzz mutate
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -44,3 +44,12 @@ vectors: setup ## the published test vectors made again; says which files have c
 
 vectors-all-pythons: setup ## the vectors judged under every Python from 3.11 on that can be had
 	@scripts/vectors-all-pythons
+
+N = 100000
+SEED = 1
+fuzz: setup ## N=10000000 SEED=1: every parser of foreign bytes; only the one error may escape
+	$(BIN)/python bench/fuzz.py --number $(N) --seed $(SEED) --keep bench/results
+
+mutate: N = 100
+mutate: setup ## N=300 SEED=1: faults put into gateway/core, and whether a test sees them
+	$(BIN)/python bench/mutate.py --number $(N) --seed $(SEED) --keep bench/results

@@ -1,6 +1,7 @@
 """One parser fuzzed with coverage to lead it, by atheris (libFuzzer). By hand, in an environment of its own:
 
-    uv venv /tmp/atheris --python .venv/bin/python && uv pip install --python /tmp/atheris/bin/python atheris .
+    uv venv /tmp/atheris --python .venv/bin/python
+    uv pip install --python /tmp/atheris/bin/python atheris tomli-w -e .
     /tmp/atheris/bin/python bench/guided.py "routing table" -max_total_time=60
 
 The bytes that libFuzzer finds go to the parser as they are where it takes bytes; where it takes a value they

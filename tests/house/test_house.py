@@ -16,7 +16,7 @@ import yaml
 from gateway.config import build
 
 ROOT = Path(__file__).parents[2]
-TARGETS = ["help", "setup", "demo", "test", "lint", "bench", "vectors", "vectors-all-pythons"]
+TARGETS = ["help", "setup", "demo", "test", "lint", "bench", "vectors", "vectors-all-pythons", "fuzz", "mutate"]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 SECRET = re.compile(r"pass|secret|token|credential|private|(^|_)key", re.IGNORECASE)
@@ -147,6 +147,8 @@ def test_every_target_sets_up_what_it_needs(target: str) -> None:
         ("lint", ["ruff check", "ruff format --check", "mypy", "lint-imports"]),
         ("demo", ["gateway demo"]),
         ("bench", ["bench/exchange.py"]),
+        ("fuzz", ["bench/fuzz.py --number 100000 --seed 1"]),
+        ("mutate", ["bench/mutate.py --number 100 --seed 1"]),
     ],
 )
 def test_what_a_target_does(target: str, steps: list[str]) -> None:
