@@ -12,6 +12,7 @@ from gateway.cli import (
     alarms,
     demo,
     directory,
+    doctor,
     handover,
     inbox,
     init,
@@ -65,6 +66,7 @@ app.command("init")(init.init)
 app.command("join")(join.join)
 app.command("run")(node.run)
 app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
 app.command("areas")(operating.areas)
 for name, group in (
     ("keys", keys.app),

@@ -40,16 +40,16 @@ def checks(config: Path | None) -> dict[str, Any]:
     """Raises Misconfigured only when there are no settings to check."""
     settings = load(config)
     done = [
-        _outcome("api", lambda: tls(settings.api)),
-        _outcome("keys", lambda: _keys(settings)),
-        _outcome("network", lambda: _network(settings)),
-        _outcome("agencies", lambda: bind_agencies(settings, _network(settings))),
-        _outcome("broker", lambda: asyncio.run(_broker(settings))),
+        outcome("api", lambda: tls(settings.api)),
+        outcome("keys", lambda: _keys(settings)),
+        outcome("network", lambda: _network(settings)),
+        outcome("agencies", lambda: bind_agencies(settings, _network(settings))),
+        outcome("broker", lambda: asyncio.run(_broker(settings))),
     ]
     return {"ready": all(check["ok"] for check in done), "checks": done}
 
 
-def _outcome(name: str, work: Callable[[], object]) -> dict[str, Any]:
+def outcome(name: str, work: Callable[[], object]) -> dict[str, Any]:
     try:
         work()
     except GatewayError as error:

@@ -14,7 +14,7 @@ import structlog
 
 from gateway.core.encoding import JsonObject
 from gateway.errors import Refused
-from gateway.flows import documents, forks, streams, witness
+from gateway.flows import checkup, documents, forks, streams, witness
 from gateway.flows.control import Came, Handler
 from gateway.flows.node import Node
 from gateway.ports import Transaction
@@ -27,6 +27,8 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     forks.SECTION: forks.hear,
     "heartbeat": streams.heartbeat,
     witness.SECTION: witness.hear,
+    checkup.PING: checkup.hear_ping,
+    checkup.PONG: checkup.hear_pong,
     "resend": streams.resend,
     "stream": streams.announced,
     "trust": documents.hear,

@@ -216,7 +216,7 @@ def _agency_slot(node: Node, parsed: Parsed, statement: Statement, entry: Entry)
     try:
         theirs = open_slot(parsed, entry.slot, net=node.network.net, opener=opener)
     except NotForUs:  # keys are here and none of them opens it: the sender knows our newest card not yet
-        raise NotForUs("sealed to a subkey that is gone", code=REKEY) from None
+        raise NotForUs("sealed to a subkey that is gone", code="rekey") from None
     check_slot(statement, theirs)
     return theirs
 

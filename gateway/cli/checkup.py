@@ -1,0 +1,190 @@
+"""What ``gateway doctor`` does. Each check is a name with its outcome; one that fails has its remedy."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from gateway.bootstrap import load_trust, open_keys, pace_of
+from gateway.cli import checking, database
+from gateway.clock import SystemClock
+from gateway.config import Settings, load
+from gateway.core.directory import NODE_AGENCY
+from gateway.core.trust import Network
+from gateway.errors import GatewayError, Misconfigured, NotFound
+from gateway.flows import checkup
+from gateway.flows.node import Node, Wake
+from gateway.ports import Store
+from gateway.stores import open_store
+
+ROOM: Final = 1024**3
+"""Bytes that are to be free where data and keys lie."""
+
+STEP: Final = 0.25
+"""Seconds between two looks for an answer."""
+
+SANE: Final = 1_704_067_200
+"""The first second of 2024: a machine that says less has lost its clock."""
+
+
+def checks(config: Path | None) -> dict[str, Any]:
+    """Raises Misconfigured only when there are no settings to check."""
+    settings, found = load(config), checking.checks(config)
+    more = [
+        checking.outcome("log key", lambda: open_keys(settings).log_signer(settings.area)),
+        checking.outcome("clock", lambda: _clock(settings)),
+        checking.outcome("dates", lambda: _dates(settings)),
+        checking.outcome("cards", lambda: _cards(settings)),
+        checking.outcome("adapters", lambda: _adapters(settings)),
+        checking.outcome("disk", lambda: _disk(settings)),
+    ]
+    done = [{"remedy": "", **check} for check in (*found["checks"], *more)]
+    for check in done:
+        if not check["ok"]:
+            check["remedy"] = (
+                check["remedy"]
+                or "`docs/operations.md` has the codes; for the broker: does it run, is it reached from here?"
+            )
+    return {"ready": all(check["ok"] for check in done), "checks": done}
+
+
+def _network(settings: Settings) -> Network:
+    now = SystemClock().now()
+    return database.read(settings, lambda tx: database.network_of(tx, now))
+
+
+def _clock(settings: Settings) -> None:
+    """No peer's clock is known here; that of the newest message sent or heard is a floor."""
+    now = SystemClock().now()
+    rows = database.read(settings, lambda tx: (*tx.streams(outgoing=True), *tx.streams(outgoing=False)))
+    if now < max([SANE, *(row.at - 120 for row in rows)]):
+        raise Misconfigured(
+            "the clock is behind what this node has sent or heard already",
+            code="clock",
+            remedy="set it by NTP (`timedatectl`); peers refuse what is dated wrongly by two minutes",
+        )
+
+
+def _dates(settings: Settings) -> None:
+    network, now = _network(settings), SystemClock().now()
+    if network.expires_soon(now):
+        days = max((network.expires - now) // 86_400, 0)
+        which = "directory" if network.directory.expires <= network.root.expires else "root"
+        raise Misconfigured(
+            f"the {which} ends in {days} days, and sending with it",
+            code="expires_soon",
+            remedy="its signers renew it: `gateway directory sign --renew`, `gateway directory root`",
+        )
+
+
+def _cards(settings: Settings) -> None:
+    """Ours as peers know them: valid now, and made of keys that lie here."""
+    network, now, keys = _network(settings), SystemClock().now(), open_keys(settings)
+    for principal in (network.node(settings.area), *network.agencies(settings.area)):
+        if not principal.hosted and principal.agency != NODE_AGENCY:
+            continue  # it renews its own
+        public = network.sealing_key(principal.name, now)
+        if public not in keys.opener(principal.name).publics():
+            raise Misconfigured(
+                f"the card of {principal.name} shows a key that is not here",
+                code="card_key",
+                remedy="start the node: it signs and tells a card of what it has",
+            )
+
+
+def _adapters(settings: Settings) -> None:
+    """Every agency that we host has a section, or nobody is given what is sent to it."""
+    for principal in _network(settings).agencies(settings.area):
+        if principal.hosted and principal.role not in settings.agencies:
+            raise Misconfigured(
+                f"no adapter is configured for {principal.name}",
+                code="no_adapter",
+                field=f"/agencies/{principal.role}",
+                remedy=f"add a section [agencies.{principal.role}] to the configuration",
+            )
+
+
+def _disk(settings: Settings) -> None:
+    for folder in (settings.data, settings.key_folder):
+        if shutil.disk_usage(folder).free < ROOM:
+            raise Misconfigured(
+                f"less than 1 GiB is free at {folder}",
+                code="disk",
+                remedy="make room: a node that cannot write stops taking messages",
+            )
+
+
+# --- the test message -----------------------------------------------------------------------------------
+
+
+def peers(config: Path | None, area: str, wait: int) -> list[dict[str, Any]]:
+    """One line a peer. Raises NotFound for an area that the directory does not hold, or our own."""
+    settings = load(config)
+    others = sorted(set(_network(settings).areas) - {settings.area})
+    if area and area not in others:
+        raise NotFound("the directory holds no such peer", code="unknown_area", field="--peer")
+    return asyncio.run(_try(settings, [area] if area else others, wait))
+
+
+async def _try(settings: Settings, areas: Sequence[str], wait: int) -> list[dict[str, Any]]:
+    store = open_store(settings.database_url)
+    await store.start()
+    try:
+        node = await _node(settings, store)
+        return await asyncio.gather(*(_ping(node, area, wait) for area in areas))
+    finally:
+        await store.close()
+
+
+async def _node(settings: Settings, store: Store) -> Node:
+    clock = SystemClock()
+    trust = await load_trust(settings, store, clock.now())
+    return Node(
+        area=settings.area,
+        store=store,
+        transport=_Nothing(),  # type: ignore[arg-type] # the running node publishes, not we
+        clock=clock,
+        keys=open_keys(settings),
+        trust=trust,
+        agencies={},
+        pace=pace_of(settings.timing),
+        wake=Wake(),
+    )
+
+
+class _Nothing:
+    """In the place of a transport."""
+
+
+async def _ping(node: Node, area: str, wait: int) -> dict[str, Any]:
+    began = node.clock.now()
+    try:
+        ping = await node.store.write(lambda tx: checkup.ask(tx, node, area, began))
+    except GatewayError as error:
+        return {"area": area, "outcome": error.code, "remedy": error.remedy}
+    outcome = "waiting"
+    for _ in range(int(wait / STEP)):
+        outcome = await node.store.read(lambda tx: checkup.outcome(tx, ping))
+        if outcome == "answered":
+            break
+        await asyncio.sleep(STEP)
+    return {"area": area, "outcome": outcome, "remedy": REMEDY[outcome]}
+
+
+REMEDY: Final[Mapping[str, str]] = {
+    "answered": "",
+    "published": "it left this node and no answer came: does the peer's node run, and hold our newest card?",
+    "waiting": "this node does not run, or does not reach its broker: start it with `gateway run`",
+}
+
+
+def text(found: Mapping[str, Any]) -> str:
+    lines = [checking.line(check) for check in found["checks"]]
+    for one in found.get("peers", ()):
+        said = "ok      there and back" if one["outcome"] == "answered" else f"NOT OK  {one['outcome']}"
+        remedy = f"\n        what to do: {one['remedy']}" if one["remedy"] else ""
+        lines.append(f"{said}: {one['area']}{remedy}")
+    return "\n".join(lines)
