@@ -13,7 +13,18 @@ import pytest
 
 from gateway.core.states import LEG, LegState, responsible
 from gateway.flows.node import Pace
-from gateway.ports import Delivered, Delivery, Lane, Outgoing, Parcel, Store, Transaction, Transport, View
+from gateway.ports import (
+    Delivered,
+    Delivery,
+    Keys,
+    Lane,
+    Outgoing,
+    Parcel,
+    Store,
+    Transaction,
+    Transport,
+    View,
+)
 from gateway.stores import open_store
 from gateway.stores.memory import Memory, MemoryStore
 from gateway.testing.boroughs import (
@@ -154,7 +165,7 @@ class CrashingDesk(Desk):
 
 @dataclass
 class Machines:
-    """What survives a crash: both databases, the broker, the agencies' systems, the time."""
+    """What survives a crash: both databases and key stores, the broker, the agencies' systems, the time."""
 
     folder: Path | None = None
     clock: ManualClock = field(default_factory=ManualClock)
@@ -165,6 +176,7 @@ class Machines:
             area: {role: CrashingDesk() for role in AGENCIES} for area in (HACKNEY, BEXLEY)
         }
     )
+    keys: dict[str, Keys] = field(default_factory=dict)
     built: list[Borough] = field(default_factory=list)
 
     async def world(self, moment: Moment) -> World:
@@ -182,7 +194,9 @@ class Machines:
         await transport.start()
         for desk in self.desks[area].values():
             desk.moment = Moment()  # joining the network on first start is not what these tests kill
-        borough = await assemble(area, inner, transport, self.clock, self.desks[area], Pace())
+        keys = self.keys.get(area)
+        borough = await assemble(area, inner, transport, self.clock, self.desks[area], Pace(), keys)
+        self.keys[area] = borough.node.keys
         for desk in self.desks[area].values():
             desk.moment = moment
         object.__setattr__(borough.node, "store", CrashingStore(inner, moment))
