@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from gateway.api.app import build
@@ -523,6 +524,29 @@ def test_every_status_has_its_error(status: int, body: dict[str, Any], kind: typ
         checked(status, body)
     assert type(found.value) is kind
     assert found.value.code == (body.get("code") or kind.code)
+
+
+async def test_a_redirect_is_not_followed(side: Any) -> None:
+    """The token is for this node alone."""
+    came: list[str] = []
+
+    async def elsewhere(request: web.Request) -> web.Response:
+        came.append(request.headers.get("Authorization", ""))
+        return web.json_response({"parcels": []})
+
+    async def moved(_: web.Request) -> web.Response:
+        raise web.HTTPTemporaryRedirect("/elsewhere")
+
+    app = web.Application()
+    app.router.add_get("/v1/relay", moved)
+    app.router.add_get("/elsewhere", elsewhere)
+    server = TestServer(app)
+    await server.start_server()
+    line = Connection(side.session, str(server.make_url("/")), side.token)
+    with pytest.raises((Rejected, Unavailable)):
+        await line.get("/v1/relay")
+    await server.close()
+    assert came == []
 
 
 async def test_a_token_that_is_revoked_ends_the_agent_with_the_reason(side: Any) -> None:
