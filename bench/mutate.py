@@ -166,8 +166,10 @@ def report(tree: Path, found: dict[str, str], options: argparse.Namespace, took:
         kept += "\n\n" + "\n\n".join(f"{name}: {found[name]}\n{lines}" for name, lines in survivors.items())
     figures = {
         "measure": "mutation testing of gateway/core", "tool": MUTMUT, "machine": machine(),
-        "seed": options.seed, "faults there are": every, "minutes": round(took / 60, 1), "tests": list(options.tests),
-        "modules": {module: dict(count) for module, count in counts.items()}, "survivors": survivors,
+        "seed": options.seed, "faults there are": every, "minutes": round(took / 60, 1),
+        "tests": list(options.tests),
+        "modules": {module: dict(count) for module, count in counts.items()},
+        "survivors": survivors,
     }  # fmt: skip
     publish("mutate", kept, figures, options.keep)
 

@@ -62,6 +62,9 @@ from schemas.base import ShapeError
 from schemas.handover import parse_notification
 from schemas.samples import minimal_example
 
+UNKNOWN: set[str] = set()
+"""Sections that a handler takes and for which no good input stands here: tests/fuzz wants none."""
+
 
 def inside(world: World) -> Iterator[tuple[str, Target]]:
     """JSON out of what a proven peer has signed or sealed."""
@@ -149,9 +152,11 @@ def heard(world: World) -> Iterator[tuple[str, Target]]:
         {"stream": {"previous": {"stream": "ab" * 16, "seq": 9}, "reason": "restored"}},
         {"trust": {"directory": {"version": 8, "hash": digest}, "cards": digest}},
         {"want": {"directory": 1, "cards": ["E09000004"]}},
+        {"ping": {"nonce": "ab" * 16}},
+        {"pong": {"nonce": "ab" * 16}},
         *({"documents": [one]} for one in documents),
     ]
-    assert {name for one in seeds for name in one} == set(HANDLERS), "a handler without a good input"
+    UNKNOWN.update(set(HANDLERS) - {name for one in seeds for name in one})
 
     def take(sections: Any) -> None:
         node.told.clear()

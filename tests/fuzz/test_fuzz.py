@@ -13,6 +13,7 @@ import pytest
 from fuzz import Tally, fuzz, run
 from fuzzing import Target, targets
 from fuzzing.changes import Changes
+from fuzzing.said import UNKNOWN
 from fuzzing.seeds import raw
 
 from gateway.core import encoding
@@ -81,6 +82,10 @@ def test_changes_reach_canonical_json_and_good_envelopes() -> None:
     run("envelope", TARGETS["envelope"], 1, 1500, tally)
     assert set(tally.refused) >= {"magic", "kind", "priority", "slots", "truncated", "trailing", "to"}
     assert tally.taken > 100
+
+
+def test_every_section_of_a_peer_has_a_good_input() -> None:
+    assert set() == UNKNOWN, "give it one in bench/fuzzing/said.py"
 
 
 def test_every_reader_of_the_core_is_fuzzed() -> None:
