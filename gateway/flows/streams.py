@@ -276,10 +276,8 @@ def heed_seen(tx: Transaction, node: Node, opened: Opened, now: int) -> None:
     if mine is not None and mine.stream == seen.stream and seen.seq <= mine.seq:
         node.used[peer] = (mine.stream, mine.seq)
         return
-    ours = mine is not None and mine.stream == seen.stream
-    if not ours and restart.has_ended(tx, peer, seen.stream):
-        return
-    _restored(tx, opened, now)
+    if not restart.has_ended(tx, peer, seen.stream):
+        _restored(tx, opened, now)
 
 
 def _restored(tx: Transaction, opened: Opened, now: int) -> None:

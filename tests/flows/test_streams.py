@@ -22,9 +22,9 @@ from gateway.flows import heartbeat, outgoing, restart, streams
 from gateway.flows.alarms import MAX_STANDING, MORE, sound
 from gateway.flows.control import Came, tell
 from gateway.flows.heartbeat import LOST
-from gateway.flows.node import Wake
+from gateway.flows.node import Pace, Wake
 from gateway.flows.opening import Opened
-from gateway.flows.streams import MAX_GAPS, MAX_QUESTIONS
+from gateway.flows.streams import MAX_GAPS, MAX_QUESTIONS, MAX_RESENT
 from gateway.ports import AlarmRow, EnvelopeRow, GapRow, Outbound, Side, Store, Transaction
 from gateway.stores import MEMORY, open_store
 from gateway.testing.boroughs import BEXLEY, HACKNEY, START, Borough, World, two_boroughs, with_recipients
@@ -335,6 +335,85 @@ async def test_nobody_is_given_what_was_sent_to_another_nor_what_has_died(docume
         assert cast("Any", state).state is Outbound.SETTLED
 
 
+async def test_what_is_not_answered_yet_is_published_again_once_a_minute_too(document: Any) -> None:
+    taps = Taps()
+    async with two_boroughs(wrap=taps.wrap, pace=Pace(resend=900)) as world:
+        node = world.hackney.node
+        taps.withhold = lambda message: message.to == BEXLEY
+        await world.hackney.submit(document)
+        await world.settle()
+        (mine,) = await node.store.read(lambda tx: tx.streams(outgoing=True))
+        question: Json = [{"stream": mine.stream, "first": 1, "last": 9}]
+        published_at = []
+        for second in range(0, 130, 10):
+            came = Came(BEXLEY, message(1).statement, world.clock.now())
+            await node.store.write(lambda tx, came=came: streams.resend(tx, node, came, question))
+            taps.published.clear()
+            await world.settle()
+            published_at += [second for _ in taps.envelopes(BEXLEY)]
+            world.clock.advance(10)
+        assert published_at == [60, 120]
+
+
+async def test_many_that_are_missing_come_in_rounds_not_in_hours(document: Any) -> None:
+    """One question brings 128; that some come makes the rest be asked for at once."""
+    taps = Taps()
+    async with two_boroughs(wrap=taps.wrap) as world:
+        await world.hackney.submit(document)
+        await world.settle()
+        node, many = world.hackney.node, 300
+        taps.withhold = lambda message: message.to == BEXLEY
+        for _ in range(many):
+            now = world.clock.now()
+            await node.store.write(lambda tx, now=now: tell(tx, node, BEXLEY, {"x": 1}, now, once=True))
+        await world.settle()
+        taps.withhold = lambda message: False
+        await node.store.write(lambda tx: tell(tx, node, BEXLEY, {"x": 1}, world.clock.now()))
+        await world.settle()
+        (gap,) = await world.bexley.node.store.read(lambda tx: tx.gaps())
+        assert gap.last - gap.first + 1 == many
+        left = []
+        for seconds in (59, 5, 5, 5, 5):
+            world.clock.advance(seconds)
+            await pulse(world)
+            gaps = await world.bexley.node.store.read(lambda tx: tx.gaps())
+            left.append(sum(gap.last - gap.first + 1 for gap in gaps))
+        assert left == [many, many - MAX_RESENT, many - 2 * MAX_RESENT, 0, 0]
+        row = await world.bexley.node.store.read(lambda tx: tx.stream(HACKNEY, outgoing=False))
+        assert cast("Any", row).seq == cast("Any", row).top
+        assert await codes(world.bexley) == []
+
+
+async def test_a_duplicate_of_what_is_called_missing_fills_the_gap(store: Store) -> None:
+    for seq in (1, 2, 3):
+        await store.write(lambda tx, seq=seq: arrive(tx, None, message(seq)))
+
+    def forget(tx: Transaction) -> None:
+        row = tx.stream(HACKNEY, outgoing=False)
+        tx.put_stream(replace(cast("Any", row), seq=1, head=hash_of(1)))
+        tx.put_gap(GapRow(HACKNEY, STREAM, 2, 2, START, alarmed=START))
+
+    await store.write(forget)
+    await store.write(lambda tx: arrive(tx, None, message(2)))
+    row, gaps, _ = await stand(store)
+    assert (row.seq, row.head, gaps) == (3, hash_of(3), [])
+
+
+async def test_an_alarm_of_a_gap_stands_until_the_last_of_it_has_come(store: Store) -> None:
+    for seq in (1, 5, 9):
+        await store.write(lambda tx, seq=seq: arrive(tx, None, message(seq)))
+
+    def alarm(tx: Transaction) -> None:
+        for gap in tx.gaps():
+            tx.put_gap(replace(gap, alarmed=START))
+            sound(tx, "gap", peer=HACKNEY, at=START, subject=streams.subject_of(gap))
+
+    await store.write(alarm)
+    for seq, standing in ((3, 2), (2, 2), (4, 2), (7, 2), (6, 2), (8, 0)):
+        await store.write(lambda tx, seq=seq: arrive(tx, None, message(seq)))
+        assert len((await stand(store))[2]) == standing, seq
+
+
 @pytest.mark.parametrize(
     "value",
     [
@@ -501,19 +580,21 @@ async def test_a_peer_that_lies_about_what_it_has_seen_costs_one_new_stream(
     node, barnet = world.hackney.node, "E09000003"
     await node.store.write(lambda tx: restart.begin(tx, barnet, START))
     other = await node.store.read(lambda tx: tx.stream(barnet, outgoing=True))
+    others = [cast("Any", other).stream]
     for seq in (10**6, 10**6):
-        row = await node.store.read(lambda tx: tx.stream(BEXLEY, outgoing=True))
-        lie = message(1)
-        lie = replace(
-            lie, peer=BEXLEY, statement=replace(lie.statement, seen=Seen(cast("Any", row).stream, seq))
-        )
-        await node.store.write(lambda tx, lie=lie: streams.heed_seen(tx, node, lie, START))
-        after = await node.store.read(lambda tx: tx.stream(BEXLEY, outgoing=True))
-        assert cast("Any", after).stream != cast("Any", row).stream
+        row = cast("Any", await node.store.read(lambda tx: tx.stream(BEXLEY, outgoing=True)))
+        honest = replace(message(1).statement, seen=Seen(row.stream, row.seq))
+        lie = replace(honest, seen=Seen(row.stream, seq))
+        for said in (honest, lie):
+            opened = replace(message(1), peer=BEXLEY, statement=said)
+            await node.store.write(lambda tx, opened=opened: streams.heed_seen(tx, node, opened, START))
+        after = cast("Any", await node.store.read(lambda tx: tx.stream(BEXLEY, outgoing=True)))
+        assert after.stream != row.stream
+        told = await node.store.read(lambda tx: tx.stream(barnet, outgoing=True))
+        others.append(cast("Any", told).stream)
     assert await codes(world.hackney) == ["restored", "restored"]
-    # Told the first time, when it might have been true of all; a second lie begins no stream to others.
-    told = await node.store.read(lambda tx: tx.stream(barnet, outgoing=True))
-    assert cast("Any", told).stream != cast("Any", other).stream
+    # To the others the first time, when it might have been true of them too; not for the second lie.
+    assert (others[0] != others[1], others[1] == others[2]) == (True, True)
 
 
 class Killed(RuntimeError):
