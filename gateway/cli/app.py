@@ -13,6 +13,7 @@ from gateway.cli import (
     demo,
     directory,
     doctor,
+    glass,
     handover,
     inbox,
     init,
@@ -67,6 +68,7 @@ app.command("join")(join.join)
 app.command("run")(node.run)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
+app.command("break-glass")(glass.break_glass)
 app.command("areas")(operating.areas)
 for name, group in (
     ("keys", keys.app),

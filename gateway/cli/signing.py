@@ -87,9 +87,7 @@ def create(named: tuple[str, Roles], keys: Path, passphrase: bytes, out: Path) -
     return facts(draft, now)
 
 
-def request(
-    config: Path | None, network: Path, expect: str, out: Path, parts: Sequence[Path] = ()
-) -> Facts:
+def request(config: Path | None, network: Path, expect: str, out: Path, parts: Sequence[Path] = ()) -> Facts:
     """The request of the configured node, for the network whose root is in ``network``. ``parts``: files of
     agencies that keep their own key (`gateway agency-agent init`)."""
     settings, draft = load(config), read_draft(network)

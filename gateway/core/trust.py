@@ -60,6 +60,7 @@ class Network:
     directory: Directory = field(repr=False)
     cards: Mapping[str, Card] = field(repr=False)
     suspensions: Mapping[bytes, Suspension] = field(repr=False, default_factory=dict)
+    glass: BreakGlass | None = field(repr=False, default=None)
 
     @classmethod
     def build(
@@ -236,7 +237,8 @@ class Network:
         """Raise Expired when nothing may be sent under this view any more (protocol 6, freshness), Untrusted
         when the key of ``sender`` (a principal) is suspended: its peers would hold what it signs.
 
-        ``break_glass``: a node's own note that carries it over the end of the directory, not of the root.
+        ``break_glass``: a node's own note that carries it over the end of the directory, not of the root; in
+        place of ``glass``, the one that the node has stored.
         """
         if self.suspended(sender, now):
             raise Untrusted(
@@ -244,11 +246,13 @@ class Network:
                 code="suspended",
                 remedy="ask the directory's signers why; nothing is sent until the suspension is over",
             )
-        if now >= self.directory.expires and not (break_glass and break_glass.covers(self.version, now)):
+        carried = break_glass or self.glass
+        if now >= self.directory.expires and not (carried and carried.covers(self.version, now)):
             raise Expired(
                 "the directory has expired",
                 code="directory_expired",
-                remedy="fetch the current one with `gateway join`; its signers renew it every 30 days",
+                remedy="fetch the current one with `gateway join`; its signers renew it every 30 days; "
+                "in need `gateway break-glass`",
             )
         self.root.check_current(now)
 

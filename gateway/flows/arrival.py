@@ -16,7 +16,7 @@ from gateway.core.encoding import b64
 from gateway.core.envelope import Kind
 from gateway.core.states import HandoverState, LegState
 from gateway.errors import Forged, Replayed
-from gateway.flows import attachments, documents, receipts, stale, streams
+from gateway.flows import attachments, documents, glass, receipts, stale, streams
 from gateway.flows.alarms import sound
 from gateway.flows.control import Came
 from gateway.flows.heard import hear
@@ -45,6 +45,8 @@ def store(tx: Transaction, node: Node, opened: Opened, now: int) -> Sequence[Tas
     envelope = _keep(tx, node, opened, now)
     if envelope is None:
         return _repeated(tx, node, opened, now)
+    if opened.glass is not None:
+        glass.flag(tx, opened.glass, opened.glass_note, opened.statement.mid, now)
     if opened.routing is None:
         hear(tx, node, Came(opened.peer, opened.statement, now), opened.sections)
         return receipts.take(tx, node, opened.notes, peer=opened.peer, came_in=opened.statement.mid, now=now)

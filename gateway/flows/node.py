@@ -63,6 +63,8 @@ class Trust:
 
     network: Network
     marks: tuple[tuple[str, str, int], ...] = ()
+    glass: bytes = b""
+    """The note by which we go on sending under an expired directory (:mod:`gateway.flows.glass`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from typing import Final
 import structlog
 
 from gateway.core.blob import Segment, read_segment
+from gateway.core.breakglass import BreakGlass
 from gateway.core.encoding import HEX_ID, PRINCIPAL, Json, JsonObject, fields, integer, text
 from gateway.core.envelope import (
     Kind,
@@ -32,6 +33,7 @@ from gateway.core.envelope import (
 )
 from gateway.core.receipts import Receipt, open_receipt
 from gateway.errors import Malformed, Misconfigured, NotForUs, Refused, UnknownRecipient, Unsupported
+from gateway.flows.glass import SECTION, judge
 from gateway.flows.node import PRIORITY, Node, area_of
 from gateway.flows.vault import ROUTING, RecordKey, Secrets, new_record_key, read_sections
 from gateway.ports import Side
@@ -85,6 +87,8 @@ class Opened:
     sections: JsonObject = field(default_factory=dict)
     secrets: Secrets | None = field(repr=False, default=None)
     record_key: RecordKey | None = None
+    glass: BreakGlass | None = None
+    glass_note: bytes = b""
 
 
 def prove(node: Node, envelope: bytes, now: int) -> tuple[Opened, Slot]:
@@ -109,6 +113,8 @@ def read(node: Node, proven: Opened, slot: Slot, now: int) -> Opened:
     """
     parsed, statement = proven.parsed, proven.statement
     sections = _node_part(node, parsed, slot)
+    glass = judge(node, sections, statement, now)
+    proven = replace(proven, glass=glass, glass_note=str(sections.pop(SECTION, "")).encode())
     record_key = new_record_key(node, statement.mid, Side.DESTINATION, now)
     if statement.kind is not Kind.MESSAGE:
         # Kept openable: what a peer signed, and in which order, also proves what it did not sign.

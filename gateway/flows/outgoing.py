@@ -16,7 +16,7 @@ from gateway.core.envelope import Draft, Kind, Position, Recipient, Sealed, Seen
 from gateway.core.receipts import ZERO
 from gateway.core.trust import Network
 from gateway.errors import Expired, GatewayError, Unavailable, Untrusted
-from gateway.flows import restart
+from gateway.flows import glass, restart
 from gateway.flows.node import Node, log_leaf
 from gateway.flows.vault import ROUTING, RecordKey, Secrets, new_record_key, write_sections
 from gateway.ports import EnvelopeRow, Lane, Outbound, OutboxRow, Side, StreamRow, Transaction
@@ -77,7 +77,7 @@ def seal(
         to=to,
         expires=expires,
         recipients=recipients,
-        contents=contents,
+        contents=[glass.beside(node, contents[0], now), *contents[1:]],
     )
     record_key = new_record_key(node, draft.mid, Side.ORIGIN, now) if kind is Kind.MESSAGE else None
     return Sending(draft, kind, to, lane, expires, record_key, readers, ref, version)

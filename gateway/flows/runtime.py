@@ -19,7 +19,18 @@ import structlog
 
 from gateway.core.trust import Network
 from gateway.errors import GatewayError, Unavailable
-from gateway.flows import acknowledge, anchor, attachments, documents, rekey, relay, submit, uploads, witness
+from gateway.flows import (
+    acknowledge,
+    anchor,
+    attachments,
+    documents,
+    glass,
+    rekey,
+    relay,
+    submit,
+    uploads,
+    witness,
+)
 from gateway.flows.deliver import deliver
 from gateway.flows.dispatch import BULK, URGENT, dispatch, pack
 from gateway.flows.heartbeat import beat
@@ -189,6 +200,7 @@ async def _housekeeping(node: Node, accept: Callable[[Network], None]) -> int:
         if error.retryable:
             raise
         log.error("newer trust documents are not acceptable", code=error.code)
+    await glass.warn(node)
     await rekey.turn(node)
     await documents.spread(node)
     await witness.sign(node)

@@ -6,6 +6,7 @@ What is stored has been verified, and is verified again whenever it is read: the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 import structlog
@@ -15,7 +16,7 @@ from gateway.core.directory import Card, open_card
 from gateway.core.suspension import Suspension
 from gateway.core.trust import Network
 from gateway.errors import Misconfigured, Unsupported, Untrusted
-from gateway.flows import alarms
+from gateway.flows import alarms, glass
 from gateway.flows.node import Node, Trust
 from gateway.ports import Transaction, TrustRow
 
@@ -33,8 +34,11 @@ def trust_of(tx: Transaction, now: int, expect: str | None = None) -> Trust | No
     if hidden := _hidden(tx, network):
         cards = [*cards, *hidden]
         network = build(cards)
-    rows = (*roots, *directories, *stops, *cards)
-    return Trust(network, tuple((row.kind, row.subject, row.version) for row in rows))
+    broken = tx.trust("break_glass")
+    rows = (*roots, *directories, *stops, *cards, *broken)
+    marks = tuple((row.kind, row.subject, row.version) for row in rows)
+    own = glass.stored(tx, network, broken[-1].subject, now) if broken else None  # a store keeps its own only
+    return Trust(replace(network, glass=own[0]), marks, own[1]) if own else Trust(network, marks)
 
 
 def _build(
@@ -116,6 +120,6 @@ async def refresh_trust(node: Node, check: Callable[[Network], None]) -> bool:
         return False
     check(newer.network)
     node.network.check_successor(newer.network)
-    node.trust.network, node.trust.marks = newer.network, newer.marks
+    node.trust.network, node.trust.marks, node.trust.glass = newer.network, newer.marks, newer.glass
     log.info("trust refreshed", directory=newer.network.version, suspensions=len(newer.network.suspensions))
     return True
