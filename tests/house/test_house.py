@@ -16,7 +16,18 @@ import yaml
 from gateway.config import build
 
 ROOT = Path(__file__).parents[2]
-TARGETS = "help setup demo test lint bench vectors vectors-all-pythons fuzz mutate".split()
+TARGETS = [
+    "help",
+    "setup",
+    "demo",
+    "test",
+    "lint",
+    "bench",
+    "vectors",
+    "vectors-all-pythons",
+    "fuzz",
+    "mutate",
+]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 SECRET = re.compile(r"pass|secret|token|credential|private|(^|_)key", re.IGNORECASE)
