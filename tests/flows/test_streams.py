@@ -414,6 +414,27 @@ async def test_an_alarm_of_a_gap_stands_until_the_last_of_it_has_come(store: Sto
         assert len((await stand(store))[2]) == standing, seq
 
 
+async def test_what_was_asked_for_and_could_not_leave_while_it_lived_is_not_sealed_again(
+    document: Any,
+) -> None:
+    """It had been settled: the peer has answered for it."""
+    taps = Taps()
+    async with two_boroughs(wrap=taps.wrap) as world:
+        rows = await published(world, document, taps)
+        node = world.hackney.node
+        (mine,) = await node.store.read(lambda tx: tx.streams(outgoing=True))
+        came = Came(BEXLEY, message(1).statement, world.clock.now())
+        question: Json = [{"stream": mine.stream, "first": 1, "last": 1}]
+        await node.store.write(lambda tx: streams.resend(tx, node, came, question))
+        row = cast("Any", await node.store.read(lambda tx: tx.outbox_of(rows[0][1])))
+        assert (row.state, row.error) == (Outbound.WAITING, outgoing.ONCE)
+        world.clock.advance(rows[0][2] - outgoing.MARGIN - world.clock.now())
+        await world.settle()
+        row = cast("Any", await node.store.read(lambda tx: tx.outbox_of(rows[0][1])))
+        assert (row.state, row.error) == (Outbound.SETTLED, "expired")
+        assert [seq for seq, _, _ in await sent(world.hackney)] == [seq for seq, _, _ in rows]
+
+
 @pytest.mark.parametrize(
     "value",
     [
@@ -451,7 +472,10 @@ async def test_a_question_is_asked_with_growing_pauses_until_it_is_given_up(docu
                 asked.append(left.asked - START)
         assert asked == [60, 120, 240, 480, 960, 1920, 3840, 7440, 11040, 14640, 18240]
         alarms = await node.store.read(lambda tx: tx.alarms())
-        assert [alarm.code for alarm in alarms if alarm.peer == HACKNEY and alarm.code == "gap"] == ["gap"]
+        (alarm,) = [alarm for alarm in alarms if alarm.peer == HACKNEY and alarm.code == "gap"]
+        await node.store.write(lambda tx: tx.clear_alarm(alarm.id, world.clock.now(), "dpo-7 known"))
+        await heartbeat.beat(node, START)
+        assert "gap" not in await codes(world.bexley)  # who has cleared it is not told again
         world.clock.advance(START + LOST - 1 - world.clock.now())
         await heartbeat.beat(node, world.clock.now())
         assert (await node.store.read(lambda tx: tx.stream(HACKNEY, outgoing=False))).seq == row.seq  # type: ignore[union-attr]
