@@ -382,6 +382,10 @@ async def test_many_that_are_missing_come_in_rounds_not_in_hours(document: Any) 
         row = await world.bexley.node.store.read(lambda tx: tx.stream(HACKNEY, outgoing=False))
         assert cast("Any", row).seq == cast("Any", row).top
         assert await codes(world.bexley) == []
+        await passes(world, 80, 20)  # until what waited for an answer has it
+        old, _ = set(taps.envelopes(BEXLEY)), taps.published.clear()
+        await ask(world, (1, 100), (101, 200), (201, many))
+        assert len(old.intersection(taps.envelopes(BEXLEY))) == MAX_RESENT
 
 
 async def test_a_duplicate_of_what_is_called_missing_fills_the_gap(store: Store) -> None:
