@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 from gateway.core.encoding import Json
 from gateway.core.envelope import Kind, Position, Recipient, Seen, bundle, prepare
 from gateway.core.receipts import ZERO, About, make_receipt
-from gateway.flows import outgoing, receive
+from gateway.flows import outgoing, receive, stale
 from gateway.flows.receipts import about
 from gateway.flows.vault import write_sections
 from gateway.ports import Lane, Outgoing, Side
@@ -89,7 +89,7 @@ LIES = {
     "a leg twice": ((entry(), entry(slot=2, principal=f"{BEXLEY}/dwp")), {}, "routing"),
     "a slot that is not there": ((entry(slot=9),), {}, "routing"),
     "the node's own slot": ((entry(slot=0),), {}, "field_value"),
-    "a slot that is another's": ((entry(principal=f"{BEXLEY}/dwp"),), {}, "slot"),
+    "a slot that is another's": ((entry(principal=f"{BEXLEY}/dwp"),), {}, "rekey"),
     "an agency of another area": ((entry(principal=f"{HACKNEY}/police"),), {}, "leg_area"),
     "an agency nobody knows": ((entry(principal=f"{BEXLEY}/ghosts"),), {}, "not_hosted"),
     "the node as an agency": ((entry(principal=f"{BEXLEY}/node"),), {}, "leg_agency"),
@@ -127,12 +127,14 @@ async def test_a_proven_sender_that_lies_is_refused_and_keeps_its_place(world: W
     assert stream is not None
     assert stream.seq >= 2
     outbox = await world.hackney.node.store.read(lambda tx: (tx.outbox_of(mid), tx.outbox_of(good)))
-    assert [row.state for row in outbox if row] == ["settled", "settled"]
+    # A missing key may be a matter of timing: that message waits to be sealed again (attack 115).
+    lying = "published" if code == "rekey" else "settled"
+    assert [row.state for row in outbox if row] == [lying, "settled"]
 
 
 async def test_a_refusal_moves_the_leg_and_names_who_is_responsible(world: World, document: Any) -> None:
-    """Bexley holds other keys for one agency than those sealed to: the origin is told at once, and stays
-    responsible."""
+    """Bexley holds other keys for one agency than those sealed to, and will never have the right one: when
+    sealing again has not helped the origin is told, and stays responsible."""
     opener = world.bexley.node.keys.opener
     others = opener(f"{BEXLEY}/police")
 
@@ -141,6 +143,9 @@ async def test_a_refusal_moves_the_leg_and_names_who_is_responsible(world: World
 
     world.bexley.node.keys.opener = wrong  # type: ignore[method-assign]  # the test's own keys
     ref = (await world.hackney.submit(document)).ref
+    for _ in range(stale.TRIES + 1):
+        await world.settle()
+        world.clock.advance(stale.FIRST * 4**stale.TRIES)
     await world.settle()
     legs = await world.hackney.legs(ref)
     assert {leg.state for leg in legs.values()} == {"UNDELIVERABLE"}
