@@ -45,6 +45,7 @@ _canonical = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False
 ).encode
 _parse = json.JSONDecoder().decode
+_CONTAINERS: Final = (dict, list)
 
 
 def encode(value: Json, *, depth: int = MAX_DEPTH) -> bytes:
@@ -82,14 +83,9 @@ def decode_object(data: bytes, *, depth: int = MAX_DEPTH) -> JsonObject:
 
 def _check(value: object, depth: int) -> None:
     """Raise Malformed for what `json` would quietly accept, coerce, or lose."""
-    if isinstance(value, int):
-        if not -MAX_INTEGER <= value <= MAX_INTEGER:
-            raise Malformed("a number beyond 2^53-1", code="json_number")
+    if not isinstance(value, _CONTAINERS):
+        _check_scalar(value)
         return
-    if value is None or isinstance(value, str):
-        return
-    if not isinstance(value, dict | list):
-        raise Malformed("a value that is no string, whole number, list or object", code="json_type")
     if depth <= 0:
         raise Malformed("nested too deeply", code="json_depth")
     if isinstance(value, dict):
@@ -98,6 +94,14 @@ def _check(value: object, depth: int) -> None:
         kind = type(item)  # most are strings and small numbers, and not worth a call
         if kind is not str and not (kind is int and 0 <= item <= MAX_INTEGER):
             _check(item, depth - 1)
+
+
+def _check_scalar(value: object) -> None:
+    if isinstance(value, int):
+        if not -MAX_INTEGER <= value <= MAX_INTEGER:
+            raise Malformed("a number beyond 2^53-1", code="json_number")
+    elif value is not None and not isinstance(value, str):
+        raise Malformed("a value that is no string, whole number, list or object", code="json_type")
 
 
 def _check_keys(value: dict[object, object]) -> None:
@@ -146,11 +150,9 @@ def fields(
         raise Malformed("a field that this version does not know", code="field_unknown")
     for name, kinds in spec.items():
         if name not in value:
-            if name in optional:
-                continue
-            raise Malformed(f"{name} is missing", code="field_missing", field=f"/{name}")
-        kind = type(value[name])
-        if kind is not kinds and (isinstance(kinds, type) or kind not in kinds):
+            if name not in optional:
+                raise Malformed(f"{name} is missing", code="field_missing", field=f"/{name}")
+        elif (kind := type(value[name])) is not kinds and (isinstance(kinds, type) or kind not in kinds):
             raise Malformed(f"{name} has the wrong type", code="field_type", field=f"/{name}")
     return value
 

@@ -224,7 +224,7 @@ def prepare(
     pairs = [_real_slot(scope, index, one, bag_of(keys, index, one)) for index, one in enumerate(recipients)]
     pairs += [_dummy_slot(scope, index, nparts) for index in range(len(recipients), nslots)]
     slots, commitments = zip(*pairs, strict=True)
-    parts = tuple(_seal_part(keys[j], scope, j, content) for j, content in enumerate(contents, start=1))
+    parts = tuple([_seal_part(keys[j], scope, j, content) for j, content in enumerate(contents, start=1)])
     return Draft(mid.hex(), kind, expires, net, header, head, b"".join(slots), commitments, parts, keys)
 
 
@@ -351,7 +351,7 @@ def check_slot(statement: Statement, slot: Slot) -> None:
 
 
 def _keys_in(bag: bytes) -> tuple[bytes | None, ...]:
-    keys = tuple(None if compare_digest(key, ZERO) else key for key in _cut(bag))
+    keys = tuple([None if compare_digest(key, ZERO) else key for key in _cut(bag)])
     if keys[STATEMENT] is None:
         raise Forged("a bag without the key to the statement", code="bag")
     return keys

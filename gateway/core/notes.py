@@ -205,7 +205,7 @@ def _check_text(text: bytes) -> None:
 
 def _verified(text: bytes, lines: Sequence[_Line], keyring: Keyring) -> frozenset[VerifiedKey]:
     found = [key for line in lines if (key := _verify(text, line, keyring))]
-    keys = frozenset(key for key in found if not isinstance(key.public, Stopped))
+    keys = frozenset([key for key in found if not isinstance(key.public, Stopped)])
     if found and not keys:
         raise Untrusted("signed by a key that is suspended", code="suspended", remedy=_SUSPENDED)
     if not keys:

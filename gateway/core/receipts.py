@@ -19,6 +19,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hmac import compare_digest
+from itertools import pairwise
 from typing import Final
 
 from gateway.core.encoding import (
@@ -75,6 +76,7 @@ _SPEC: Final = {
     "state": str,
     "v": int,
 }
+_ABOUT: Final = {"env": str, "from": str, "mid": str, "stmt": str}
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +181,7 @@ def _read(value: JsonObject, digest: bytes, note: bytes) -> Receipt:
 
 def _about(value: Json) -> About:
     with within("about"):
-        body = fields(value, {"env": str, "from": str, "mid": str, "stmt": str})
+        body = fields(value, _ABOUT)
         return About(
             env=octets(body, "env"),
             sender=text(body, "from", NODE),
@@ -190,7 +192,7 @@ def _about(value: Json) -> About:
 
 def _parts(value: Json) -> tuple[int, ...]:
     """Part numbers, ascending, none twice: one spelling of one set."""
-    numbers = tuple(item for item in value if type(item) is int) if isinstance(value, list) else ()
-    if list(numbers) != value or numbers != tuple(sorted({n for n in numbers if 0 <= n < MAX_PARTS})):
+    numbers = [item for item in value if type(item) is int] if isinstance(value, list) else []
+    if numbers != value or any(low >= high for low, high in pairwise([-1, *numbers, MAX_PARTS])):
         raise Malformed("parts are not ascending part numbers", code="field_value", field="/parts")
-    return numbers
+    return tuple(numbers)

@@ -66,6 +66,7 @@ _SPEC: Final = {
     "to": list,
     "v": int,
 }
+_SEEN: Final = {"seq": int, "stream": str}
 _STREAM_OR_NONE: Final = re.compile(r"(?:[0-9a-f]{32})?\Z")
 
 
@@ -154,7 +155,8 @@ def build(
     integer(body, "seq", low=1)
     integer(body, "created")
     integer(body, "dir")
-    _seen(seen_body)
+    with within("seen"):
+        _seen_of(seen_body)
     _check_life(created, expires)
     return body
 
@@ -229,10 +231,13 @@ def _values(opened: Note, kind: Kind, slots: int, parts: int) -> Statement:
 
 def _seen(value: Json) -> Seen:
     with within("seen"):
-        body = fields(value, {"seq": int, "stream": str})
-        seen = Seen(text(body, "stream", _STREAM_OR_NONE), integer(body, "seq"))
-        if seen.seq and not seen.stream:
-            raise Malformed("seen without a stream", code="field_value", field="/stream")
+        return _seen_of(fields(value, _SEEN))
+
+
+def _seen_of(body: JsonObject) -> Seen:
+    seen = Seen(text(body, "stream", _STREAM_OR_NONE), integer(body, "seq"))
+    if seen.seq and not seen.stream:
+        raise Malformed("seen without a stream", code="field_value", field="/stream")
     return seen
 
 
@@ -240,7 +245,8 @@ def _check_bindings(statement: Statement, body: JsonObject, parsed: Parsed, net:
     """Raise Forged unless the statement speaks of these very bytes, in this network."""
     _check_equal(octets(body, "net"), net, "net")
     _check_equal(octets(body, "head"), parsed.head, "head")
-    _check_equal(statement.mid.encode(), parsed.mid.encode(), "mid")
+    if statement.mid != parsed.mid:
+        raise Forged("mid is not that of the envelope", code="mid", field="/mid")
     if statement.expires != parsed.expires:
         raise Forged("expires is not that of the envelope", code="expires", field="/expires")
     _check_equal(octets(body, "slots"), hashlib.sha256(b"".join(parsed.slots)).digest(), "slots")
