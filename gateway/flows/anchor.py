@@ -6,7 +6,7 @@ place, was put back from a backup: new streams are begun to everybody before any
 
 The window, said openly: it is written every ``pace.sweep`` seconds and when the node stops. What was sent
 after it was written last and before the node was killed is not covered: a backup of just these seconds would
-not be noticed here, but by the first peer that has seen more (:mod:`gateway.flows.streams`). An anchor that
+not be noticed here, but by the first peer that has seen more (:mod:`gateway.flows.seen`). An anchor that
 cannot be read counts as an older database: a new stream too many costs an alarm, one too few a message.
 """
 

@@ -16,7 +16,7 @@ from gateway.core.encoding import b64
 from gateway.core.envelope import Kind
 from gateway.core.states import HandoverState, LegState
 from gateway.errors import Forged, Replayed
-from gateway.flows import attachments, documents, glass, receipts, stale, streams
+from gateway.flows import attachments, documents, glass, receipts, seen, stale, streams
 from gateway.flows.alarms import sound
 from gateway.flows.control import Came
 from gateway.flows.heard import hear
@@ -75,7 +75,7 @@ def _keep(tx: Transaction, node: Node, opened: Opened, now: int) -> EnvelopeRow 
     if stored is None or stored.side is not Side.DESTINATION:
         raise _reused()
     streams.advance(tx, node, opened, now)
-    streams.heed_seen(tx, node, opened, now)
+    seen.heed(tx, node, opened, now)
     documents.heed(tx, node, Came(opened.peer, statement, now))
     tx.settle_seen(opened.peer, statement.seen.stream, statement.seen.seq, now)
     log_leaf(tx, "received", now, mid=statement.mid, stmt=b64(statement.hash), env=b64(opened.parsed.digest))

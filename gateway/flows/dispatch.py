@@ -162,7 +162,7 @@ def _published(tx: Transaction, node: Node, load: _Load, now: int) -> None:
     """Conditional on the old state: the receipt may have settled the row before we got here."""
     for row, envelope in zip(load.rows, load.envelopes, strict=True):
         before = [Outbound.WAITING, Outbound.PUBLISHED]
-        if row.error == outgoing.ONCE:  # settled, with the time at which it left: see streams.resend
+        if row.error == outgoing.ONCE:  # settled, with the time at which it left: see flows.resend
             tx.advance_outbox(row.id, before, Outbound.SETTLED, due=now, error=row.error)
             continue
         tx.advance_outbox(row.id, before, Outbound.PUBLISHED, due=now + node.pace.again(row.attempts))

@@ -14,7 +14,7 @@ import structlog
 
 from gateway.core.encoding import JsonObject
 from gateway.errors import Refused
-from gateway.flows import checkup, documents, forks, streams, witness
+from gateway.flows import checkup, documents, forks, resend, streams, witness
 from gateway.flows.control import Came, Handler
 from gateway.flows.node import Node
 from gateway.ports import Transaction
@@ -25,11 +25,11 @@ log = structlog.get_logger("heard")
 HANDLERS: Final[Mapping[str, Handler]] = {
     "documents": documents.take,
     forks.SECTION: forks.hear,
-    "heartbeat": streams.heartbeat,
+    "heartbeat": resend.heartbeat,
     witness.SECTION: witness.hear,
     checkup.PING: checkup.hear_ping,
     checkup.PONG: checkup.hear_pong,
-    "resend": streams.resend,
+    "resend": resend.resend,
     "stream": streams.announced,
     "trust": documents.hear,
     "want": documents.answer,

@@ -26,8 +26,9 @@ from gateway.flows import streams
 from gateway.flows.alarms import settle, sound
 from gateway.flows.control import tell
 from gateway.flows.node import Node
+from gateway.flows.resend import MAX_QUESTIONS
 from gateway.flows.riders import riders
-from gateway.flows.streams import MAX_QUESTIONS, subject_of
+from gateway.flows.streams import subject_of
 from gateway.ports import AlarmRow, GapRow, Lane, StreamRow, Transaction
 
 ACTIVE: Final = 7 * 86_400

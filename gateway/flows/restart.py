@@ -3,7 +3,7 @@
 A sequence number is used once. After a backup was put back the numbers used since are not known here any
 more, so nothing is sent in the old stream again: the next one is random, and its first message names its
 predecessor and the reason. It leaves out the finding out: a person (``gateway db restored``), the anchor
-(:mod:`gateway.flows.anchor`) or a peer who has seen more than we remember (:mod:`gateway.flows.streams`).
+(:mod:`gateway.flows.anchor`) or a peer who has seen more than we remember (:mod:`gateway.flows.seen`).
 
 Rules: the row with ``seq`` 0 IS the new stream, so it is begun in one transaction whatever crashes after it;
 the announcement is made by :mod:`gateway.flows.outgoing` with the first number. What a stream followed, and

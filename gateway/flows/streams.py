@@ -13,7 +13,6 @@ a stream that has ended changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -25,9 +24,8 @@ from gateway.flows.alarms import exhibits, settle, sound
 from gateway.flows.control import Came
 from gateway.flows.node import Node
 from gateway.flows.opening import Opened
-from gateway.flows.outgoing import MARGIN, ONCE
 from gateway.flows.vault import secrets_of
-from gateway.ports import EnvelopeRow, GapRow, Outbound, StreamRow, Transaction
+from gateway.ports import EnvelopeRow, GapRow, StreamRow, Transaction
 
 MAX_GAPS: Final = 256
 """Gaps of one stream: a peer that skips every second number makes one with every message, and each late
@@ -35,15 +33,6 @@ message reads them. The oldest is given up for the next, with the alarm ``lost``
 
 WINDOW: Final = 1_000
 """Numbers looked at again when a stream that had ended goes on."""
-
-MAX_QUESTIONS: Final = 16
-"""Ranges in one section ``resend``."""
-
-MAX_RESENT: Final = 128
-"""Envelopes published again for one section ``resend``; who misses more asks again."""
-
-AGAIN: Final = 60
-"""Seconds for which an envelope that was published is not published again because a peer asks."""
 
 LIGHT: Final = frozenset({"heartbeat", "resend"})
 """Control sections whose envelope is published once and asks for no answer."""
@@ -258,81 +247,6 @@ def announced(tx: Transaction, node: Node, came: Came, value: Json) -> None:
     settle(tx, "new_stream", peer=came.peer, at=came.now, why="announced", about=stream)
     proof = exhibits(came.statement.note)
     sound(tx, "new_stream_announced", peer=came.peer, at=came.now, subject=stream, evidence=proof)
-
-
-# --- what the peer says it has seen of ours
-
-
-def heed_seen(tx: Transaction, node: Node, opened: Opened, now: int) -> None:
-    """A peer that has seen more of our stream than we remember having sent: we were restored from a backup.
-
-    ``node.used`` spares the look at our end of the stream: what was used once stays used while we run.
-    """
-    peer, seen = opened.peer, opened.statement.seen
-    stream, seq = node.used.get(peer, ("", 0))
-    if not seen.stream or (seen.stream == stream and seen.seq <= seq):
-        return
-    mine = tx.stream(peer, outgoing=True, lock=False)
-    if mine is not None and mine.stream == seen.stream and seen.seq <= mine.seq:
-        node.used[peer] = (mine.stream, mine.seq)
-        return
-    if not restart.has_ended(tx, peer, seen.stream):
-        _restored(tx, opened, now)
-
-
-def _restored(tx: Transaction, opened: Opened, now: int) -> None:
-    """A new stream to that peer always. To the others too the first time, for their numbers are used up as
-    well; not again while nobody has looked, for a peer's word alone proves nothing about them."""
-    peer, seen = opened.peer, opened.statement.seen
-    known = bool(tx.standing_alarms("restored", limit=1))
-    proof = exhibits(opened.statement.note)
-    sound(tx, "restored", peer=peer, at=now, subject=f"{seen.stream} {seen.seq}", evidence=proof)
-    restart.begin(tx, peer, now, seen=seen.stream)
-    if not known:
-        for row in tx.streams(outgoing=True):
-            if row.peer != peer:
-                restart.begin(tx, row.peer, now)
-
-
-# --- questions of a peer, and what was said before
-
-
-def heartbeat(_tx: Transaction, _node: Node, _came: Came, value: Json) -> None:
-    """Section ``heartbeat``: that it came is all it says; the statement holds the rest. Raises Malformed."""
-    fields(value, {"at": int})
-
-
-def resend(tx: Transaction, node: Node, came: Came, value: Json) -> None:
-    """Section ``resend``: publish again what the peer misses of our stream to it, byte for byte, while it
-    lives. Raises Malformed. Only envelopes to that peer are looked for, whatever stream it names."""
-    room = MAX_RESENT
-    for stream, first, last in _questions(value):
-        for _, mid, expires in tx.sent_between(came.peer, stream, first, last, room):
-            if expires > came.now + MARGIN:
-                room -= _publish_again(tx, node, mid, came.now)
-
-
-def _questions(value: Json) -> Sequence[tuple[str, int, int]]:
-    if not isinstance(value, list) or not 0 < len(value) <= MAX_QUESTIONS:
-        raise Malformed("no question, or too many at once", code="resend")
-    asked = [fields(one, {"stream": str, "first": int, "last": int}) for one in value]
-    return [
-        (text(one, "stream", HEX_ID), integer(one, "first", low=1), integer(one, "last", low=1))
-        for one in asked
-    ]
-
-
-def _publish_again(tx: Transaction, node: Node, mid: str, now: int) -> bool:
-    """Make the outbox row due, once: what was settled is settled again when it has left."""
-    row = tx.outbox_of(mid)
-    if row is None:
-        return False
-    if row.state is Outbound.PUBLISHED:
-        left = row.due - node.pace.again(row.attempts)
-        return left + AGAIN <= now and tx.advance_outbox(row.id, [row.state], row.state, due=now)
-    if row.state is Outbound.WAITING or (row.error == ONCE and row.due + AGAIN > now):
-        return False
-    return tx.advance_outbox(row.id, [row.state], Outbound.WAITING, due=now, error=ONCE)
 
 
 def repeated(tx: Transaction, opened: Opened, now: int) -> None:

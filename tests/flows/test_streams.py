@@ -18,13 +18,14 @@ from hypothesis import strategies as st
 from gateway.core.encoding import ZERO, Json
 from gateway.core.envelope import Kind, Seen, Statement
 from gateway.errors import Malformed
-from gateway.flows import heartbeat, outgoing, restart, streams
+from gateway.flows import heartbeat, outgoing, resend, restart, seen, streams
 from gateway.flows.alarms import MAX_STANDING, MORE, sound
 from gateway.flows.control import Came, tell
 from gateway.flows.heartbeat import LOST
 from gateway.flows.node import Pace, Wake
 from gateway.flows.opening import Opened
-from gateway.flows.streams import MAX_GAPS, MAX_QUESTIONS, MAX_RESENT
+from gateway.flows.resend import MAX_QUESTIONS, MAX_RESENT
+from gateway.flows.streams import MAX_GAPS
 from gateway.ports import AlarmRow, EnvelopeRow, GapRow, Outbound, Side, Store, Transaction
 from gateway.stores import MEMORY, open_store
 from gateway.testing.boroughs import BEXLEY, HACKNEY, START, Borough, World, two_boroughs, with_recipients
@@ -330,7 +331,7 @@ async def test_nobody_is_given_what_was_sent_to_another_nor_what_has_died(docume
         world.clock.advance(rows[0][2] - world.clock.now() - outgoing.MARGIN)
         came = Came(BEXLEY, message(1).statement, world.clock.now())
         question: Json = [{"stream": mine.stream, "first": 1, "last": len(rows)}]
-        await node.store.write(lambda tx: streams.resend(tx, node, came, question))
+        await node.store.write(lambda tx: resend.resend(tx, node, came, question))
         state = await node.store.read(lambda tx: tx.outbox_of(rows[0][1]))
         assert cast("Any", state).state is Outbound.SETTLED
 
@@ -347,7 +348,7 @@ async def test_what_is_not_answered_yet_is_published_again_once_a_minute_too(doc
         published_at = []
         for second in range(0, 130, 10):
             came = Came(BEXLEY, message(1).statement, world.clock.now())
-            await node.store.write(lambda tx, came=came: streams.resend(tx, node, came, question))
+            await node.store.write(lambda tx, came=came: resend.resend(tx, node, came, question))
             taps.published.clear()
             await world.settle()
             published_at += [second for _ in taps.envelopes(BEXLEY)]
@@ -429,7 +430,7 @@ async def test_what_was_asked_for_and_could_not_leave_while_it_lived_is_not_seal
         (mine,) = await node.store.read(lambda tx: tx.streams(outgoing=True))
         came = Came(BEXLEY, message(1).statement, world.clock.now())
         question: Json = [{"stream": mine.stream, "first": 1, "last": 1}]
-        await node.store.write(lambda tx: streams.resend(tx, node, came, question))
+        await node.store.write(lambda tx: resend.resend(tx, node, came, question))
         row = cast("Any", await node.store.read(lambda tx: tx.outbox_of(rows[0][1])))
         assert (row.state, row.error) == (Outbound.WAITING, outgoing.ONCE)
         world.clock.advance(rows[0][2] - outgoing.MARGIN - world.clock.now())
@@ -454,7 +455,7 @@ async def test_what_was_asked_for_and_could_not_leave_while_it_lived_is_not_seal
 async def test_a_question_without_its_form_is_refused_and_answers_nothing(world: World, value: Json) -> None:
     came = Came(BEXLEY, message(1).statement, START)
     with pytest.raises(Malformed):
-        await world.hackney.node.store.write(lambda tx: streams.resend(tx, world.hackney.node, came, value))
+        await world.hackney.node.store.write(lambda tx: resend.resend(tx, world.hackney.node, came, value))
 
 
 async def test_a_question_is_asked_with_growing_pauses_until_it_is_given_up(document: Any) -> None:
@@ -615,7 +616,7 @@ async def test_a_peer_that_lies_about_what_it_has_seen_costs_one_new_stream(
         lie = replace(honest, seen=Seen(row.stream, seq))
         for said in (honest, lie):
             opened = replace(message(1), peer=BEXLEY, statement=said)
-            await node.store.write(lambda tx, opened=opened: streams.heed_seen(tx, node, opened, START))
+            await node.store.write(lambda tx, opened=opened: seen.heed(tx, node, opened, START))
         after = cast("Any", await node.store.read(lambda tx: tx.stream(BEXLEY, outgoing=True)))
         assert after.stream != row.stream
         told = await node.store.read(lambda tx: tx.stream(barnet, outgoing=True))
