@@ -1,4 +1,4 @@
-"""``gateway keys``: list, generate, card."""
+"""``gateway keys``: list, generate, card, rotate, revoke."""
 
 from __future__ import annotations
 
@@ -105,3 +105,44 @@ def card(
             ),
         )
         next_step(f"gateway join {out}, at each peer")
+
+
+PrincipalArgument = Annotated[str, typer.Argument(help="Whose key: E09000004/police.")]
+
+
+@app.command()
+def rotate(principal: PrincipalArgument, config: ConfigOption = None, as_json: JsonFlag = False) -> None:
+    """Make a fresh subkey now. The running node signs the new card and tells every area."""
+    with errors(as_json=as_json):
+        from gateway.cli import compromise
+
+        made = compromise.rotate(config, principal)
+        text = f"{principal}: a subkey from {made['since']} until {made['until']}"
+        emit(made, as_json=as_json, text=text)
+        say("a running node tells everybody within seconds, a stopped one when it starts")
+
+
+@app.command()
+def revoke(
+    principal: PrincipalArgument,
+    reason: Annotated[str, typer.Option(help="A code: stolen, lost, left.")],
+    actor: Annotated[str, typer.Option(help="Who asks: a staff reference, never a name.")] = "operator",
+    hours: Annotated[
+        int,
+        typer.Option(help="The key, where it is here, stops itself so long; 0: not.", min=0, max=72),
+    ] = 72,
+    out: Annotated[
+        Path | None, typer.Option("--report", help="Write the report here too.", show_default=False)
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """A key is compromised: what it could open, who has taken that on; and stop it at once."""
+    with errors(as_json=as_json):
+        from gateway.cli import compromise
+
+        found = compromise.revoke(config, principal, reason=reason, actor=actor, hours=hours, out=out)
+        emit(found, as_json=as_json, text=compromise.told(found))
+        if not found["suspended_until"]:
+            next_step(f"gateway directory suspend {principal} --reason {reason}, at any one directory signer")
+        next_step(f"gateway directory revoke {principal} --reason {reason}, at the directory signers")

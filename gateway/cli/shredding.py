@@ -31,7 +31,7 @@ _MONTH: Final = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])\Z")
 
 
 @dataclass(frozen=True, slots=True)
-class _Keeper:
+class Keeper:
     """See ``flows.shred_plan.Shredder``."""
 
     area: str
@@ -65,7 +65,7 @@ def handover(
 ) -> dict[str, Any]:
     wish.check()
 
-    async def work(keeper: _Keeper) -> dict[str, Any]:
+    async def work(keeper: Keeper) -> dict[str, Any]:
         if wish.preview:
             plan = await shred.preview(keeper, ref, version, section=section, others=others)
         else:
@@ -81,7 +81,7 @@ def handover(
             )
         return {"handover": ref, "done": not wish.preview, **_plan(plan)}
 
-    return _with_keeper(config, work)
+    return with_keeper(config, work)
 
 
 def epoch(config: Path | None, month: str, wish: Wish) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def epoch(config: Path | None, month: str, wish: Wish) -> dict[str, Any]:
         raise Usage("a month is written 2026-08", code="month", field="MONTH", remedy="year, hyphen, month")
     wish.check()
 
-    async def work(keeper: _Keeper) -> dict[str, Any]:
+    async def work(keeper: Keeper) -> dict[str, Any]:
         if wish.preview:
             found = await shred.preview_epoch(keeper, month)
         else:
@@ -98,19 +98,19 @@ def epoch(config: Path | None, month: str, wish: Wish) -> dict[str, Any]:
             )
         return {"done": not wish.preview, **_month(found)}
 
-    return _with_keeper(config, work)
+    return with_keeper(config, work)
 
 
-def _with_keeper(config: Path | None, work: Callable[[_Keeper], Awaitable[T]]) -> T:
+def with_keeper(config: Path | None, work: Callable[[Keeper], Awaitable[T]]) -> T:
     return asyncio.run(_run(load(config), work))
 
 
-async def _run(settings: Settings, work: Callable[[_Keeper], Awaitable[T]]) -> T:
+async def _run(settings: Settings, work: Callable[[Keeper], Awaitable[T]]) -> T:
     clock, store = SystemClock(), open_store(settings.database_url)
     await store.start()
     try:
         trust = await load_trust(settings, store, clock.now())
-        return await work(_Keeper(settings.area, trust.network, store, clock, open_keys(settings)))
+        return await work(Keeper(settings.area, trust.network, store, clock, open_keys(settings)))
     finally:
         await store.close()
 

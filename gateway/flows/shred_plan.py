@@ -128,15 +128,15 @@ def make(
 
 def _piece(tx: Transaction, node: Shredder, row: EnvelopeRow, section: str | None, *, others: bool) -> Piece:
     secrets, parsed = secrets_of(node, row), split(row.body)
-    holding = _holding(node, parsed, secrets)
-    with_it = {n: names for n, names in holding.items() if section is None or section in names}
+    found = holding(node, parsed, secrets)
+    with_it = {n: names for n, names in found.items() if section is None or section in names}
     shared = {n: names for n, names in with_it.items() if section is not None and len(names) > 1}
     parts = [number for number in with_it if others or number not in shared]
     return Piece(
         row=row,
         secrets=secrets,
         parts=tuple(sorted(parts)),
-        sections=tuple(sorted({name for number in parts for name in holding[number]})),
+        sections=tuple(sorted({name for number in parts for name in found[number]})),
         shared={} if others else shared,
         already=tuple(sorted(secrets.shredded)),
         against=tuple(sorted(against(tx, row.mid, row.side))),
@@ -144,7 +144,7 @@ def _piece(tx: Transaction, node: Shredder, row: EnvelopeRow, section: str | Non
     )
 
 
-def _holding(node: Shredder, parsed: Parsed, secrets: Secrets) -> Mapping[int, tuple[str, ...]]:
+def holding(node: Shredder, parsed: Parsed, secrets: Secrets) -> Mapping[int, tuple[str, ...]]:
     """Names of sections by part. PLAINTEXT is looked at and let go."""
     numbers = [number for number in secrets.keys if number > ROUTING]
     return {
