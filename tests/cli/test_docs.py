@@ -50,7 +50,7 @@ def test_the_command_page_lists_every_exit_code() -> None:
 @pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)
 def test_every_command_named_in_a_page_exists(page: Path) -> None:
     for named in re.findall(
-        r"gateway ((?:[a-z]+ ?)+)", "\n".join(re.findall(r"`gateway [^`]*`", page.read_text()))
+        r"gateway ((?:[a-z-]+ ?)+)", "\n".join(re.findall(r"`gateway [^`]*`", page.read_text()))
     ):
         words = named.split()
         heads = [" ".join(["gateway", *words[:length]]) for length in range(1, len(words) + 1)]
