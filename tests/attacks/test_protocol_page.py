@@ -15,7 +15,17 @@ from gateway.core.root import DAY, ROOT_LIFE
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "protocol.md").read_text()
 
-RECEIVING = ("opening", "arrival", "receipts", "receive", "resend", "streams", "vault", "attachments", "glass")
+RECEIVING = (
+    "opening",
+    "arrival",
+    "receipts",
+    "receive",
+    "resend",
+    "streams",
+    "vault",
+    "attachments",
+    "glass",
+)
 """The flows that judge what a peer sent; everything in core is on the page."""
 
 CLASSES = {
