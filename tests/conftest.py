@@ -8,8 +8,10 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from gateway.errors import GatewayError
-from gateway.testing.broker import PrivateBroker
+pytest.register_assert_rewrite("gateway.testing.store_cases")
+
+from gateway.errors import GatewayError  # noqa: E402 - the rewriting must be asked for before any import of it
+from gateway.testing.broker import PrivateBroker  # noqa: E402 - the same
 
 
 @pytest.fixture(scope="session")

@@ -52,7 +52,7 @@ from gateway.core import (
 )
 from gateway.core.envelope import Kind, Recipient, open_part, open_slot, prepare
 from gateway.errors import Misconfigured, Refused, Rejected
-from gateway.flows import opening, streams, trust, vault
+from gateway.flows import opening, resend, streams, trust, vault
 from gateway.flows.control import Came
 from gateway.flows.heard import HANDLERS, hear
 from gateway.ports import Parcel
@@ -74,7 +74,7 @@ def inside(world: World) -> Iterator[tuple[str, Target]]:
     told = {"previous": {"stream": "ab" * 16, "seq": 9}, "reason": "restored"}
     yield "announcement of a stream", Target(tree([told]), decoded(streams.read_announcement))
     again = [{"stream": "ab" * 16, "first": 1, "last": 9}]
-    yield "question for a re-send", Target(tree([again]), decoded(streams._questions))  # noqa: SLF001 - the reader is what is looked at
+    yield "question for a re-send", Target(tree([again]), decoded(resend._questions))  # noqa: SLF001 - the reader is what is looked at
     yield "attachment item", Target(tree([ITEM]), decoded(blob.read_item))
     segment = blob.Segment("ab" * 16, 0, blob.sealed_size(5), bytes(blob.sealed_size(5))).write()
     yield "attachment segment", Target(tree([segment]), decoded(blob.read_segment))

@@ -7,10 +7,8 @@ from itertools import count
 
 import pytest
 
-pytest.register_assert_rewrite("gateway.testing.store_cases")
-
-from gateway.stores import migrations  # noqa: E402 - the rewriting must be asked for before the first import
-from gateway.testing.postgres import Postgres, start_postgres  # noqa: E402 - the same
+from gateway.stores import migrations
+from gateway.testing.postgres import Postgres, start_postgres
 
 _numbers = count(1)
 
