@@ -129,7 +129,7 @@ def unb64(text: str, size: int | None = None, *, field: str = "") -> bytes:
         data = binascii.a2b_base64(text)
     except ValueError:
         raise Malformed("not base64", code="base64", field=field) from None
-    if b64(data) != text:
+    if binascii.b2a_base64(data, newline=False).decode() != text:
         raise Malformed("base64 that is not canonical", code="base64", field=field)
     if size is not None and len(data) != size:
         raise Malformed(f"{size} bytes are expected", code="base64_size", field=field)

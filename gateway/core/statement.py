@@ -194,7 +194,7 @@ def read_alone(note: bytes, *, net: bytes, keyring: Keyring) -> tuple[Statement,
     statement = _values(opened, kinds[context], len(slots), len(parts))
     if opened.signer != statement.sender:
         raise Forged("signed by another than it says", code="signer", field="/from")
-    _check_equal(octets(body, "net"), net, "net")
+    _check_equal(body, "net", net)
     _check_life(statement.created, statement.expires)
     return statement, octets(body, "head")
 
@@ -243,20 +243,22 @@ def _seen_of(body: JsonObject) -> Seen:
 
 def _check_bindings(statement: Statement, body: JsonObject, parsed: Parsed, net: bytes) -> None:
     """Raise Forged unless the statement speaks of these very bytes, in this network."""
-    _check_equal(octets(body, "net"), net, "net")
-    _check_equal(octets(body, "head"), parsed.head, "head")
+    _check_equal(body, "net", net)
+    _check_equal(body, "head", parsed.head)
     if statement.mid != parsed.mid:
         raise Forged("mid is not that of the envelope", code="mid", field="/mid")
     if statement.expires != parsed.expires:
         raise Forged("expires is not that of the envelope", code="expires", field="/expires")
-    _check_equal(octets(body, "slots"), hashlib.sha256(b"".join(parsed.slots)).digest(), "slots")
+    _check_equal(body, "slots", hashlib.sha256(b"".join(parsed.slots)).digest())
     for number, (part, promised) in enumerate(zip(parsed.parts[1:], statement.parts, strict=True)):
         if not compare_digest(hashlib.sha256(part).digest(), promised):
             raise Forged("a part that was not signed", code="part_hash", field=f"/parts/{number}")
 
 
-def _check_equal(said: bytes, found: bytes, name: str) -> None:
-    if not compare_digest(said, found):
+def _check_equal(body: JsonObject, name: str, found: bytes) -> None:
+    """Compared as it is written: what has another form is told first. Public bytes on both sides."""
+    if body[name] != b64(found):
+        octets(body, name)
         raise Forged(f"{name} is not that of the envelope", code=name, field=f"/{name}")
 
 
