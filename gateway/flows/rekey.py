@@ -2,8 +2,8 @@
 
 Duty: for this node and every agency whose key it holds, make a subkey when one is due, sign the card that
 shows it, destroy the seeds whose time is over. What it leaves out: the calendar (core/rotation.py), the files
-(keystore.py), telling the cards (:mod:`gateway.flows.documents`), and messages sealed to a subkey that is
-gone (:mod:`gateway.flows.stale`).
+(:mod:`gateway.keystore`), telling the cards (:mod:`gateway.flows.documents`), and messages sealed to a subkey
+that is gone (:mod:`gateway.flows.stale`).
 
 Rules:
 

@@ -502,7 +502,7 @@ async def test_after_its_month_an_epoch_forgets_what_nobody_needs(
 ) -> None:
     await run(world, REF, OTHER)
     node = world.bexley.node
-    monkeypatch.setattr("gateway.keystore.SHORT", 0)
+    monkeypatch.setattr("gateway.keystore.store.SHORT", 0)
     await shred.shred(node, BY, REF, section="support", justification=WHY)
     large = len(node.keys.epoch(MONTH).nodes)
     world.clock.advance(40 * DAY)

@@ -220,11 +220,11 @@ def test_the_loser_reads_what_the_winner_wrote(store, folder, monkeypatch):
     winner, write = reopen(folder), keystore.write_private
 
     def late(path, data):
-        monkeypatch.setattr(keystore, "write_private", write)
+        monkeypatch.setattr(keystore.store, "write_private", write)
         winner.epoch("2026-11", make=True)
         write(path, data)
 
-    monkeypatch.setattr(keystore, "write_private", late)
+    monkeypatch.setattr(keystore.store, "write_private", late)
     assert store.epoch("2026-11", make=True) == winner.epoch("2026-11") == reopen(folder).epoch("2026-11")
 
 
@@ -277,7 +277,7 @@ def test_the_slow_step_is_done_once(store, folder, monkeypatch):
         asked.append(args)
         return derive(*args)
 
-    monkeypatch.setattr(keystore, "derive", counting)
+    monkeypatch.setattr(keystore.store, "derive", counting)
     again = reopen(folder)
     again.epoch("2026-12", make=True)
     again.add_kem(POLICE, 17, 27)
@@ -479,7 +479,7 @@ def test_no_passphrase_anywhere(monkeypatch, tmp_path):
 
 
 def test_a_mounted_secret_is_taken_with_the_modes_its_runtime_gave_it(monkeypatch, tmp_path):
-    monkeypatch.setattr("gateway.keystore.MOUNTED", tmp_path / "run")
+    monkeypatch.setattr("gateway.keystore.passphrase.MOUNTED", tmp_path / "run")
     (tmp_path / "run").mkdir()
     for place in ("run/secret", "elsewhere"):
         (tmp_path / place).write_bytes(b"a long enough passphrase\n")
@@ -529,7 +529,7 @@ def test_a_process_that_runs_notices_without_being_told(store, folder):
 def test_what_is_not_changed_is_read_once(store, monkeypatch):
     store.epoch("2026-11", make=True)
     store.epoch("2026-11")
-    monkeypatch.setattr(keystore, "read_private", lambda *_, **__: pytest.fail("read again"))
+    monkeypatch.setattr(keystore.store, "read_private", lambda *_, **__: pytest.fail("read again"))
     assert store.epoch("2026-11", make=True).key(STAYS)
 
 
@@ -566,7 +566,7 @@ def test_compaction_forgets_what_is_not_needed_when_it_is_worth_it(store, monkey
     before = store.epoch("2026-11")
     store.compact_epoch("2026-11", live)
     assert store.epoch("2026-11") == before, "a small file is left alone"
-    monkeypatch.setattr(keystore, "SHORT", 10)
+    monkeypatch.setattr(keystore.store, "SHORT", 10)
     store.compact_epoch("2026-11", live)
     after = store.epoch("2026-11")
     assert len(after.nodes) == 16
@@ -627,7 +627,7 @@ def test_the_new_file_is_durable_before_it_takes_the_place_of_the_old(store, fol
 
 def test_an_epoch_grows_only_so_far(store, monkeypatch):
     store.epoch("2026-11", make=True)
-    monkeypatch.setattr(keystore, "LONGEST_EPOCH", 2000)
+    monkeypatch.setattr(keystore.store, "LONGEST_EPOCH", 2000)
     raises(Conflict, "epoch_full", store.puncture, "2026-11", [GONE])
     assert store.epoch("2026-11").key(GONE)
 

@@ -1,7 +1,8 @@
 """Key files in a folder, and the Signer and Opener of each principal made from them.
 
-Duty: create files that nobody else can read, refuse files that somebody else can, and derive the one slow
-key once. It leaves out the file's format (:mod:`gateway.core.keys`).
+Duty: unlock every key of a folder with one slow derivation, give each to whoever may use it, and make, renew
+and destroy them. It leaves out the file's format (:mod:`gateway.core.keys`), how a file is written and judged
+(:mod:`gateway.keystore.files`), and the calendar (:mod:`gateway.core.rotation`).
 
 Layout: ``<area>.<role>.<purpose>[.<n>].key``, e.g. ``E09000012.police.kem.1.key``; epochs and secrets are
 ``epoch.<month>.key`` and ``secret.<name>.key``. Every file but an epoch's is written once. An epoch loses
@@ -16,18 +17,13 @@ off), and nothing here shows a secret in a repr.
 
 from __future__ import annotations
 
-import fcntl
-import getpass
-import os
 import re
 import secrets
-import stat
-import sys
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, NoReturn, TypeAlias
+from typing import Final, NoReturn
 
 from gateway.core.encoding import PRINCIPAL
 from gateway.core.keys import (
@@ -51,27 +47,21 @@ from gateway.core.keys import (
 from gateway.core.rotation import PACE, Pace, due, next_term, to_destroy
 from gateway.core.shred import Epoch
 from gateway.errors import Conflict, GatewayError, Malformed, Misconfigured
-
-LONGEST: Final = 64 * 1024
-"""Bytes of a key file that are read at all; a real one has under 1 KiB."""
-
-LONGEST_EPOCH: Final = 32 * 1024 * 1024
-"""The same for an epoch: some 18 KiB for each handover or section destroyed in a month that still runs, and
-less after it."""
+from gateway.keystore.files import (
+    GONE,
+    LONGEST_EPOCH,
+    Stamp,
+    alone,
+    destroy,
+    read_private,
+    replace_private,
+    stamp_of,
+    unwritable,
+    write_private,
+)
 
 SHORT: Final = 1024
 """Nodes of an epoch that are not worth making fewer."""
-
-CREDENTIAL: Final = "gateway-passphrase"
-"""What the passphrase is called as a systemd credential (``LoadCredential=``)."""
-
-MOUNTED: Final = Path("/run/secrets")
-"""Where Docker and Podman mount the secrets of a container."""
-
-GONE: Final = ".gone"
-"""The end of the name of a file that is being destroyed: no key file any more, whatever crashes."""
-
-_Stamp: TypeAlias = tuple[int, int, int] | None
 
 _MONTH: Final = re.compile(r"[0-9]{4}-[0-9]{2}\Z")
 
@@ -94,7 +84,7 @@ class KeyStore:
         self._subkeys: dict[str, KemKey] = {}
         self._looked: int | None = None
         self._derived = {derivation: key}
-        self._epochs: dict[str, tuple[Path, _Stamp, Epoch]] = {}
+        self._epochs: dict[str, tuple[Path, Stamp, Epoch]] = {}
 
     @classmethod
     def create(cls, folder: Path, passphrase: bytes, env: str, *, cost: Cost | None = None) -> KeyStore:
@@ -194,7 +184,7 @@ class KeyStore:
         """See ``ports.Keys``."""
         if not force and not due(self.subkeys(principal), now, pace):
             return False
-        with _unwritable(self.folder), _alone(self.folder):  # the second of two finds it done
+        with unwritable(self.folder), alone(self.folder):  # the second of two finds it done
             if not force and not due(self.subkeys(principal), now, pace):
                 return False
             self.add_kem(principal, *next_term(now, pace))
@@ -207,9 +197,9 @@ class KeyStore:
         left = [path for path in self.folder.glob(f"*{GONE}") if path.name.startswith(".")]
         if not names and not left:
             return 0
-        with _unwritable(self.folder), _alone(self.folder):
+        with unwritable(self.folder), alone(self.folder):
             for path in (*left, *(self.folder / name for name in names)):
-                _destroy(path)
+                destroy(path)
         for name in names:
             self._files.pop(name)
             self._subkeys.pop(name, None)
@@ -250,7 +240,7 @@ class KeyStore:
         """
         known = self._epochs.get(month)
         path = known[0] if known else self._epoch_path(month)
-        stamp = _stamp(path)
+        stamp = stamp_of(path)
         if known and stamp == known[1]:
             return known[2]
         if stamp is None:
@@ -258,7 +248,7 @@ class KeyStore:
                 raise _no_epoch(month)
             with suppress(FileExistsError):  # of two that begin it at once one wins, and both read that one
                 self._write(path.name, KeyFile(month, "epoch", self.env, Epoch.new().encode()))
-            stamp = _stamp(path)
+            stamp = stamp_of(path)
         found = self._read_epoch(path)
         if stamp is not None:
             self._epochs[month] = path, stamp, found
@@ -272,7 +262,7 @@ class KeyStore:
         """See ``ports.Keys``. Its file stays, empty: a restored row of that month must never meet a new
         epoch of the same name."""
         path = self._epoch_path(month)
-        with _alone(self.folder), suppress(FileExistsError):
+        with alone(self.folder), suppress(FileExistsError):
             self._write(path.name, KeyFile(month, "epoch", self.env, Epoch.gone().encode()))
         self._change_epoch(month, lambda _: Epoch.gone())
 
@@ -285,8 +275,8 @@ class KeyStore:
         """Read, change, replace, with nobody in between: a change made meanwhile would be lost, and what it
         destroyed would be back."""
         path = self._epoch_path(month)
-        with _alone(self.folder):
-            if _stamp(path) is None:
+        with alone(self.folder):
+            if stamp_of(path) is None:
                 raise _no_epoch(month)
             before = self._read_epoch(path)
             after = change(before)
@@ -318,7 +308,7 @@ class KeyStore:
                 code="epoch_full",
                 remedy="try again when the month has ended: then what was never used is forgotten",
             )
-        with _unwritable(path):
+        with unwritable(path):
             replace_private(path, data)
 
     def secret(self, name: str) -> bytes:
@@ -383,7 +373,7 @@ class KeyStore:
 
     def _write(self, filename: str, file: KeyFile) -> None:
         data = seal_key_file(file, self._key, self._derivation)
-        with _unwritable(self.folder / filename):
+        with unwritable(self.folder / filename):
             write_private(self.folder / filename, data)
         self._files[filename] = _shallow(file)
 
@@ -443,175 +433,3 @@ class _naming:  # noqa: N801 - reads as a word in a with statement
                 remedy=error.remedy
                 or "check the passphrase; if it is right, restore the file from its backup",
             ) from None
-
-
-# --- files that are nobody else's -------------------------------------------------------------------
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Create a file with mode 0600 and all of ``data``, or none. Raises FileExistsError, never overwrites.
-
-    Written aside and linked into place: a crash leaves no half key under the real name, and linking, unlike
-    renaming, fails when the name is taken.
-    """
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
-    handle = os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(aside, path)
-    finally:
-        with suppress(FileNotFoundError):
-            aside.unlink()
-    _sync_folder(path.parent)
-
-
-def replace_private(path: Path, data: bytes) -> None:
-    """Put a file with mode 0600 and all of ``data`` in the place of ``path``: whoever looks sees the old file
-    or the new one, and after a crash, too."""
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
-    handle = os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    finally:
-        with suppress(FileNotFoundError):
-            aside.unlink()
-    _sync_folder(path.parent)
-
-
-def _destroy(path: Path) -> None:
-    """Overwrite and remove, so that neither the name nor, where the disk writes in place, the bytes are left.
-
-    Renamed first: who lists keys meanwhile, or after a crash, finds none that cannot be read.
-    """
-    aside = path if path.name.endswith(GONE) else path.with_name(f".{path.name}{GONE}")
-    try:
-        if aside != path:
-            path.rename(aside)
-        handle = os.open(aside, os.O_WRONLY | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        return  # another process was faster
-    with os.fdopen(handle, "wb") as file:
-        file.write(secrets.token_bytes(os.fstat(handle).st_size))
-        file.flush()
-        os.fsync(handle)
-    aside.unlink(missing_ok=True)
-    _sync_folder(path.parent)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Nobody else who asks, in this process or another, until the body is left; a crash lets go, too."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
-@contextmanager
-def _unwritable(path: Path) -> Iterator[None]:
-    """Tell an error of the disk as one of the operator's; that the file is there already is no error yet."""
-    try:
-        yield
-    except FileExistsError:
-        raise
-    except OSError as error:
-        raise Misconfigured(
-            f"{path.name} cannot be written: {error.strerror}",
-            code="key_unwritable",
-            remedy=f"let this user write to {path.parent}, on a local disk with free space",
-        ) from None
-
-
-def _stamp(path: Path) -> _Stamp:
-    """What changes when a file is replaced; None when there is none. No link is followed."""
-    try:
-        found = os.lstat(path)
-    except FileNotFoundError:
-        return None
-    return found.st_ino, found.st_mtime_ns, found.st_size
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def read_private(path: Path, *, follow: bool = False) -> bytes:
-    """The bytes of a file that only its owner can read. Raises Misconfigured for other modes, for one that is
-    not there, and for a link unless ``follow``: then what it leads to is judged."""
-    # Opened first and judged by the open handle, so that nothing can be put in its place in between; without
-    # blocking, so that a pipe in its place does not hang the start.
-    flags = os.O_RDONLY | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
-    try:
-        handle = os.open(path, flags)
-    except OSError as error:
-        raise Misconfigured(
-            f"{path} cannot be opened: {error.strerror}",
-            code="key_unreadable",
-            remedy="no links; check the path",
-        ) from None
-    with os.fdopen(handle, "rb") as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode) or stat.S_IMODE(found.st_mode) & 0o077:
-            raise Misconfigured(f"{path} can be read by others", code="key_mode", remedy=f"chmod 600 {path}")
-        return file.read(LONGEST_EPOCH if path.name.startswith("epoch.") else LONGEST)
-
-
-def read_passphrase(
-    *,
-    file: Path | None = None,
-    credentials: Path | None = None,
-    prompt: Callable[[], str] | None = None,
-) -> bytes:
-    """systemd credential > secret file > prompt (protocol 7). Never an environment variable, never argv.
-
-    ``credentials``: systemd's ``$CREDENTIALS_DIRECTORY`` (a path, not a secret). One newline at the end of a
-    file belongs to the file and not to the passphrase. Raises Misconfigured: none found, an unreadable file,
-    or one that others can read.
-    """
-    credential = credentials / CREDENTIAL if credentials else None
-    if credential is not None and credential.is_file():
-        # systemd guards it with an access list, which shows as a group bit: its mode says nothing.
-        return _line(credential.read_bytes())
-    if file is not None and file.is_relative_to(MOUNTED):
-        return _line(_mounted(file))
-    if file is not None:
-        return _line(read_private(file, follow=True))  # Kubernetes mounts every secret through links
-    if prompt is not None or sys.stdin.isatty():
-        return (prompt or (lambda: getpass.getpass("Passphrase of the key store: ")))().encode()
-    raise Misconfigured(
-        "no passphrase for the key store",
-        code="no_passphrase",
-        field="/keys/passphrase_file",
-        remedy="set passphrase_file in [keys], or LoadCredential=gateway-passphrase in the systemd unit",
-    )
-
-
-def _mounted(file: Path) -> bytes:
-    """A secret that a container's runtime mounts: it exists for this container alone, and the modes are the
-    runtime's (0444 in Docker, of another owner), so they say nothing about who can read it."""
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise Misconfigured(
-            f"{file} cannot be opened: {error.strerror}",
-            code="key_unreadable",
-            field="/keys/passphrase_file",
-            remedy="check that the secret is mounted and readable by the container's user",
-        ) from None
-
-
-def _line(data: bytes) -> bytes:
-    return data.removesuffix(b"\n").removesuffix(b"\r")
