@@ -34,6 +34,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 ROUND = 2000
 """Inputs of one parser before the next has its turn: what stops early has been everywhere."""
 
+TELL = 60
+"""Seconds between two words on how far it is."""
+
 
 @dataclass(slots=True)
 class Tally:
@@ -87,7 +90,7 @@ def fuzz(number: int, seed: int, chosen: Mapping[str, Target]) -> dict[str, Tall
     tallies = {name: Tally() for name in chosen}
     whole = sum(target.weight for target in chosen.values())
     due = {name: max(1, round(number * target.weight / whole)) for name, target in chosen.items()}
-    turn = 0
+    turn, told = 0, perf_counter()
     while any(tally.inputs < due[name] for name, tally in tallies.items()):
         for name, target in chosen.items():
             left = due[name] - tallies[name].inputs
@@ -95,6 +98,11 @@ def fuzz(number: int, seed: int, chosen: Mapping[str, Target]) -> dict[str, Tall
                 size = min(left, max(1, round(ROUND * target.weight)))
                 run(name, target, seed + turn, size, tallies[name])
         turn += 1
+        if perf_counter() - told > TELL:
+            told = perf_counter()
+            print(
+                f"{sum(one.inputs for one in tallies.values()):,} of {number:,}", file=sys.stderr, flush=True
+            )
     return tallies
 
 
