@@ -252,7 +252,7 @@ def _splices() -> Files:
         "routing-names-another-slot",
         "The routing table names housing's slot for the police",
         other,
-        "slot",
+        "rekey",
     )
     yield bad(19, "section-stripped", "The last part is gone", glue(head, slots, parts[:2]), "?truncated")
     yield bad(

@@ -157,7 +157,7 @@ def _recipients() -> Files:
         "dummy-claimed",
         "The routing table gives the police a slot that is nobody's",
         empty,
-        "slot",
+        "rekey",
         police="slot",
     )
     unnamed = pair("unnamed", body=lambda body: {**body, "to": [body["to"][0], b64(random("a dummy's"))]})

@@ -226,11 +226,14 @@ def _legs(opened: Opened, directory: View, seeds: Seeds, area: str) -> None:
 
 
 def _check_leg(opened: Opened, index: int, who: str, net: bytes, seeds: Sequence[bytes]) -> None:
-    slot = open_slot(opened.envelope, index, net, who, seeds)
+    try:
+        slot = open_slot(opened.envelope, index, net, who, seeds)
+    except Bad as refused:
+        raise Bad("rekey" if refused.code == "slot" else refused.code) from None
     need(slot.keys[0] != ZERO, "bag")
     need(unb64(opened.statement["to"][index]) == slot.commitment, "recipient")
     for number_, key in enumerate(slot.keys):
-        if number_ > 1 and key != ZERO:
+        if number_ != 1 and key != ZERO:
             check_key(opened.envelope, number_, key, net)
 
 
