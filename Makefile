@@ -25,9 +25,10 @@ $(STAMP): uv.lock pyproject.toml
 demo: setup ## two boroughs, one handover there and back, as a live timeline
 	@$(BIN)/gateway demo
 
+# Two at once: each has its own broker and database, and most of a test's time is waiting for one of them.
 test: setup lint ## everything: installs RabbitMQ and PostgreSQL when root, then lint and the whole suite
 	@scripts/install-system-packages
-	$(BIN)/pytest --cov --cov-report=term
+	$(BIN)/pytest --cov --cov-report=term --numprocesses=2 --dist=loadfile
 
 lint: setup ## style, types, and who may import whom
 	$(BIN)/ruff check .

@@ -202,11 +202,16 @@ def request_facts(found: Request) -> Facts:
 
 def _principals(entries: JsonObject) -> Facts:
     listed = [parse_principal(name, entry) for name, entry in sorted(entries.items())]
-    return {entry.name: _principal(entry.agency, entry.organisation, entry.sign) for entry in listed}
+    return {entry.name: _principal(entry) for entry in listed}
 
 
-def _principal(agency: str, organisation: str, public: bytes) -> Facts:
-    return {"agency": agency, "organisation": organisation, "key": fingerprint_of(public)}
+def _principal(entry: Principal) -> Facts:
+    return {
+        "agency": entry.agency,
+        "organisation": entry.organisation,
+        "hosted": entry.hosted,
+        "key": fingerprint_of(entry.sign),
+    }
 
 
 def facts(draft: Draft, now: int) -> Facts:
@@ -249,7 +254,7 @@ def facts(draft: Draft, now: int) -> Facts:
 
 
 def _listed(entry: Principal, listed: Directory) -> Facts:
-    found = _principal(entry.agency, entry.organisation, entry.sign)
+    found = _principal(entry)
     if entry.sign in listed.revoked:
         found["revoked"] = day(listed.revoked[entry.sign])
     if entry.retiring is not None:
@@ -304,7 +309,8 @@ def overview(found: Mapping[str, Any]) -> str:
 def _lines(principals: Mapping[str, Any]) -> Iterable[str]:
     for name, entry in principals.items():
         organisation = f" ({entry['organisation']})" if entry["organisation"] else ""
-        yield f"  {name.partition('/')[2]:<22} {entry['agency']}{organisation}  {entry['key']}"
+        held = "" if entry["hosted"] or entry["agency"] == "NODE" else "  (keeps its own key)"
+        yield f"  {name.partition('/')[2]:<22} {entry['agency']}{organisation}  {entry['key']}{held}"
         if "revoked" in entry:
             yield f"  {'':<22} REVOKED {entry['revoked']}"
         if "retiring" in entry:

@@ -79,6 +79,10 @@ def test_the_nodes_request_takes_the_part_in_and_the_directory_says_so(gateway, 
         gateway("directory", "show", "--network", "r", "--json").json["fingerprint"]
         == done.json["fingerprint"]
     )
+    shown = [
+        line for line in gateway("directory", "show", "--network", "r").out.splitlines() if "own key" in line
+    ]
+    assert [line.split()[0] for line in shown] == ["police"]
     added = gateway("directory", "add", "r", "--expect", done.json["fingerprint"], "--json")
     assert added.code == 0, added.out
 
