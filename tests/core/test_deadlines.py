@@ -84,8 +84,9 @@ def test_standard_and_priority_run_in_working_days(urgency: str) -> None:
 
 
 def test_an_unknown_urgency_has_no_clock() -> None:
-    with pytest.raises(Malformed):
+    with pytest.raises(Malformed) as caught:
         deadlines("urgent", 0)
+    assert caught.value.code == "urgency"
 
 
 # --- Holidays ---------------------------------------------------------------------------------------

@@ -86,6 +86,7 @@ def test_an_opener_opens_with_every_subkey_and_offers_the_newest_first():
     FILE,
 ], ids=lambda holder: type(holder).__name__)  # fmt: skip
 def test_a_secret_is_neither_shown_nor_serialised(holder):
+    assert type(holder).__name__ in repr(holder)
     for shown in (repr(holder), str(holder), f"{holder}", f"{[holder]!r}"):
         assert SECRET.hex() not in shown
         assert repr(SECRET)[2:-1] not in shown

@@ -285,6 +285,7 @@ def test_attack_106_a_tree_that_shrinks_and_one_without_leaves_prove_nothing(
         with pytest.raises(Malformed) as refused:
             attempt()
         assert refused.value.code == code
+        assert refused.value.field == ("/first" if code == "log_size" else "/second")
 
 
 def test_one_size_with_two_roots_is_a_fork() -> None:

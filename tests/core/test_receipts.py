@@ -102,8 +102,9 @@ def test_the_node_answers_for_bytes_and_an_agency_for_content(kit, make, police,
     right, wrong = (node, police) if state in NODE_STATES else (police, node)
 
     assert open_receipt(make(right, state=state).note, net=kit.NET, keyring=ring).state == state
-    with kit.refused(Malformed, "receipt_role"):
+    with kit.refused(Malformed, "receipt_role") as caught:
         make(wrong, state=state)
+    assert caught.value.field == "/state"
 
 
 def test_a_node_cannot_sign_an_agencys_answer(kit, attempt, node):

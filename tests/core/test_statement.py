@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
+
 import pytest
 
 from gateway.core.envelope import MAX_LIFE, SKEW, open_statement, split
+from gateway.core.statement import read_alone
 from gateway.errors import Expired, Forged, Malformed, Unsupported, Untrusted
 
 FIELDS = ["created", "dir", "expires", "from", "head", "mid", "net", "parts", "prev", "seen", "seq", "slots"]
@@ -170,8 +175,9 @@ def test_time_is_given_the_skew_and_no_more(kit, attempt, error, code, shift):
 
 @pytest.mark.parametrize("life", [0, -1, MAX_LIFE + 1, 10 * MAX_LIFE])
 def test_a_life_beyond_three_days_or_none_is_refused(kit, attempt, life):
-    with kit.refused(Expired, "life"):
+    with kit.refused(Expired, "life") as caught:
         attempt(life=life)
+    assert caught.value.field == "/expires"
 
 
 @pytest.mark.parametrize("life", [1, MAX_LIFE])
@@ -230,3 +236,80 @@ def test_the_signature_is_checked_before_any_binding(kit, attempt, hackney):
 def test_bindings_are_checked_before_time(kit, attempt):
     with kit.refused(Forged, "slots"):
         attempt(change=_with("slots", OTHER_HASH), now=0)
+
+
+# --- Without its envelope -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def alone(kit, attempt, hackney):
+    """The statement of a good envelope, changed, signed again and read by itself; beside it the whole one."""
+    whole = attempt()
+
+    def _alone(change=lambda body: None, *, context="bx/1/message", signers=(hackney,), net=kit.NET):
+        body = json.loads(whole.note.split(b"\n")[1])
+        change(body)
+        ring = kit.keyring(hackney, kit.Signer("E09000033/node"))
+        return read_alone(kit.note(context, body, *signers), net=net, keyring=ring)
+
+    return _alone, whole
+
+
+@pytest.mark.parametrize(
+    ("context", "kind"), [("bx/1/message", 1), ("bx/1/receipts", 2), ("bx/1/control", 3)]
+)
+def test_a_statement_alone_says_what_it_says_with_its_envelope(alone, hackney, context, kind):
+    read, whole = alone
+    statement, head = read(context=context)
+    assert (statement.kind, statement.sender) == (kind, hackney.name)
+    assert base64.b64encode(head).decode() == json.loads(whole.note.split(b"\n")[1])["head"]
+    for name in ("stream", "seq", "prev", "seen", "created", "expires", "directory", "mid", "to", "parts"):
+        assert getattr(statement, name) == getattr(whole, name)
+    assert statement.hash == hashlib.sha256(statement.note[: statement.note.rindex(b"\n\n") + 1]).digest()
+
+
+@pytest.mark.parametrize("context", ["bx/1/receipt", "bx/1/messages", "bx/1/keycard", "é"])
+def test_a_note_of_another_kind_is_no_statement(kit, alone, context):
+    read, _ = alone
+    with kit.refused(Malformed, "note_context"):
+        read(context=context)
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_statement_alone_has_every_field(kit, alone, name):
+    read, _ = alone
+    with kit.refused(Malformed, "field_missing") as caught:
+        read(lambda body: body.pop(name))
+    assert caught.value.field == f"/{name}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error", "code", "place"),
+    [
+        ("v", 2, Unsupported, "version", "/v"),
+        ("canary", 1, Malformed, "field_unknown", ""),
+        ("from", "E09000033/node", Forged, "signer", "/from"),
+        ("net", OTHER_HASH, Forged, "net", "/net"),
+        ("net", "AQE=", Malformed, "base64_size", "/net"),
+        ("head", "AQE=", Malformed, "base64_size", "/head"),
+        ("to", "", Malformed, "field_type", "/to"),
+        ("to", ["AQE="], Malformed, "base64_size", "/to/0"),
+        ("parts", [1], Malformed, "field_type", "/parts/0"),
+        ("expires", 0, Expired, "life", "/expires"),
+    ],
+)
+def test_a_statement_alone_is_held_to_its_form(kit, alone, name, value, error, code, place):
+    read, _ = alone
+    with kit.refused(error, code) as caught:
+        read(lambda body: body.update({name: value}))
+    assert caught.value.field == place
+
+
+def test_a_statement_alone_has_one_known_signer_of_this_network(kit, alone, hackney):
+    read, _ = alone
+    with kit.refused(Untrusted, "unknown_key"):
+        read(signers=[kit.Signer("E09000001/node")])
+    with kit.refused(Malformed, "note_single"):
+        read(signers=[hackney, kit.Signer("E09000033/node")])
+    with kit.refused(Forged, "net"):
+        read(net=bytes(32))

@@ -255,7 +255,7 @@ def test_nothing_closes_with_an_unanswered_leg(leg: LegState) -> None:
     else:
         with pytest.raises(Conflict) as caught:
             advance_handover(HandoverState.ACTIVE, "closed", legs)
-        assert caught.value.rule == "R15"
+        assert (caught.value.code, caught.value.rule) == ("unanswered_leg", "R15")
         assert advance_handover(HandoverState.ACTIVE, "withdrawn", legs) is HandoverState.WITHDRAWN
 
 
