@@ -30,6 +30,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from gateway.errors import Misconfigured, Unavailable
@@ -78,6 +79,14 @@ class _Child:
         if self.alive:
             os.killpg(self._process.pid, number)
 
+    def freeze(self) -> None:
+        """On a busy machine a signal that was sent has not yet stopped every thread: wait until it has."""
+        self.signal(signal.SIGSTOP)
+        for _ in range(500):
+            if _states(self._process.pid) <= {"T", "Z"}:
+                return
+            time.sleep(0.01)
+
     def kill(self) -> None:
         """At once. May be called on a dead one."""
         self.signal(signal.SIGKILL)
@@ -100,6 +109,16 @@ class _Child:
         self._guard.wait()
         if self._guard.stdin is not None:
             self._guard.stdin.close()
+
+
+def _states(group: int) -> set[str]:
+    """The states of every thread of a process group (proc(5)): "T" is stopped."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/task/[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            state, _, pgrp = path.read_text().rpartition(")")[2].split()[:3]
+            found |= {state} if int(pgrp) == group else set()
+    return found
 
 
 class PrivateBroker:
@@ -171,9 +190,9 @@ class PrivateBroker:
             self._server = None
 
     def pause(self) -> None:
-        """SIGSTOP: connections stay open and nothing is answered."""
+        """SIGSTOP: connections stay open and nothing is answered, from this call's return on."""
         if self._server is not None:
-            self._server.signal(signal.SIGSTOP)
+            self._server.freeze()
 
     def resume(self) -> None:
         if self._server is not None:
