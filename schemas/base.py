@@ -131,6 +131,7 @@ Phone = Annotated[str, Field(pattern=PHONE)]
 
 AREA = r"^[EWSN][0-9]{8}$"
 HANDOVER = r"^HO-[EWSN][0-9]{8}-[0-9]{4}-[0-9]{6}$"
+NOTICE = r"^[0-9a-f]{32}$"
 UPRN = r"^[0-9]{1,12}$"
 POSTCODE = r"^[A-Z]{1,2}[0-9][A-Z0-9]? [0-9][A-Z]{2}$"
 PNC = r"^[0-9]{4}/[0-9]{7}[A-HJ-NP-RT-Z]$"
@@ -149,6 +150,7 @@ FORMS = {
     PHONE: "a telephone number of digits and spaces",
     AREA: "an ONS GSS code: one letter and 8 digits",
     HANDOVER: "HO-<GSS code>-<year>-<6 digits>",
+    NOTICE: "the id of a notice, 32 hex digits",
     UPRN: "1 to 12 digits",
     POSTCODE: "a postcode in capitals with one space",
     PNC: "YYYY/NNNNNNN and a check letter",
@@ -182,6 +184,7 @@ def _nhs_check(value: str) -> str:
 
 AreaCode = Annotated[str, Field(pattern=AREA)]
 HandoverRef = Annotated[str, Field(pattern=HANDOVER)]
+NoticeId = Annotated[str, Field(pattern=NOTICE)]
 Uprn = Annotated[str, Field(pattern=UPRN)]
 Postcode = Annotated[str, Field(pattern=POSTCODE)]
 PncId = Annotated[str, Field(pattern=PNC), AfterValidator(_pnc_check)]

@@ -22,6 +22,7 @@ from schemas.base import (
     Line,
     Mailbox,
     MessageId,
+    NoticeId,
     Phone,
     Reference,
     Section,
@@ -86,6 +87,12 @@ class Message(Section):
     authorised_by: Authority
     authorisations: Annotated[tuple[Authorisation, ...], Field(max_length=MAX_FEW)] = ()
     marking: Marking
+    drill: bool | None = None
+    """True: a rehearsal with an invented person. It travels every step and never enters a case system."""
+    onward_of: HandoverRef | None = None
+    """The handover by which the sender itself got this person, who now moves on or back."""
+    answers: NoticeId | None = None
+    """The request for a handover that this one answers."""
 
 
 class Trigger(StrEnum):

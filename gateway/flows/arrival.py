@@ -138,6 +138,7 @@ def _store_legs(tx: Transaction, node: Node, opened: Opened, routing: Routing, n
             submitted_by="",
             created=now,
             updated=now,
+            **routing.facts.columns(),
         )
     )
     fresh = [leg for leg in _legs(node, opened, routing, now) if _is_new(tx, leg)]

@@ -33,6 +33,7 @@ from gateway.core.envelope import (
 )
 from gateway.core.receipts import Receipt, open_receipt
 from gateway.errors import Malformed, Misconfigured, NotForUs, Refused, UnknownRecipient, Unsupported
+from gateway.flows import facts
 from gateway.flows.glass import SECTION, judge
 from gateway.flows.node import PRIORITY, Node, area_of
 from gateway.flows.vault import ROUTING, RecordKey, Secrets, new_record_key, read_sections
@@ -46,7 +47,6 @@ STATEMENT = 0
 NODE_PARTS = (STATEMENT, ROUTING)
 """What the node itself opens of any message: the statement and the routing table."""
 
-_HANDOVER = re.compile(r"HO-[A-Z][0-9]{8}-[0-9]{4}-[0-9]{6}\Z")
 _TYPE = re.compile(r"[A-Z_]{1,40}\Z")
 
 MAX_RECEIPTS: Final = 64
@@ -72,6 +72,7 @@ class Routing:
     version: int
     urgency: str
     entries: Sequence[Entry]
+    facts: facts.Facts = facts.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,8 @@ def read_routing(value: Json) -> Routing:
 
     Every value that will be stored or looked up by has its form: a peer's free text gets no further.
     """
-    table = fields(value, {"type": str, "handover": str, "version": int, "urgency": str, "legs": list})
+    spec = {"type": str, "handover": str, "version": int, "urgency": str, "legs": list} | facts.SPEC
+    table = fields(value, spec, optional=facts.SPEC)
     kind = text(table, "type", _TYPE)
     if kind not in (NOTIFICATION, REPLY, ATTACHMENT):
         raise Unsupported("a kind of message that this release does not speak", code="message_type")
@@ -167,10 +169,11 @@ def read_routing(value: Json) -> Routing:
     _check_distinct(kind, entries)
     return Routing(
         kind,
-        text(table, "handover", _HANDOVER),
+        text(table, "handover", facts.HANDOVER),
         integer(table, "version", low=1),
         str(table["urgency"]),
         entries,
+        facts.read(table),
     )
 
 

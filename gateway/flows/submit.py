@@ -19,7 +19,7 @@ from gateway.core.envelope import Kind
 from gateway.core.states import HandoverState, LegState, advance_handover
 from gateway.core.trust import Network, Principal
 from gateway.errors import Conflict, GatewayError, InvalidDocument, NotAllowed, Problem, UnknownRecipient
-from gateway.flows import accounts, attachments, outgoing
+from gateway.flows import accounts, attachments, facts, outgoing
 from gateway.flows.node import PRIORITY, Caller, Node, lane_for
 from gateway.flows.vault import ROUTING, write_sections
 from gateway.ports import AccessRow, HandoverRow, IdempotencyRow, LegRow, Side, Transaction
@@ -260,7 +260,8 @@ def _counterpart(node: Node, principal: Principal, caller: Caller) -> str:
 
 def _seal(node: Node, judged: Judged, legs: Sequence[LegRow], now: int) -> outgoing.Sending:
     message = judged.document.message
-    contents = [routing_part(message.handover_id, message.version, message.urgency, legs)]
+    told = facts.of(judged.document)
+    contents = [routing_part(message.handover_id, message.version, message.urgency, legs, told=told)]
     contents += [write_sections(part.sections) for part in judged.parts]
     readers = {
         leg.principal: tuple(
@@ -285,9 +286,16 @@ def _seal(node: Node, judged: Judged, legs: Sequence[LegRow], now: int) -> outgo
 
 
 def routing_part(
-    ref: str, version: int, urgency: str, legs: Sequence[LegRow], *, kind: str = "HANDOVER_NOTIFICATION"
+    ref: str,
+    version: int,
+    urgency: str,
+    legs: Sequence[LegRow],
+    *,
+    kind: str = "HANDOVER_NOTIFICATION",
+    told: facts.Facts = facts.NONE,
 ) -> bytes:
-    """Part 1 (protocol 4.3): which slot is whose, which leg it is, and to whom its answer goes."""
+    """Part 1 (protocol 4.4): which slot is whose, which leg it is, to whom its answer goes, and what both
+    nodes must know of the handover."""
     return write_sections(
         {
             "routing": {
@@ -299,6 +307,7 @@ def routing_part(
                     {"slot": slot, "principal": leg.principal, "leg": leg.id, "reply_to": leg.counterpart}
                     for slot, leg in enumerate(legs, start=1)
                 ],
+                **facts.write(told),
             }
         }
     )
@@ -327,6 +336,7 @@ def _record(tx: Transaction, judged: Judged, legs: Sequence[LegRow], caller: Cal
             submitted_by=caller.principal,
             created=now,
             updated=now,
+            **facts.of(judged.document).columns(),
         )
     )
     if newest:

@@ -58,7 +58,14 @@ class Parcel(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HandoverRow:
-    """One version of one handover as one side keeps it. No personal data: references, codes and times."""
+    """One version of one handover as one side keeps it. No personal data: references, codes and times.
+
+    ``drill``: a rehearsal, which never enters a case system. ``partial``: the full version is owed. The
+    handover ``onward_of`` brought the person to the sender. ``answers``: the id of the request that asked for
+    this one. ``purge_after``: when the document itself says that its content must go, 0 for not said.
+    ``review_by``: the end of the earliest day by which something in it is reviewed, known at the origin alone,
+    0 for none. ``issued``: when the origin signed it; of rows of older releases 0.
+    """
 
     ref: str
     version: int
@@ -70,6 +77,13 @@ class HandoverRow:
     submitted_by: str
     created: int
     updated: int
+    drill: bool = False
+    partial: bool = False
+    onward_of: str = ""
+    answers: str = ""
+    purge_after: int = 0
+    review_by: int = 0
+    issued: int = 0
     id: str = ""
 
 
@@ -249,10 +263,12 @@ class TaskRow:
 class AccessRow:
     """One line of the s.62 DPA 2018 log: who did what to whose part of which handover, when and why.
 
-    ``operation`` is one of COLLECTION, ALTERATION, CONSULTATION, DISCLOSURE, COMBINATION, ERASURE. ``actor``
-    is a pseudonymous reference, never a name; ``justification`` a short code; ``note`` the optional text of
-    the person who acted, kept here and nowhere else. Written BEFORE plaintext is returned. ``salt``: 32
-    random bytes that go into the row's hash in the log (protocol 8); empty in rows of older releases.
+    ``operation`` is one of COLLECTION, ALTERATION, CONSULTATION, DISCLOSURE, COMBINATION, ERASURE; AUDIT for
+    a reading of this log itself. ``actor`` is a pseudonymous reference, never a name; ``justification`` and
+    ``purpose`` are short codes; ``sealed`` holds the optional text of the person who acted, under a secret of
+    the key store (``flows.accounts``). Written BEFORE plaintext is returned. ``salt``: 32 random bytes that
+    go into the row's hash in the log (protocol 8). In rows of older releases ``salt`` is empty, and ``note``
+    holds that text as it was written; no row gets one any more.
     """
 
     at: int
@@ -269,6 +285,8 @@ class AccessRow:
     note: str = ""
     id: str = ""
     salt: bytes = field(repr=False, default=b"")
+    purpose: str = ""
+    sealed: bytes = field(repr=False, default=b"")
 
 
 @dataclass(frozen=True, slots=True)

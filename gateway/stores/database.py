@@ -49,10 +49,10 @@ CONNECT_S: Final = 5
 DEAD_MS: Final = 15_000  # unacknowledged TCP data for this long means the server is gone (tcp(7))
 
 _SQLITE: Final = (
+    f"PRAGMA busy_timeout={BUSY_MS}",  # first: the switch to WAL waits for a lock, too
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
-    f"PRAGMA busy_timeout={BUSY_MS}",
     "PRAGMA journal_size_limit=67108864",
 )
 _POSTGRES: Final = (

@@ -78,7 +78,10 @@ def _tuple(text: str) -> tuple[str, ...]:
 
 
 HANDOVER: Final = Record(
-    ports.HandoverRow, tables.handovers, load={"side": ports.Side}, dump={"side": _plain}
+    ports.HandoverRow,
+    tables.handovers,
+    load={"side": ports.Side, "drill": bool, "partial": bool},
+    dump={"side": _plain},
 )
 LEG: Final = Record(ports.LegRow, tables.legs, load={"side": ports.Side}, dump={"side": _plain})
 LEG_EVENT: Final = Record(ports.LegEvent, tables.leg_events)
@@ -86,6 +89,8 @@ ENVELOPE: Final = Record(
     ports.EnvelopeRow, tables.envelopes, load={"side": ports.Side}, dump={"side": _plain}
 )
 PUNCTURE: Final = Record(ports.PunctureRow, tables.punctures)
+HOLD: Final = Record(ports.HoldRow, tables.holds)
+PURGE: Final = Record(ports.PurgeRow, tables.purges)
 STREAM: Final = Record(ports.StreamRow, tables.streams, load={"outgoing": bool})
 GAP: Final = Record(ports.GapRow, tables.gaps)
 OUTBOX: Final = Record(
@@ -109,6 +114,9 @@ ACCESS: Final = Record(
     load={"sections": _tuple, "recipients": _tuple},
     dump={"sections": json.dumps, "recipients": json.dumps},
 )
+RESTRICTION: Final = Record(
+    ports.RestrictionRow, tables.restrictions, load={"withheld": _tuple}, dump={"withheld": json.dumps}
+)
 TOKEN: Final = Record(ports.TokenRow, tables.tokens)
 IDEMPOTENCY: Final = Record(ports.IdempotencyRow, tables.idempotency)
 BLOB: Final = Record(ports.BlobRow, tables.blobs, load={"state": ports.Blob}, dump={"state": _plain})
@@ -121,4 +129,5 @@ WITNESS: Final = Record(
     ports.WitnessRow, tables.witnesses, load={"wanted": _tuple}, dump={"wanted": json.dumps}
 )
 LOOSE: Final = Record(ports.LooseRow, tables.loose)
+TIMER: Final = Record(ports.TimerRow, tables.timers)
 ALARM: Final = Record(ports.AlarmRow, tables.alarms)

@@ -6,7 +6,7 @@ rows in and out is in :mod:`gateway.stores.sql`; how an existing database gets h
 Rules:
 
 * No column holds plaintext of a handover: sealed bytes, wrapped keys, hashes, codes, references and times.
-  ``accesses.note`` is the one free text, of the person who acted (s.62 DPA 2018). The closed list of columns
+  ``accesses.note`` holds free text in rows of older releases alone; today it is sealed (``sealed``). The closed list of columns
   stands in a test, so that a new one is added on purpose.
 * Columns are named as the fields of the records in :mod:`gateway.ports`. Columns that no record shows: ``n``
   keeps the order of arrival; ``log.nodes`` and ``log.about`` see ``sql_log``; ``outbox.stream``
@@ -46,8 +46,12 @@ RECEIVED: Final = sa.text("side = 'destination'")
 SENT: Final = sa.text("side = 'origin'")
 UNACKNOWLEDGED: Final = sa.text("state = 'DELIVERED' AND acknowledge_by > 0")
 ABOUT_MESSAGE: Final = sa.text("about <> 0")
+UNFIRED: Final = sa.text("fired = 0")
 SENDING: Final = sa.text("state = 'sending'")
 UNNAMED: Final = sa.text("state IN ('uploading', 'ready')")
+KEPT: Final = sa.text("state <> 'PURGED'")
+HOLDING: Final = sa.text("lifted = 0")
+UNATTESTED: Final = sa.text("length(note) = 0")
 UNDECIDED: Final = sa.text("state IN ('DELIVERED', 'RECEIVED', 'INFO_REQUESTED') AND decide_by > 0")
 
 
@@ -92,7 +96,15 @@ handovers: Final = sa.Table(
     _text("submitted_by"),
     _int("created"),
     _int("updated"),
+    _bool("drill"),
+    _bool("partial"),
+    _text("onward_of"),
+    _text("answers"),
+    _int("purge_after"),
+    _int("review_by"),
+    _int("issued"),
     sa.UniqueConstraint("ref", "version"),
+    _partial("ix_handovers_kept", "id", where=KEPT),
 )
 
 legs: Final = sa.Table(
@@ -163,6 +175,41 @@ envelopes: Final = sa.Table(
 )
 
 punctures: Final = sa.Table("punctures", metadata, _text("epoch", key=True), _text("path", key=True))
+
+holds: Final = sa.Table(
+    "holds",
+    metadata,
+    _text("id", key=True),
+    _text("ref"),
+    _text("code"),
+    _text("role"),
+    _text("actor"),
+    _int("placed"),
+    _int("until"),
+    _int("review"),
+    _int("lifted"),
+    _text("lifted_by"),
+    sa.Index(None, "ref"),
+    _partial("ix_holds_standing", "id", where=HOLDING),
+)
+
+purges: Final = sa.Table(
+    "purges",
+    metadata,
+    _text("id", key=True),
+    _text("ref"),
+    _int("version"),
+    _text("area"),
+    _int("at"),
+    _text("why"),
+    _int("messages"),
+    _int("parts"),
+    _int("files"),
+    _int("unanswered"),
+    _bytes("note"),
+    sa.UniqueConstraint("ref", "version", "area", "at"),
+    _partial("ix_purges_unattested", "area", "id", where=UNATTESTED),
+)
 
 streams: Final = sa.Table(
     "streams",
@@ -366,7 +413,26 @@ accesses: Final = sa.Table(
     _text("justification"),
     _text("note"),
     _bytes("salt"),
+    _text("purpose"),
+    _bytes("sealed"),
     sa.Index(None, "ref", "n"),
+    sa.Index(None, "at"),
+)
+
+restrictions: Final = sa.Table(
+    "restrictions",
+    metadata,
+    _text("id", key=True),
+    _text("ref"),
+    _text("principal"),
+    _text("ground"),
+    _text("withheld"),
+    _int("review"),
+    _int("made"),
+    _text("actor"),
+    _text("role"),
+    _int("ended"),
+    sa.Index(None, "ref"),
 )
 
 tokens: Final = sa.Table(
@@ -423,6 +489,17 @@ blob_segments: Final = sa.Table(
     _int("no", key=True),
     _bytes("data"),
     _text("mid"),
+)
+
+timers: Final = sa.Table(
+    "timers",
+    metadata,
+    _text("subject", key=True),
+    _text("kind", key=True),
+    _int("step", key=True),
+    _int("due"),
+    _int("fired"),
+    _partial("ix_timers_due", "due", "subject", "kind", "step", where=UNFIRED),
 )
 
 held: Final = sa.Table(

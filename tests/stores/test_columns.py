@@ -19,8 +19,10 @@ COLUMNS = {
     "envelopes": "mid side kind peer stream seq statement digest expires body secrets epoch"
     " ref version created",
     "gaps": "peer stream first last noticed asked alarmed prev",
-    "handovers": "id ref version side origin destination urgency state submitted_by created updated",
+    "handovers": "id ref version side origin destination urgency state submitted_by created updated"
+    " drill partial onward_of answers purge_after review_by issued",
     "held": "id at code lane peer digest body",
+    "holds": "id ref code role actor placed until review lifted lifted_by",
     "idempotency": "key request ref version created",
     "leg_events": "n id leg at event before after by code",
     "legs": "n id ref version side principal agency counterpart state urgency mid delivered opened"
@@ -29,10 +31,12 @@ COLUMNS = {
     "loose": "origin via size root note at asked stream seq",
     "outbox": "id peer lane mid state due attempts created expires error stream seq",
     "punctures": "epoch path",
+    "purges": "id ref version area at why messages parts files unanswered note",
     "receipts": "n id hash mid by state code at prev note peer ours leg ref version sent_in applied urgent",
     "settings": "name value",
     "streams": "peer outgoing stream seq head top at busy asks",
     "tasks": "id kind principal leg mid state due attempts error created subject",
+    "timers": "subject kind step due fired",
     "tokens": "id digest principal label created expires revoked",
     "trust": "kind subject version note",
     "witnesses": "peer size wanted their_stream their_seq told our_stream our_seq gossiped",
@@ -44,7 +48,7 @@ def test_a_new_column_is_added_on_purpose() -> None:
 
     Sealed bytes: envelopes.body, held.body, blob_segments.data. Wrapped keys: envelopes.secrets,
     record_key, blobs.key. Signed notes
-    of codes and hashes: receipts.note, trust.note, checkpoints.note, cosignatures.line, and
+    of codes and hashes: receipts.note, purges.note, trust.note, checkpoints.note, cosignatures.line, and
     alarms.evidence. The words of the person who acted
     (s.62): accesses.note.
     """

@@ -28,10 +28,13 @@ from gateway.stores.faults import MIGRATE, TransactionError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD: Final = "0008"
+HEAD: Final = "0009"
 FOLDER: Final = Path(__file__).parent
 
 _VERSIONS: Final = sa.table("alembic_version", sa.column("version_num", sa.Text))
+# Another process that upgrades may take its time, on a slow disk or a large table.
+_SQLITE_WAITS: Final = "PRAGMA busy_timeout=120000"
+_POSTGRES_WAITS: Final = "SET LOCAL lock_timeout=120000; SET LOCAL statement_timeout=600000"
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('gateway migrations'))"
 
 
@@ -51,8 +54,12 @@ def upgrade_engine(engine: sa.Engine) -> None:
 
     sqlite = engine.dialect.name == "sqlite"
     with engine.connect() as connection:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if sqlite else "BEGIN")
-        if not sqlite:
+        if sqlite:
+            connection.exec_driver_sql(_SQLITE_WAITS)
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            connection.exec_driver_sql("BEGIN")
+            connection.exec_driver_sql(_POSTGRES_WAITS)
             connection.exec_driver_sql(_LOCK)
         if (revision := _revision(connection)) and revision > HEAD:
             raise _ahead()

@@ -1,0 +1,144 @@
+"""The handover between people: what issue 4 keeps of clocks, notices, actions, destinations and retention.
+
+Revision 0009. Each table has a function of its own, called by :func:`upgrade`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0009"
+down_revision = "0008"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    _handovers()
+    _retention()
+    _timers()
+    _accountability()
+
+
+def _text(name: str, *, key: bool = False) -> sa.Column[str]:
+    by_byte = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+    return sa.Column(name, by_byte, nullable=False, primary_key=key)
+
+
+def _int(name: str, *, key: bool = False) -> sa.Column[int]:
+    return sa.Column(name, sa.BigInteger(), nullable=False, primary_key=key, autoincrement=False)
+
+
+def _bool(name: str) -> sa.Column[bool]:
+    return sa.Column(name, sa.Boolean(), nullable=False)
+
+
+def _add(table: str, columns: dict[str, str]) -> None:
+    """NOT NULL columns for rows that are there: SQLite adds one only with a default, which goes again."""
+    kinds: dict[str, tuple[sa.types.TypeEngine[Any], sa.ColumnElement[Any]]] = {
+        "bool": (sa.Boolean(), sa.false()),
+        "int": (sa.BigInteger(), sa.literal_column("0")),
+        "text": (sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), sa.literal_column("''")),
+    }
+    for name, kind in columns.items():
+        made, default = kinds[kind]
+        op.add_column(table, sa.Column(name, made, nullable=False, server_default=default))
+    with op.batch_alter_table(table) as altered:
+        for name, kind in columns.items():
+            altered.alter_column(
+                name, existing_type=kinds[kind][0], existing_nullable=False, server_default=None
+            )
+
+
+def _handovers() -> None:
+    _add(
+        "handovers",
+        {"drill": "bool", "partial": "bool", "onward_of": "text", "answers": "text", "purge_after": "int"},
+    )
+
+
+def _timers() -> None:
+    """Legs that wait for an answer get the clocks that a new one would have; what fired before is told."""
+    op.create_table(
+        "timers",
+        _text("subject", key=True),
+        _text("kind", key=True),
+        _int("step", key=True),
+        _int("due"),
+        _int("fired"),
+        sa.PrimaryKeyConstraint("subject", "kind", "step", name=op.f("pk_timers")),
+    )
+    unfired = sa.text("fired = 0")
+    op.create_index(
+        "ix_timers_due",
+        "timers",
+        ["due", "subject", "kind", "step"],
+        sqlite_where=unfired,
+        postgresql_where=unfired,
+    )
+
+
+def _retention() -> None:
+    _add("handovers", {"review_by": "int", "issued": "int"})
+    kept, holding, unattested = (sa.text(t) for t in ("state <> 'PURGED'", "lifted = 0", "length(note) = 0"))
+    op.create_index("ix_handovers_kept", "handovers", ["id"], sqlite_where=kept, postgresql_where=kept)
+    op.create_table(
+        "holds",
+        _text("id", key=True),
+        *(_text(name) for name in ("ref", "code", "role", "actor")),
+        *(_int(name) for name in ("placed", "until", "review", "lifted")),
+        _text("lifted_by"),
+        sa.PrimaryKeyConstraint("id", name="pk_holds"),
+    )
+    op.create_index("ix_holds_ref", "holds", ["ref"])
+    op.create_index("ix_holds_standing", "holds", ["id"], sqlite_where=holding, postgresql_where=holding)
+    op.create_table(
+        "purges",
+        _text("id", key=True),
+        _text("ref"),
+        _int("version"),
+        _text("area"),
+        _int("at"),
+        _text("why"),
+        *(_int(name) for name in ("messages", "parts", "files", "unanswered")),
+        sa.Column("note", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_purges"),
+        sa.UniqueConstraint("ref", "version", "area", "at", name="uq_purges_ref_version_area_at"),
+    )
+    op.create_index(
+        "ix_purges_unattested",
+        "purges",
+        ["area", "id"],
+        sqlite_where=unattested,
+        postgresql_where=unattested,
+    )
+
+
+def _accountability() -> None:
+    _add("accesses", {"purpose": "text"})
+    empty = "x''" if op.get_bind().dialect.name == "sqlite" else "''::bytea"
+    op.add_column(
+        "accesses", sa.Column("sealed", sa.LargeBinary(), nullable=False, server_default=sa.text(empty))
+    )
+    with op.batch_alter_table("accesses") as altered:
+        altered.alter_column(
+            "sealed", existing_type=sa.LargeBinary(), existing_nullable=False, server_default=None
+        )
+    op.create_index("ix_accesses_at", "accesses", ["at"])
+    op.create_table(
+        "restrictions",
+        _text("id", key=True),
+        _text("ref"),
+        _text("principal"),
+        _text("ground"),
+        _text("withheld"),
+        _int("review"),
+        _int("made"),
+        _text("actor"),
+        _text("role"),
+        _int("ended"),
+    )
+    op.create_index("ix_restrictions_ref", "restrictions", ["ref"])
