@@ -49,6 +49,9 @@ from gateway.ports.rows import (
     TrustRow,
     WitnessRow,
 )
+from gateway.ports.rows_retention import HoldRow, PurgeRow
+from gateway.ports.rows_rights import RestrictionRow
+from gateway.ports.rows_timers import TimerRow
 from gateway.ports.store import Store, Transaction
 from gateway.ports.transport import Delivery, Lane, Outgoing, Transport
 
@@ -72,6 +75,7 @@ __all__ = [
     "GapRow",
     "HandoverRow",
     "HeldRow",
+    "HoldRow",
     "IdempotencyRow",
     "Json",
     "Keys",
@@ -85,7 +89,9 @@ __all__ = [
     "Parcel",
     "Profile",
     "PunctureRow",
+    "PurgeRow",
     "ReceiptRow",
+    "RestrictionRow",
     "SegmentRow",
     "Side",
     "Store",
@@ -93,6 +99,7 @@ __all__ = [
     "Submission",
     "Task",
     "TaskRow",
+    "TimerRow",
     "TokenRow",
     "Transaction",
     "Transport",

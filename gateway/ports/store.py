@@ -33,6 +33,9 @@ from gateway.ports.rows import (
     TrustRow,
     WitnessRow,
 )
+from gateway.ports.rows_retention import HoldRow, PurgeRow
+from gateway.ports.rows_rights import RestrictionRow
+from gateway.ports.rows_timers import TimerRow
 from gateway.ports.transport import Lane
 
 T = TypeVar("T")
@@ -195,6 +198,40 @@ class Transaction(Protocol):
 
     def drop_puncture(self, row: PunctureRow) -> None: ...
 
+    # how long things are kept
+    def put_hold(self, row: HoldRow) -> bool:
+        """Identity: id. Several may stand on one handover."""
+        ...
+
+    def holds(self, ref: str = "", *, standing: bool = True) -> Sequence[HoldRow]:
+        """Of one handover, or of all ("" = all), by the order of their ids; ``standing`` False: those that
+        were lifted as well."""
+        ...
+
+    def lift_hold(self, hold: str, at: int, by: str) -> bool:
+        """By its id. False when none of it stands."""
+        ...
+
+    def unpurged(self, after: str, limit: int) -> Sequence[HandoverRow]:
+        """Those not in the state PURGED, by ids ascending, greater than ``after`` ("" = from the first)."""
+        ...
+
+    def put_purge(self, row: PurgeRow) -> bool:
+        """Identity: id; and ref, version, area and at."""
+        ...
+
+    def purges(self, ref: str = "", *, area: str = "") -> Sequence[PurgeRow]:
+        """Those that match every filter given, in the order of ids."""
+        ...
+
+    def unattested(self, area: str, limit: int) -> Sequence[PurgeRow]:
+        """Of one area, without a note, in the order of ids."""
+        ...
+
+    def attest_purge(self, purge: str, note: bytes) -> bool:
+        """By its id; False when it has a note."""
+        ...
+
     # receipts
     def put_receipt(self, row: ReceiptRow) -> bool:
         """Identity: hash."""
@@ -328,6 +365,25 @@ class Transaction(Protocol):
         whole table page by page."""
         ...
 
+    def find_accesses(
+        self, *, ref: str, principal: str, since: int, until: int, after: int, limit: int
+    ) -> Sequence[tuple[int, AccessRow]]:
+        """(number, row) in the order they were put, numbers above ``after``, from ``since`` to before
+        ``until``; "" is every handover, or every agency that acted."""
+        ...
+
+    def put_restriction(self, row: RestrictionRow) -> bool:
+        """Identity: id."""
+        ...
+
+    def restrictions(self, ref: str = "") -> Sequence[RestrictionRow]:
+        """Of one handover, or of all, in the order of ids; those that were lifted as well."""
+        ...
+
+    def end_restriction(self, restriction: str, at: int) -> bool:
+        """By its id. False when none of it stands."""
+        ...
+
     # callers
     def put_token(self, row: TokenRow) -> bool: ...
     def token(self, digest: bytes) -> TokenRow | None: ...
@@ -377,6 +433,31 @@ class Transaction(Protocol):
 
     def spend_segment(self, blob: str, no: int, mid: str) -> bool:
         """One of ours went into the message ``mid``: its bytes go, the message stays named."""
+        ...
+
+    # clocks
+    def put_timer(self, row: TimerRow) -> bool:
+        """Identity: kind, subject and step."""
+        ...
+
+    def due_timers(self, now: int, limit: int) -> Sequence[TimerRow]:
+        """Those that have not fired and are due, oldest first, then by subject, kind and step."""
+        ...
+
+    def fire_timer(self, row: TimerRow, at: int) -> bool:
+        """False unless it stands as ``row`` says and has not fired."""
+        ...
+
+    def delay_timer(self, row: TimerRow, due: int) -> bool:
+        """Make it due at another time; False unless it stands as ``row`` says and has not fired."""
+        ...
+
+    def drop_timers(self, kind: str, subject: str) -> None:
+        """Those that have not fired. What has fired stays, so that it cannot be set to fire again."""
+        ...
+
+    def timers(self, subject: str) -> Sequence[TimerRow]:
+        """All about one subject, fired or not, by kind and step."""
         ...
 
     # held, trust, settings

@@ -22,12 +22,15 @@ from typing import TypeVar
 
 from gateway.ports import Transaction
 from gateway.stores.memory_agencies import MemoryAgencies
+from gateway.stores.memory_audit import MemoryAudit
 from gateway.stores.memory_blobs import MemoryBlobs
 from gateway.stores.memory_handovers import MemoryHandovers
 from gateway.stores.memory_messages import MemoryMessages
 from gateway.stores.memory_records import MemoryRecords
+from gateway.stores.memory_retention import MemoryRetention
 from gateway.stores.memory_shred import MemoryShred
 from gateway.stores.memory_tables import Tables
+from gateway.stores.memory_timers import MemoryTimers
 from gateway.stores.memory_watch import MemoryWatch
 from gateway.stores.writer import closed
 
@@ -42,7 +45,16 @@ class Memory:
 
 
 class MemoryTransaction(
-    MemoryHandovers, MemoryMessages, MemoryShred, MemoryAgencies, MemoryWatch, MemoryBlobs, MemoryRecords
+    MemoryHandovers,
+    MemoryMessages,
+    MemoryShred,
+    MemoryRetention,
+    MemoryAgencies,
+    MemoryWatch,
+    MemoryTimers,
+    MemoryBlobs,
+    MemoryAudit,
+    MemoryRecords,
 ):
     """Every table's part on one set of tables."""
 

@@ -20,17 +20,21 @@ from gateway.ports import (
     GapRow,
     HandoverRow,
     HeldRow,
+    HoldRow,
     IdempotencyRow,
     LegEvent,
     LegRow,
     LooseRow,
     OutboxRow,
     PunctureRow,
+    PurgeRow,
     ReceiptRow,
+    RestrictionRow,
     SegmentRow,
     Side,
     StreamRow,
     TaskRow,
+    TimerRow,
     TokenRow,
     TrustRow,
     WitnessRow,
@@ -50,6 +54,8 @@ class Tables:
     events: list[LegEvent] = field(default_factory=list)
     envelopes: dict[tuple[str, Side], EnvelopeRow] = field(default_factory=dict)
     punctures: dict[tuple[str, str], PunctureRow] = field(default_factory=dict)
+    holds: dict[str, HoldRow] = field(default_factory=dict)
+    purges: dict[str, PurgeRow] = field(default_factory=dict)
     streams: dict[tuple[str, bool], StreamRow] = field(default_factory=dict)
     gaps: dict[tuple[str, str, int], GapRow] = field(default_factory=dict)
     outbox: dict[str, OutboxRow] = field(default_factory=dict)
@@ -68,6 +74,8 @@ class Tables:
     trust: dict[tuple[str, str, int], TrustRow] = field(default_factory=dict)
     witnesses: dict[str, WitnessRow] = field(default_factory=dict)
     loose: dict[tuple[str, str], LooseRow] = field(default_factory=dict)
+    timers: dict[tuple[str, str, int], TimerRow] = field(default_factory=dict)
+    restrictions: dict[str, RestrictionRow] = field(default_factory=dict)
     settings: dict[str, bytes] = field(default_factory=dict)
 
     def copy(self) -> Tables:

@@ -39,12 +39,15 @@ from gateway.stores import migrations
 from gateway.stores.database import Database, Session
 from gateway.stores.faults import TransactionError, in_doubt, lost
 from gateway.stores.sql_agencies import AgencyPart
+from gateway.stores.sql_audit import AuditPart
 from gateway.stores.sql_blobs import BlobPart
 from gateway.stores.sql_handovers import HandoverPart
 from gateway.stores.sql_messages import MessagePart
 from gateway.stores.sql_receipts import ReceiptPart
 from gateway.stores.sql_records import RecordPart
+from gateway.stores.sql_retention import RetentionPart
 from gateway.stores.sql_shred import ShredPart
+from gateway.stores.sql_timers import TimerPart
 from gateway.stores.sql_watch import WatchPart
 from gateway.stores.statements import Statement
 from gateway.stores.writer import Outcome, Work, Writer, closed
@@ -64,7 +67,17 @@ _FATE: Final = Statement(
 
 
 class SqlTransaction(
-    HandoverPart, MessagePart, ShredPart, ReceiptPart, AgencyPart, WatchPart, BlobPart, RecordPart
+    HandoverPart,
+    MessagePart,
+    ShredPart,
+    RetentionPart,
+    ReceiptPart,
+    AgencyPart,
+    WatchPart,
+    TimerPart,
+    BlobPart,
+    AuditPart,
+    RecordPart,
 ):
     """One transaction of one group (or one read): every table's part on one session."""
 

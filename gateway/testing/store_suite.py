@@ -32,7 +32,9 @@ from gateway.testing.store_cases.log import LogCases
 from gateway.testing.store_cases.messages import MessageCases
 from gateway.testing.store_cases.receipts import ReceiptCases
 from gateway.testing.store_cases.records import RecordCases
+from gateway.testing.store_cases.retention import RetentionCases
 from gateway.testing.store_cases.shred import ShredCases
+from gateway.testing.store_cases.timers import TimerCases
 from gateway.testing.store_cases.units import UnitCases
 from gateway.testing.store_cases.watch import WatchCases
 from gateway.testing.store_cases.witness import WitnessCases
@@ -51,6 +53,8 @@ class StoreSuite(
     WatchCases,
     BlobCases,
     ShredCases,
+    RetentionCases,
     WitnessCases,
+    TimerCases,
 ):
     """Inherit this, and give the fixtures ``store`` and ``peer``."""

@@ -16,6 +16,7 @@ from gateway.ports import (
     Outbound,
     Side,
     Task,
+    TimerRow,
     Transaction,
     WitnessRow,
 )
@@ -37,6 +38,7 @@ from gateway.testing.store_cases.rows import (
     task,
 )
 
+TIMER = TimerRow("decide", "l1", NOW)
 BLOB = BlobRow(PEER, "b", Blob.ARRIVING, 9, NOW)
 
 HOT: dict[str, Callable[[Transaction], object]] = {
@@ -85,6 +87,8 @@ HOT: dict[str, Callable[[Transaction], object]] = {
     "accesses": lambda tx: tx.accesses(ref="HO-1"),
     "shred": lambda tx: (tx.envelopes_in("2026-11"), tx.change_secrets("m", Side.ORIGIN, b"", b"x")),
     "envelopes_of": lambda tx: (tx.envelopes_of("HO-1"), tx.envelopes_of("HO-1", 1)),
+    "timers": lambda tx: (tx.due_timers(NOW, 9), tx.timers("l1"), tx.drop_timers("decide", "l1")),
+    "fire_timer": lambda tx: (tx.fire_timer(TIMER, NOW), tx.delay_timer(TIMER, NOW)),
     "token": lambda tx: tx.token(digest("t")),
     "idempotency": lambda tx: tx.idempotency(digest("k")),
 }
