@@ -20,6 +20,7 @@ from gateway.core.audience import refusal
 from gateway.core.encoding import JsonObject
 from gateway.core.entitlements import ENTITLEMENTS
 from gateway.core.rules import Case, Rule, orders, sharing, subject
+from gateway.core.urgent import r14_urgent_move
 from schemas.handover import HandoverNotification, to_document
 
 __all__ = ["ENTITLEMENTS", "RULES", "check"]
@@ -38,7 +39,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "R10": orders.r10_injunction_length,
         "R12": subject.r12_ages,
         "R13": sharing.r13_no_bulk,
-        "R14": sharing.r14_urgent_evidence,
+        "R14": r14_urgent_move,
         "R16": subject.r16_review,
         "R19": sharing.r19_marking,
         "R22": sharing.r22_spoc,

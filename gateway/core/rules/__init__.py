@@ -20,7 +20,9 @@ from gateway.core.narrowing import age_on
 from gateway.errors import Problem
 from schemas.assertions import Assertion
 from schemas.handover import HandoverNotification
+from schemas.message import Completeness
 from schemas.orders import Condition, Order
+from schemas.vocabulary import Urgency
 
 FEBRUARY = 2
 
@@ -44,6 +46,16 @@ class Case:
         """The subject's completed years on the day of issue."""
         issued = self.document.message.issued_at.astimezone(LONDON).date()
         return age_on(self.document.core.date_of_birth, issued)
+
+    @property
+    def partial(self) -> bool:
+        """An urgent document whose full version is owed: it may lack what domain 6.6 leaves out, and no more.
+        R14 refuses one that calls itself partial under another urgency."""
+        document = self.document
+        return (
+            document.message.urgency is Urgency.URGENT
+            and document.data_quality.completeness is Completeness.PARTIAL_URGENT
+        )
 
     def assertions(self) -> Iterator[tuple[str, Assertion]]:
         """``(pointer, assertion)``: the history, and the group association where one is asserted."""

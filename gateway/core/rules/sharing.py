@@ -206,11 +206,13 @@ def r22_spoc(case: Case) -> Iterator[Problem]:
 
 
 def required_in_some_cases(case: Case) -> Iterator[Problem]:
-    """Domain 6.4, "required where": a matter of shape that depends on values, so it has no number."""
+    """Domain 6.4, "required where": a matter of shape that depends on values, so it has no number. What a
+    partial urgent handover leaves out is owed with its full version (domain 6.6)."""
     document, destination = case.document, case.document.routing.destination
-    if document.move.kind is MoveKind.PLANNED and document.aspirations is None:
-        yield Problem("/aspirations", "missing for a planned move", "add what the subject wants")
-    if not document.transparency.subject_informed and not document.transparency.not_informed_reason:
+    if not case.partial:
+        yield from _full(case)
+    openness = document.transparency
+    if openness and not openness.subject_informed and not openness.not_informed_reason:
         yield Problem("/transparency/not_informed_reason", "missing", "say why the subject does not know")
     if destination.profile is DestinationProfile.SINGLE_POINT_OF_CONTACT and destination.spoc is None:
         yield Problem("/routing/destination/spoc", "missing for this profile", "describe the contact")
@@ -221,3 +223,14 @@ def required_in_some_cases(case: Case) -> Iterator[Problem]:
             yield Problem("/routing/destination/bridge", "missing", "verify the contact by call-back first")
     if (tiers := destination.two_tier) and set(tiers.county_agencies) & set(tiers.district_agencies):
         yield Problem("/routing/destination/two_tier", "an agency in both tiers", "give it to one tier")
+
+
+def _full(case: Case) -> Iterator[Problem]:
+    """What every handover carries whose full version is not owed."""
+    document = case.document
+    if document.move.kind is MoveKind.PLANNED and document.aspirations is None:
+        yield Problem("/aspirations", "missing for a planned move", "add what the subject wants")
+    if document.transparency is None:
+        yield Problem("/transparency", "missing", "say whether the subject knows")
+    if not document.contacts:
+        yield Problem("/contacts", "missing", "name a role that can be asked")
