@@ -5,6 +5,8 @@ reminder of what is to be punctured} -> the key store forgets the leaves -> the 
 step nothing of it is opened here; a crash before the second leaves the reminder, which every start and sweep
 of the node takes up (:func:`take_up`). So what the log calls destroyed is destroyed, and nothing unrecorded.
 
+While a legal hold stands (:mod:`gateway.flows.holds`) nothing of its handover goes, whoever asks.
+
 What stays: the envelope as it was sent, its statement and routing table, receipts, log. What was sent to
 whom, and who answered, can be proven as before.
 
@@ -28,9 +30,9 @@ import structlog
 
 from gateway.core.shred import leaf
 from gateway.errors import Conflict, GatewayError, NotFound
-from gateway.flows import accounts, attachments
+from gateway.flows import accounts, attachments, holds
 from gateway.flows.node import log_leaf
-from gateway.flows.shred_plan import DAY, REMEDIES, Piece, Plan, Shredder, against, ended, make
+from gateway.flows.shred_plan import DAY, HELD, REMEDIES, Piece, Plan, Shredder, against, ended, make
 from gateway.flows.vault import record_name, without
 from gateway.ports import AccessRow, PunctureRow, Side, Transaction
 
@@ -89,7 +91,7 @@ async def shred(
     if not force:
         _check(plan.against)
     now = node.clock.now()
-    await node.store.write(lambda tx: _record(tx, node, by, plan, justification, now, force=force))
+    await node.store.write(lambda tx: destroy(tx, node, by, plan, justification, now, force=force))
     await resume(node)
     return plan
 
@@ -104,6 +106,8 @@ def _check_alone(plan: Plan) -> None:
 
 
 def _check(reasons: frozenset[str]) -> None:
+    if HELD in reasons:
+        raise Conflict("a legal hold stands on it", code=HELD, remedy=REMEDIES[HELD])
     if reasons:
         raise Conflict(
             f"it is not at its end: {', '.join(sorted(reasons))}",
@@ -112,9 +116,14 @@ def _check(reasons: frozenset[str]) -> None:
         )
 
 
-def _record(
+def destroy(
     tx: Transaction, node: Shredder, by: Person, plan: Plan, justification: str, now: int, *, force: bool
 ) -> None:
+    """The first step: on record, and the rows without these keys. :func:`resume` has to follow the commit.
+
+    Raises Conflict: while a legal hold stands, whoever asks; and what :func:`shred` says.
+    """
+    holds.check(tx, plan.ref)
     pieces = [piece for piece in plan.pieces if piece.parts]
     for piece in pieces:
         row = piece.row
@@ -192,7 +201,7 @@ async def shred_epoch(
             remedy="shred its handovers one by one, or wait",
         )
     found = await preview_epoch(node, month)
-    if not force:
+    if not force or HELD in found.against:
         _check(frozenset(found.against))
     if not found.destroyed:
         await node.store.write(lambda tx: _record_epoch(tx, node, by, found, justification, now))
@@ -222,6 +231,8 @@ def _month(tx: Transaction, node: Shredder, month: str) -> Month:
 def _record_epoch(
     tx: Transaction, node: Shredder, by: Person, found: Month, justification: str, now: int
 ) -> None:
+    if any(HELD in against(tx, mid, side) for mid, side in tx.envelopes_in(found.month)):
+        _check(frozenset({HELD}))
     accounts.record(tx, _access(node, by, found.month, 0, (), justification, now))
     log_leaf(tx, "shredded", now, epoch=found.month, messages=found.messages)
     tx.put_puncture(PunctureRow(found.month, ""))

@@ -40,8 +40,12 @@ REMEDIES: Final = {
     "unsettled": "the peer's receipt is not here yet: `gateway handover why REF` says whose turn it is",
     "undelivered": "an agency has not been given it: `gateway handover why REF` says where it waits",
     "unanswered": "an agency has still to decide: wait for its answer",
+    "held": "a legal hold stands: `gateway retention hold list` says whose; --force does not lift it",
 }
 """What can stand against it, and what to do."""
+
+HELD: Final = "held"
+"""The one of them that nothing overrules."""
 
 
 class Shredder(Protocol):
@@ -186,6 +190,9 @@ def against(tx: Transaction, mid: str, side: Side) -> frozenset[str]:
     outbox = tx.outbox_of(mid) if side is Side.ORIGIN else None
     if outbox is not None and outbox.state is not Outbound.SETTLED:
         found.add("unsettled")
+    envelope = tx.envelope(mid)
+    if envelope and envelope.ref and tx.holds(envelope.ref):
+        found.add(HELD)
     legs = _legs(tx, mid)
     if any(LegState(leg.state) not in ANSWERED | TERMINAL for leg in legs):
         found.add("unanswered")

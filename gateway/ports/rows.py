@@ -63,8 +63,8 @@ class HandoverRow:
     ``drill``: a rehearsal, which never enters a case system. ``partial``: the full version is owed. The
     handover ``onward_of`` brought the person to the sender. ``answers``: the id of the request that asked for
     this one. ``purge_after``: when the document itself says that its content must go, 0 for not said.
-    ``review_by``: the end of the earliest day by which something in it is reviewed, known at the origin alone,
-    0 for none. ``issued``: when the origin signed it; of rows of older releases 0.
+    ``review_by``: the end of the first day by which something in it is to be reviewed, known at the origin
+    alone, 0 for none. ``issued``: when the origin signed it; 0 in rows of older releases.
     """
 
     ref: str

@@ -26,6 +26,7 @@ Example::
 from __future__ import annotations
 
 from gateway.testing.store_cases.agencies import AgencyCases
+from gateway.testing.store_cases.audit import AuditCases
 from gateway.testing.store_cases.blobs import BlobCases
 from gateway.testing.store_cases.handovers import HandoverCases
 from gateway.testing.store_cases.log import LogCases
@@ -52,6 +53,7 @@ class StoreSuite(
     LogCases,
     WatchCases,
     BlobCases,
+    AuditCases,
     ShredCases,
     RetentionCases,
     WitnessCases,

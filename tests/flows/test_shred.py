@@ -279,7 +279,7 @@ async def test_what_changed_since_it_was_looked_at_is_looked_at_again(world: Wor
     plan = await shred.preview(node, REF)
     with pytest.raises(Conflict) as against:
         await node.store.write(
-            lambda tx: shred._record(tx, node, BY, plan, WHY, world.clock.now(), force=False)
+            lambda tx: shred.destroy(tx, node, BY, plan, WHY, world.clock.now(), force=False)
         )
     assert against.value.code == "not_settled"
 
@@ -384,7 +384,7 @@ async def test_of_two_at_once_one_gives_way_and_nothing_is_recorded_twice(world:
     before = await leaves(world.bexley)
     with pytest.raises(Conflict) as raced:
         await node.store.write(
-            lambda tx: shred._record(tx, node, BY, stale, WHY, world.clock.now(), force=False)
+            lambda tx: shred.destroy(tx, node, BY, stale, WHY, world.clock.now(), force=False)
         )
     assert raced.value.code == "shred_raced"
     assert await leaves(world.bexley) == before
