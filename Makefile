@@ -1,7 +1,7 @@
 # Each of these sets up what it needs. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench vectors vectors-all-pythons fuzz mutate
+.PHONY: help setup demo test lint bench vectors vectors-all-pythons compliance fuzz mutate
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -45,6 +45,10 @@ vectors: setup ## the published test vectors made again; says which files have c
 
 vectors-all-pythons: setup ## the vectors judged under every Python from 3.11 on that can be had
 	@scripts/vectors-all-pythons
+
+compliance: setup ## docs/compliance.md from the tests of every finding and duty, with what became of each
+	@scripts/install-system-packages
+	@$(BIN)/python tests/compliance/generate.py
 
 N = 100000
 SEED = 1
