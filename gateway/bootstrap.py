@@ -237,7 +237,8 @@ async def _met() -> None: ...
 
 async def _connect(settings: Settings, node: Node, *, create: bool) -> None:
     if create:  # where this node may: demos and small set-ups; an area's account in production may not
-        await declare(settings.broker_urls[0], node.network.areas)
+        with_node = [area for area in node.network.areas if not node.network.external(area)]
+        await declare(settings.broker_urls[0], with_node)
     await node.transport.start()
 
 

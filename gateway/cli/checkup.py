@@ -123,7 +123,8 @@ def _disk(settings: Settings) -> None:
 def peers(config: Path | None, area: str, wait: int) -> list[dict[str, Any]]:
     """One line a peer. Raises NotFound for an area that the directory does not hold, or our own."""
     settings = load(config)
-    others = sorted(set(_network(settings).areas) - {settings.area})
+    network = _network(settings)
+    others = sorted(area for area in network.areas if area != settings.area and not network.external(area))
     if area and area not in others:
         raise NotFound("the directory holds no such peer", code="unknown_area", field="--peer")
     return asyncio.run(_try(settings, [area] if area else others, wait))

@@ -141,6 +141,12 @@ class Network:
         self._check_area(area)
         return self.directory.principals[f"{area}/{NODE_ROLE}"]
 
+    def external(self, area: str) -> bool:
+        """Whether the area has no gateway (``hosted: false`` in its node's entry): no queue stands for it, and
+        files are carried to a person there. False for an area that the directory does not hold."""
+        node = self.directory.principals.get(f"{area}/{NODE_ROLE}")
+        return node is not None and not node.hosted
+
     def agencies(self, area: str) -> tuple[Principal, ...]:
         """Everybody of an area but its node, by name. Raises UnknownRecipient for an unknown area."""
         self._check_area(area)

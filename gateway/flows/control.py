@@ -42,6 +42,8 @@ def tell(
     """Seal ``sections`` to the peer's node and queue them, within ``tx``. False when it has no valid key or
     our directory is too old to send under: whoever has something to say says it again later. ``once``: it is
     not published again until the peer has seen it, but when the peer asks for its number."""
+    if node.network.external(peer):  # nobody listens there: what matters goes with the next file
+        return False
     try:
         sending = outgoing.seal(
             node,

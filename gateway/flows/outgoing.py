@@ -25,6 +25,12 @@ ONCE = "once"
 """In the place of an outbox row's error: it is published once and settled then. What is said again anyway
 (heartbeats, questions), and what a peer has asked for again."""
 
+CARRIED = "carried"
+"""In the place of an outbox row's error: it leaves as a file, in a person's hands (:mod:`gateway.flows.bridge`)."""
+
+NEVER = 1 << 53
+"""When a row that no broker takes is due."""
+
 MARGIN = 300
 """Seconds before its end of life at which a message is sealed afresh rather than published again: more
 than the skew of protocol 4.3, so that it never arrives dead."""
@@ -99,7 +105,8 @@ def store(tx: Transaction, node: Node, sending: Sending, now: int, *, once: bool
     mine = tx.stream(sending.peer, outgoing=True) or StreamRow(
         sending.peer, True, entropy.token_hex(16), 0, ZERO
     )
-    if (told := restart.announcement(tx, mine)) is not None:
+    carried = node.network.external(sending.peer)
+    if not carried and (told := restart.announcement(tx, mine)) is not None:
         _, mine = _place(tx, node, _control(node, sending.peer, told, now), mine, now)
     return _place(tx, node, sending, mine, now, once=once)[0]
 
@@ -143,17 +150,18 @@ def _place(
     if not tx.put_envelope(_row(sending, sealed, mine, now)):
         raise GatewayError("a number of our own stream is used already", code="stream_number")
     node.used[sending.peer] = (after.stream, after.seq)
+    carried = node.network.external(sending.peer)
     tx.put_outbox(
         OutboxRow(
             id="",
             peer=sending.peer,
             lane=sending.lane,
             mid=sealed.mid,
-            state=Outbound.WAITING,
-            due=now,
+            state=Outbound.PUBLISHED if carried else Outbound.WAITING,
+            due=NEVER if carried else now,
             created=now,
             expires=sealed.expires,
-            error=ONCE if once else "",
+            error=CARRIED if carried else ONCE if once else "",
         )
     )
     log_leaf(tx, "sent", now, mid=sealed.mid, stmt=b64(sealed.statement), env=b64(sealed.digest))

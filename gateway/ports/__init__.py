@@ -50,6 +50,7 @@ from gateway.ports.rows import (
     WitnessRow,
 )
 from gateway.ports.rows_retention import HoldRow, PurgeRow
+from gateway.ports.rows_bridge import BridgeContactRow, BridgeFileRow
 from gateway.ports.rows_rights import RestrictionRow
 from gateway.ports.rows_timers import TimerRow
 from gateway.ports.store import Store, Transaction
@@ -66,6 +67,8 @@ __all__ = [
     "Attachment",
     "Blob",
     "BlobRow",
+    "BridgeContactRow",
+    "BridgeFileRow",
     "CheckpointRow",
     "Clock",
     "CosignatureRow",

@@ -93,7 +93,8 @@ class LegRow:
 
     ``acknowledge_by`` and ``decide_by`` are 0 until the clock starts with the receiving node's signed
     receipt. ``mid`` is the newest message that carries the leg. ``overdue`` names the deadlines that have
-    fired: "", "acknowledge", "decide" or "acknowledge,decide".
+    fired: "", "acknowledge", "decide" or "acknowledge,decide". ``via`` "SPOC": relayed, sealed, by the
+    destination's single point of contact.
     """
 
     id: str
@@ -112,6 +113,7 @@ class LegRow:
     decide_by: int = 0
     overdue: str = ""
     updated: int = 0
+    via: str = ""
 
 
 @dataclass(frozen=True, slots=True)

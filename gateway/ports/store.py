@@ -36,6 +36,7 @@ from gateway.ports.rows import (
 from gateway.ports.rows_retention import HoldRow, PurgeRow
 from gateway.ports.rows_rights import RestrictionRow
 from gateway.ports.rows_timers import TimerRow
+from gateway.ports.rows_bridge import BridgeContactRow, BridgeFileRow
 from gateway.ports.transport import Lane
 
 T = TypeVar("T")
@@ -458,6 +459,26 @@ class Transaction(Protocol):
 
     def timers(self, subject: str) -> Sequence[TimerRow]:
         """All about one subject, fired or not, by kind and step."""
+        ...
+
+    # areas without a gateway
+    def put_bridge_contact(self, row: BridgeContactRow) -> None:
+        """Insert or replace. Identity: area."""
+        ...
+
+    def bridge_contact(self, area: str) -> BridgeContactRow | None: ...
+    def bridge_contacts(self) -> Sequence[BridgeContactRow]:
+        """By area."""
+        ...
+
+    def drop_bridge_contact(self, area: str) -> bool: ...
+    def put_bridge_file(self, row: BridgeFileRow) -> bool:
+        """Identity: mid."""
+        ...
+
+    def bridge_file(self, mid: str) -> BridgeFileRow | None: ...
+    def confirm_bridge_file(self, mid: str, at: int, by: str) -> bool:
+        """False when there is none, or its delivery was confirmed before."""
         ...
 
     # held, trust, settings

@@ -24,6 +24,7 @@ from gateway.ports import Transaction
 from gateway.stores.memory_agencies import MemoryAgencies
 from gateway.stores.memory_audit import MemoryAudit
 from gateway.stores.memory_blobs import MemoryBlobs
+from gateway.stores.memory_bridge import MemoryBridge
 from gateway.stores.memory_handovers import MemoryHandovers
 from gateway.stores.memory_messages import MemoryMessages
 from gateway.stores.memory_records import MemoryRecords
@@ -53,6 +54,7 @@ class MemoryTransaction(
     MemoryWatch,
     MemoryTimers,
     MemoryBlobs,
+    MemoryBridge,
     MemoryAudit,
     MemoryRecords,
 ):

@@ -14,6 +14,8 @@ from gateway.ports import (
     AccessRow,
     AlarmRow,
     BlobRow,
+    BridgeContactRow,
+    BridgeFileRow,
     CheckpointRow,
     CosignatureRow,
     EnvelopeRow,
@@ -75,6 +77,8 @@ class Tables:
     witnesses: dict[str, WitnessRow] = field(default_factory=dict)
     loose: dict[tuple[str, str], LooseRow] = field(default_factory=dict)
     timers: dict[tuple[str, str, int], TimerRow] = field(default_factory=dict)
+    bridge_contacts: dict[str, BridgeContactRow] = field(default_factory=dict)
+    bridge_files: dict[str, BridgeFileRow] = field(default_factory=dict)
     restrictions: dict[str, RestrictionRow] = field(default_factory=dict)
     settings: dict[str, bytes] = field(default_factory=dict)
 

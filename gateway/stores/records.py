@@ -129,5 +129,7 @@ WITNESS: Final = Record(
     ports.WitnessRow, tables.witnesses, load={"wanted": _tuple}, dump={"wanted": json.dumps}
 )
 LOOSE: Final = Record(ports.LooseRow, tables.loose)
+BRIDGE_CONTACT: Final = Record(ports.BridgeContactRow, tables.bridge_contacts)
+BRIDGE_FILE: Final = Record(ports.BridgeFileRow, tables.bridge_files)
 TIMER: Final = Record(ports.TimerRow, tables.timers)
 ALARM: Final = Record(ports.AlarmRow, tables.alarms)

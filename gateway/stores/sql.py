@@ -41,6 +41,7 @@ from gateway.stores.faults import TransactionError, in_doubt, lost
 from gateway.stores.sql_agencies import AgencyPart
 from gateway.stores.sql_audit import AuditPart
 from gateway.stores.sql_blobs import BlobPart
+from gateway.stores.sql_bridge import BridgePart
 from gateway.stores.sql_handovers import HandoverPart
 from gateway.stores.sql_messages import MessagePart
 from gateway.stores.sql_receipts import ReceiptPart
@@ -76,6 +77,7 @@ class SqlTransaction(
     WatchPart,
     TimerPart,
     BlobPart,
+    BridgePart,
     AuditPart,
     RecordPart,
 ):

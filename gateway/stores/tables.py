@@ -127,6 +127,7 @@ legs: Final = sa.Table(
     _int("decide_by"),
     _text("overdue"),
     _int("updated"),
+    _text("via"),
     sa.UniqueConstraint("id"),
     sa.UniqueConstraint("ref", "version", "principal"),
     sa.Index(None, "mid"),
@@ -500,6 +501,31 @@ timers: Final = sa.Table(
     _int("due"),
     _int("fired"),
     _partial("ix_timers_due", "due", "subject", "kind", "step", where=UNFIRED),
+)
+
+bridge_contacts: Final = sa.Table(
+    "bridge_contacts",
+    metadata,
+    _text("area", key=True),
+    _text("fingerprint"),
+    _int("added"),
+    _int("verified"),
+    _int("until"),
+    _text("by"),
+    _text("number_from"),
+)
+
+bridge_files: Final = sa.Table(
+    "bridge_files",
+    metadata,
+    _text("mid", key=True),
+    _text("area"),
+    _text("ref"),
+    _int("version"),
+    _int("exported"),
+    _bytes("documents"),
+    _int("delivered"),
+    _text("by"),
 )
 
 held: Final = sa.Table(

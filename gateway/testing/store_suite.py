@@ -28,6 +28,7 @@ from __future__ import annotations
 from gateway.testing.store_cases.agencies import AgencyCases
 from gateway.testing.store_cases.audit import AuditCases
 from gateway.testing.store_cases.blobs import BlobCases
+from gateway.testing.store_cases.bridge import BridgeCases
 from gateway.testing.store_cases.handovers import HandoverCases
 from gateway.testing.store_cases.log import LogCases
 from gateway.testing.store_cases.messages import MessageCases
@@ -58,5 +59,6 @@ class StoreSuite(
     RetentionCases,
     WitnessCases,
     TimerCases,
+    BridgeCases,
 ):
     """Inherit this, and give the fixtures ``store`` and ``peer``."""

@@ -17,6 +17,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    _destinations()
     _handovers()
     _retention()
     _timers()
@@ -51,6 +52,33 @@ def _add(table: str, columns: dict[str, str]) -> None:
             altered.alter_column(
                 name, existing_type=kinds[kind][0], existing_nullable=False, server_default=None
             )
+
+
+def _destinations() -> None:
+    _add("legs", {"via": "text"})
+    op.create_table(
+        "bridge_contacts",
+        _text("area", key=True),
+        _text("fingerprint"),
+        _int("added"),
+        _int("verified"),
+        _int("until"),
+        _text("by"),
+        _text("number_from"),
+        sa.PrimaryKeyConstraint("area", name=op.f("pk_bridge_contacts")),
+    )
+    op.create_table(
+        "bridge_files",
+        _text("mid", key=True),
+        _text("area"),
+        _text("ref"),
+        _int("version"),
+        _int("exported"),
+        sa.Column("documents", sa.LargeBinary(), nullable=False),
+        _int("delivered"),
+        _text("by"),
+        sa.PrimaryKeyConstraint("mid", name=op.f("pk_bridge_files")),
+    )
 
 
 def _handovers() -> None:
