@@ -169,6 +169,10 @@ class World:
     def boroughs(self) -> tuple[Borough, ...]:
         return self.hackney, self.bexley, *self.others
 
+    def of(self, area: str) -> Borough:
+        """The borough of this area."""
+        return next(borough for borough in self.boroughs if borough.area == area)
+
     async def next_delivery(self, borough: Borough, lane: Lane) -> Delivery | None:
         """The next message waiting on a lane, taken but not settled; None when there is none."""
         if not self.broker.waiting(borough.area, lane):
@@ -243,7 +247,7 @@ async def assemble(
     ``bundle``: another network than the demo's own."""
     joining = bundle or demo_bundle()
     network: Network = await store.write(lambda tx: join(tx, joining, clock.now()))
-    bindings = {f"{area}/{role}": _binding(area, role, desk) for role, desk in desks.items()}
+    bindings = {f"{area}/{role}": _binding(network, f"{area}/{role}", desk) for role, desk in desks.items()}
     node = Node(
         area=area,
         store=store,
@@ -264,9 +268,10 @@ def demo_bundle() -> Bundle:
     return Bundle(demo.roots, demo.directory, tuple(demo.cards.values()))
 
 
-def _binding(area: str, role: str, desk: Desk) -> AgencyBinding:
-    profile: Profile = named(AGENCIES[role][0].lower(), "adapters.agencies", "PROFILE", "/profile")
-    return AgencyBinding(f"{area}/{role}", desk, profile, "STANDING_ADAPTER")
+def _binding(network: Network, principal: str, desk: Desk) -> AgencyBinding:
+    agency = network.principal(principal).agency
+    profile: Profile = named(agency.lower(), "adapters.agencies", "PROFILE", "/profile")
+    return AgencyBinding(principal, desk, profile, "STANDING_ADAPTER")
 
 
 class _Memory:
