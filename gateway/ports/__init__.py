@@ -49,15 +49,20 @@ from gateway.ports.rows import (
     TrustRow,
     WitnessRow,
 )
-from gateway.ports.rows_retention import HoldRow, PurgeRow
+from gateway.ports.rows_actions import ActionRow, ActionState, ResultRow
 from gateway.ports.rows_bridge import BridgeContactRow, BridgeFileRow
+from gateway.ports.rows_notices import NoticeLegRow, NoticeRow
+from gateway.ports.rows_retention import HoldRow, PurgeRow
 from gateway.ports.rows_rights import RestrictionRow
 from gateway.ports.rows_timers import TimerRow
+from gateway.ports.rows_urgent import DraftRow, UrgentRow
 from gateway.ports.store import Store, Transaction
 from gateway.ports.transport import Delivery, Lane, Outgoing, Transport
 
 __all__ = [
     "AccessRow",
+    "ActionRow",
+    "ActionState",
     "Adapter",
     "AdapterFactory",
     "AgencyBinding",
@@ -74,6 +79,7 @@ __all__ = [
     "CosignatureRow",
     "Delivered",
     "Delivery",
+    "DraftRow",
     "EnvelopeRow",
     "GapRow",
     "HandoverRow",
@@ -86,6 +92,8 @@ __all__ = [
     "LegEvent",
     "LegRow",
     "LooseRow",
+    "NoticeLegRow",
+    "NoticeRow",
     "Outbound",
     "OutboxRow",
     "Outgoing",
@@ -95,6 +103,7 @@ __all__ = [
     "PurgeRow",
     "ReceiptRow",
     "RestrictionRow",
+    "ResultRow",
     "SegmentRow",
     "Side",
     "Store",
@@ -107,6 +116,7 @@ __all__ = [
     "Transaction",
     "Transport",
     "TrustRow",
+    "UrgentRow",
     "View",
     "WitnessRow",
 ]

@@ -33,10 +33,13 @@ from gateway.ports.rows import (
     TrustRow,
     WitnessRow,
 )
+from gateway.ports.rows_actions import ActionRow, ResultRow
+from gateway.ports.rows_bridge import BridgeContactRow, BridgeFileRow
+from gateway.ports.rows_notices import NoticeLegRow, NoticeRow
 from gateway.ports.rows_retention import HoldRow, PurgeRow
 from gateway.ports.rows_rights import RestrictionRow
 from gateway.ports.rows_timers import TimerRow
-from gateway.ports.rows_bridge import BridgeContactRow, BridgeFileRow
+from gateway.ports.rows_urgent import DraftRow, UrgentRow
 from gateway.ports.transport import Lane
 
 T = TypeVar("T")
@@ -385,6 +388,40 @@ class Transaction(Protocol):
         """By its id. False when none of it stands."""
         ...
 
+    # notices
+    def put_notice(self, row: NoticeRow) -> bool:
+        """Identity: id."""
+        ...
+
+    def notice(self, notice: str) -> NoticeRow | None: ...
+    def notice_of(self, mid: str) -> NoticeRow | None:
+        """The one that a message carries, or carried before it was sealed again."""
+        ...
+
+    def put_notice_message(self, mid: str, notice: str) -> bool:
+        """Identity: mid."""
+        ...
+
+    def notices(self, *, ref: str = "", parent: str = "") -> Sequence[NoticeRow]:
+        """Those about a handover, or that pass another notice on, oldest first; none for "" twice."""
+        ...
+
+    def change_notice(self, before: NoticeRow, after: NoticeRow) -> bool:
+        """Its ``state`` and ``mid``, if they are still those of ``before``."""
+        ...
+
+    def put_notice_leg(self, row: NoticeLegRow) -> bool:
+        """Identity: notice and principal."""
+        ...
+
+    def notice_legs(self, notice: str) -> Sequence[NoticeLegRow]:
+        """By principal."""
+        ...
+
+    def advance_notice_leg(
+        self, notice: str, principal: str, before: str, after: str, at: int, *, code: str = ""
+    ) -> bool: ...
+
     # callers
     def put_token(self, row: TokenRow) -> bool: ...
     def token(self, digest: bytes) -> TokenRow | None: ...
@@ -461,6 +498,28 @@ class Transaction(Protocol):
         """All about one subject, fired or not, by kind and step."""
         ...
 
+    # actions
+    def put_action(self, row: ActionRow) -> bool:
+        """Identity: leg and action."""
+        ...
+
+    def actions(self, leg: str) -> Sequence[ActionRow]:
+        """By place, then action."""
+        ...
+
+    def change_action(self, before: ActionRow, after: ActionRow) -> bool:
+        """Only where the row is still as ``before`` says; changes its clock, its state and its marks, never
+        what it is."""
+        ...
+
+    def put_result(self, row: ResultRow) -> bool:
+        """Identity: leg, statement and action."""
+        ...
+
+    def results(self, leg: str) -> Sequence[ResultRow]:
+        """By statement and action."""
+        ...
+
     # areas without a gateway
     def put_bridge_contact(self, row: BridgeContactRow) -> None:
         """Insert or replace. Identity: area."""
@@ -479,6 +538,36 @@ class Transaction(Protocol):
     def bridge_file(self, mid: str) -> BridgeFileRow | None: ...
     def confirm_bridge_file(self, mid: str, at: int, by: str) -> bool:
         """False when there is none, or its delivery was confirmed before."""
+        ...
+
+    # urgent moves, and what waits for a second person
+    def put_urgent(self, row: UrgentRow) -> bool:
+        """Identity: ref."""
+        ...
+
+    def urgent(self, ref: str) -> UrgentRow | None: ...
+    def change_urgent(self, row: UrgentRow) -> bool:
+        """Replace the one of this ref; False when there is none."""
+        ...
+
+    def urgent_moves(self, since: int, until: int) -> Sequence[UrgentRow]:
+        """Issued from ``since`` to before ``until``, oldest first, then by ref."""
+        ...
+
+    def put_draft(self, row: DraftRow) -> bool:
+        """Identity: id; and ref and version."""
+        ...
+
+    def draft(self, ref: str) -> DraftRow | None:
+        """The newest version."""
+        ...
+
+    def drafts(self) -> Sequence[DraftRow]:
+        """All, oldest first: a person looks at each within days."""
+        ...
+
+    def drop_draft(self, draft: str) -> bool:
+        """By its id. False when there is none."""
         ...
 
     # held, trust, settings

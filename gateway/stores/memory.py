@@ -21,17 +21,20 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from gateway.ports import Transaction
+from gateway.stores.memory_actions import MemoryActions
 from gateway.stores.memory_agencies import MemoryAgencies
 from gateway.stores.memory_audit import MemoryAudit
 from gateway.stores.memory_blobs import MemoryBlobs
 from gateway.stores.memory_bridge import MemoryBridge
 from gateway.stores.memory_handovers import MemoryHandovers
 from gateway.stores.memory_messages import MemoryMessages
+from gateway.stores.memory_notices import MemoryNotices
 from gateway.stores.memory_records import MemoryRecords
 from gateway.stores.memory_retention import MemoryRetention
 from gateway.stores.memory_shred import MemoryShred
 from gateway.stores.memory_tables import Tables
 from gateway.stores.memory_timers import MemoryTimers
+from gateway.stores.memory_urgent import MemoryUrgent
 from gateway.stores.memory_watch import MemoryWatch
 from gateway.stores.writer import closed
 
@@ -46,6 +49,7 @@ class Memory:
 
 
 class MemoryTransaction(
+    MemoryNotices,
     MemoryHandovers,
     MemoryMessages,
     MemoryShred,
@@ -53,6 +57,8 @@ class MemoryTransaction(
     MemoryAgencies,
     MemoryWatch,
     MemoryTimers,
+    MemoryUrgent,
+    MemoryActions,
     MemoryBlobs,
     MemoryBridge,
     MemoryAudit,

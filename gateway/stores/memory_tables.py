@@ -12,12 +12,14 @@ from typing import TypeVar
 
 from gateway.ports import (
     AccessRow,
+    ActionRow,
     AlarmRow,
     BlobRow,
     BridgeContactRow,
     BridgeFileRow,
     CheckpointRow,
     CosignatureRow,
+    DraftRow,
     EnvelopeRow,
     GapRow,
     HandoverRow,
@@ -27,11 +29,14 @@ from gateway.ports import (
     LegEvent,
     LegRow,
     LooseRow,
+    NoticeLegRow,
+    NoticeRow,
     OutboxRow,
     PunctureRow,
     PurgeRow,
     ReceiptRow,
     RestrictionRow,
+    ResultRow,
     SegmentRow,
     Side,
     StreamRow,
@@ -39,6 +44,7 @@ from gateway.ports import (
     TimerRow,
     TokenRow,
     TrustRow,
+    UrgentRow,
     WitnessRow,
 )
 from gateway.stores.common import refuse_write
@@ -58,6 +64,9 @@ class Tables:
     punctures: dict[tuple[str, str], PunctureRow] = field(default_factory=dict)
     holds: dict[str, HoldRow] = field(default_factory=dict)
     purges: dict[str, PurgeRow] = field(default_factory=dict)
+    notices: dict[str, NoticeRow] = field(default_factory=dict)
+    notice_legs: dict[tuple[str, str], NoticeLegRow] = field(default_factory=dict)
+    notice_messages: dict[str, str] = field(default_factory=dict)
     streams: dict[tuple[str, bool], StreamRow] = field(default_factory=dict)
     gaps: dict[tuple[str, str, int], GapRow] = field(default_factory=dict)
     outbox: dict[str, OutboxRow] = field(default_factory=dict)
@@ -76,10 +85,14 @@ class Tables:
     trust: dict[tuple[str, str, int], TrustRow] = field(default_factory=dict)
     witnesses: dict[str, WitnessRow] = field(default_factory=dict)
     loose: dict[tuple[str, str], LooseRow] = field(default_factory=dict)
+    actions: dict[tuple[str, str], ActionRow] = field(default_factory=dict)
+    action_results: dict[tuple[str, bytes, str], ResultRow] = field(default_factory=dict)
     timers: dict[tuple[str, str, int], TimerRow] = field(default_factory=dict)
     bridge_contacts: dict[str, BridgeContactRow] = field(default_factory=dict)
     bridge_files: dict[str, BridgeFileRow] = field(default_factory=dict)
     restrictions: dict[str, RestrictionRow] = field(default_factory=dict)
+    urgent: dict[str, UrgentRow] = field(default_factory=dict)
+    drafts: dict[str, DraftRow] = field(default_factory=dict)
     settings: dict[str, bytes] = field(default_factory=dict)
 
     def copy(self) -> Tables:

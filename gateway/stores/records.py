@@ -88,6 +88,8 @@ LEG_EVENT: Final = Record(ports.LegEvent, tables.leg_events)
 ENVELOPE: Final = Record(
     ports.EnvelopeRow, tables.envelopes, load={"side": ports.Side}, dump={"side": _plain}
 )
+NOTICE: Final = Record(ports.NoticeRow, tables.notices, load={"side": ports.Side}, dump={"side": _plain})
+NOTICE_LEG: Final = Record(ports.NoticeLegRow, tables.notice_legs, load={"onward": bool})
 PUNCTURE: Final = Record(ports.PunctureRow, tables.punctures)
 HOLD: Final = Record(ports.HoldRow, tables.holds)
 PURGE: Final = Record(ports.PurgeRow, tables.purges)
@@ -131,5 +133,14 @@ WITNESS: Final = Record(
 LOOSE: Final = Record(ports.LooseRow, tables.loose)
 BRIDGE_CONTACT: Final = Record(ports.BridgeContactRow, tables.bridge_contacts)
 BRIDGE_FILE: Final = Record(ports.BridgeFileRow, tables.bridge_files)
+ACTION: Final = Record(
+    ports.ActionRow,
+    tables.actions,
+    load={"state": ports.ActionState, "blocks": bool, "local": bool},
+    dump={"state": _plain},
+)
+RESULT: Final = Record(ports.ResultRow, tables.action_results)
 TIMER: Final = Record(ports.TimerRow, tables.timers)
 ALARM: Final = Record(ports.AlarmRow, tables.alarms)
+URGENT: Final = Record(ports.UrgentRow, tables.urgent, load={"other": bool, "drill": bool})
+DRAFT: Final = Record(ports.DraftRow, tables.drafts)

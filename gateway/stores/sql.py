@@ -38,17 +38,20 @@ from gateway.ports import Transaction
 from gateway.stores import migrations
 from gateway.stores.database import Database, Session
 from gateway.stores.faults import TransactionError, in_doubt, lost
+from gateway.stores.sql_actions import ActionPart
 from gateway.stores.sql_agencies import AgencyPart
 from gateway.stores.sql_audit import AuditPart
 from gateway.stores.sql_blobs import BlobPart
 from gateway.stores.sql_bridge import BridgePart
 from gateway.stores.sql_handovers import HandoverPart
 from gateway.stores.sql_messages import MessagePart
+from gateway.stores.sql_notices import NoticePart
 from gateway.stores.sql_receipts import ReceiptPart
 from gateway.stores.sql_records import RecordPart
 from gateway.stores.sql_retention import RetentionPart
 from gateway.stores.sql_shred import ShredPart
 from gateway.stores.sql_timers import TimerPart
+from gateway.stores.sql_urgent import UrgentPart
 from gateway.stores.sql_watch import WatchPart
 from gateway.stores.statements import Statement
 from gateway.stores.writer import Outcome, Work, Writer, closed
@@ -68,6 +71,7 @@ _FATE: Final = Statement(
 
 
 class SqlTransaction(
+    NoticePart,
     HandoverPart,
     MessagePart,
     ShredPart,
@@ -76,6 +80,8 @@ class SqlTransaction(
     AgencyPart,
     WatchPart,
     TimerPart,
+    UrgentPart,
+    ActionPart,
     BlobPart,
     BridgePart,
     AuditPart,

@@ -52,6 +52,7 @@ UNNAMED: Final = sa.text("state IN ('uploading', 'ready')")
 KEPT: Final = sa.text("state <> 'PURGED'")
 HOLDING: Final = sa.text("lifted = 0")
 UNATTESTED: Final = sa.text("length(note) = 0")
+FOLLOWS: Final = sa.text("parent <> ''")
 UNDECIDED: Final = sa.text("state IN ('DELIVERED', 'RECEIVED', 'INFO_REQUESTED') AND decide_by > 0")
 
 
@@ -128,6 +129,7 @@ legs: Final = sa.Table(
     _text("overdue"),
     _int("updated"),
     _text("via"),
+    _text("duty"),
     sa.UniqueConstraint("id"),
     sa.UniqueConstraint("ref", "version", "principal"),
     sa.Index(None, "mid"),
@@ -211,6 +213,43 @@ purges: Final = sa.Table(
     sa.UniqueConstraint("ref", "version", "area", "at"),
     _partial("ix_purges_unattested", "area", "id", where=UNATTESTED),
 )
+
+notices: Final = sa.Table(
+    "notices",
+    metadata,
+    _text("id", key=True),
+    _text("ref"),
+    _int("version"),
+    _text("kind"),
+    _text("side"),
+    _text("peer"),
+    _text("by"),
+    _text("code"),
+    _text("mid"),
+    _text("urgency"),
+    _int("created"),
+    _int("answer_by"),
+    _text("state"),
+    _text("parent"),
+    _text("facts"),
+    sa.Index(None, "ref"),
+    _partial("ix_notices_parent", "parent", where=FOLLOWS),
+)
+
+notice_legs: Final = sa.Table(
+    "notice_legs",
+    metadata,
+    _text("notice", key=True),
+    _text("principal", key=True),
+    _text("leg"),
+    _text("counterpart"),
+    _text("state"),
+    _int("updated"),
+    _text("code"),
+    _bool("onward"),
+)
+
+notice_messages: Final = sa.Table("notice_messages", metadata, _text("mid", key=True), _text("notice"))
 
 streams: Final = sa.Table(
     "streams",
@@ -503,6 +542,35 @@ timers: Final = sa.Table(
     _partial("ix_timers_due", "due", "subject", "kind", "step", where=UNFIRED),
 )
 
+actions: Final = sa.Table(
+    "actions",
+    metadata,
+    _text("leg", key=True),
+    _text("action", key=True),
+    _text("code"),
+    _bool("blocks"),
+    _int("place"),
+    _int("planned"),
+    _int("started"),
+    _int("due"),
+    _int("target"),
+    _text("state"),
+    _text("reason"),
+    _int("late"),
+    _bool("local"),
+    _int("updated"),
+)
+
+action_results: Final = sa.Table(
+    "action_results",
+    metadata,
+    _text("leg", key=True),
+    sa.Column("statement", sa.LargeBinary(), nullable=False, primary_key=True),
+    _text("action", key=True),
+    _text("result"),
+    _text("code"),
+)
+
 bridge_contacts: Final = sa.Table(
     "bridge_contacts",
     metadata,
@@ -526,6 +594,43 @@ bridge_files: Final = sa.Table(
     _bytes("documents"),
     _int("delivered"),
     _text("by"),
+)
+
+urgent: Final = sa.Table(
+    "urgent",
+    metadata,
+    _text("ref", key=True),
+    _int("issued"),
+    _bool("other"),
+    _bool("drill"),
+    _int("called"),
+    _int("authorised"),
+    _int("reviewed"),
+    _int("kept"),
+    _int("review_by"),
+    _int("downgraded"),
+    _text("actor"),
+    sa.Index(None, "issued"),
+)
+
+drafts: Final = sa.Table(
+    "drafts",
+    metadata,
+    _text("id", key=True),
+    _text("ref"),
+    _int("version"),
+    _text("owner"),
+    _text("actor"),
+    _text("role"),
+    _text("destination"),
+    _text("urgency"),
+    _int("legs"),
+    _int("created"),
+    _int("expires"),
+    _bytes("body"),
+    _bytes("secrets"),
+    _text("epoch"),
+    sa.UniqueConstraint("ref", "version"),
 )
 
 held: Final = sa.Table(

@@ -25,6 +25,7 @@ Example::
 
 from __future__ import annotations
 
+from gateway.testing.store_cases.actions import ActionCases
 from gateway.testing.store_cases.agencies import AgencyCases
 from gateway.testing.store_cases.audit import AuditCases
 from gateway.testing.store_cases.blobs import BlobCases
@@ -32,12 +33,14 @@ from gateway.testing.store_cases.bridge import BridgeCases
 from gateway.testing.store_cases.handovers import HandoverCases
 from gateway.testing.store_cases.log import LogCases
 from gateway.testing.store_cases.messages import MessageCases
+from gateway.testing.store_cases.notices import NoticeCases
 from gateway.testing.store_cases.receipts import ReceiptCases
 from gateway.testing.store_cases.records import RecordCases
 from gateway.testing.store_cases.retention import RetentionCases
 from gateway.testing.store_cases.shred import ShredCases
 from gateway.testing.store_cases.timers import TimerCases
 from gateway.testing.store_cases.units import UnitCases
+from gateway.testing.store_cases.urgent import UrgentCases
 from gateway.testing.store_cases.watch import WatchCases
 from gateway.testing.store_cases.witness import WitnessCases
 from gateway.testing.store_cases.workers import WorkerCases
@@ -59,6 +62,9 @@ class StoreSuite(
     RetentionCases,
     WitnessCases,
     TimerCases,
+    UrgentCases,
+    ActionCases,
+    NoticeCases,
     BridgeCases,
 ):
     """Inherit this, and give the fixtures ``store`` and ``peer``."""

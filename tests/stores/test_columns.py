@@ -12,12 +12,15 @@ COLUMNS = {
     "alarms": "id at code peer subject evidence cleared cleared_by",
     "accesses": "n id at operation principal actor role ref version leg sections recipients"
     " justification note salt purpose sealed",
+    "action_results": "leg statement action result code",
+    "actions": "leg action code blocks place planned started due target state reason late local updated",
     "blob_segments": "peer blob no data mid",
     "blobs": "peer blob state sealed created owner media_type size hash key ref version destination sent",
     "bridge_contacts": "area fingerprint added verified until by number_from",
     "bridge_files": "mid area ref version exported documents delivered by",
     "checkpoints": "origin size root at note",
     "cosignatures": "origin size by root at line",
+    "drafts": "id ref version owner actor role destination urgency legs created expires body secrets epoch",
     "envelopes": "mid side kind peer stream seq statement digest expires body secrets epoch"
     " ref version created",
     "gaps": "peer stream first last noticed asked alarmed prev",
@@ -28,9 +31,12 @@ COLUMNS = {
     "idempotency": "key request ref version created",
     "leg_events": "n id leg at event before after by code",
     "legs": "n id ref version side principal agency counterpart state urgency mid delivered opened"
-    " acknowledge_by decide_by overdue updated via",
+    " acknowledge_by decide_by overdue updated via duty",
     "log": "n leaf nodes about",
     "loose": "origin via size root note at asked stream seq",
+    "notice_legs": "notice principal leg counterpart state updated code onward",
+    "notice_messages": "mid notice",
+    "notices": "id ref version kind side peer by code mid urgency created answer_by state parent facts",
     "outbox": "id peer lane mid state due attempts created expires error stream seq",
     "punctures": "epoch path",
     "purges": "id ref version area at why messages parts files unanswered note",
@@ -42,6 +48,7 @@ COLUMNS = {
     "timers": "subject kind step due fired",
     "tokens": "id digest principal label created expires revoked",
     "trust": "kind subject version note",
+    "urgent": "ref issued other drill called authorised reviewed kept review_by downgraded actor",
     "witnesses": "peer size wanted their_stream their_seq told our_stream our_seq gossiped",
 }
 

@@ -21,6 +21,9 @@ def upgrade() -> None:
     _handovers()
     _retention()
     _timers()
+    _actions()
+    _urgent()
+    _notices()
     _accountability()
 
 
@@ -109,6 +112,33 @@ def _timers() -> None:
     )
 
 
+def _actions() -> None:
+    _add("legs", {"duty": "text"})
+    op.create_table(
+        "actions",
+        _text("leg", key=True),
+        _text("action", key=True),
+        _text("code"),
+        _bool("blocks"),
+        *(_int(name) for name in ("place", "planned", "started", "due", "target")),
+        _text("state"),
+        _text("reason"),
+        _int("late"),
+        _bool("local"),
+        _int("updated"),
+        sa.PrimaryKeyConstraint("leg", "action", name="pk_actions"),
+    )
+    op.create_table(
+        "action_results",
+        _text("leg", key=True),
+        sa.Column("statement", sa.LargeBinary(), nullable=False, primary_key=True),
+        _text("action", key=True),
+        _text("result"),
+        _text("code"),
+        sa.PrimaryKeyConstraint("leg", "statement", "action", name="pk_action_results"),
+    )
+
+
 def _retention() -> None:
     _add("handovers", {"review_by": "int", "issued": "int"})
     kept, holding, unattested = (sa.text(t) for t in ("state <> 'PURGED'", "lifted = 0", "length(note) = 0"))
@@ -170,3 +200,63 @@ def _accountability() -> None:
         _int("ended"),
     )
     op.create_index("ix_restrictions_ref", "restrictions", ["ref"])
+
+
+def _notices() -> None:
+    op.create_table(
+        "notices",
+        _text("id", key=True),
+        _text("ref"),
+        _int("version"),
+        *(_text(name) for name in ("kind", "side", "peer", "by", "code", "mid", "urgency")),
+        *(_int(name) for name in ("created", "answer_by")),
+        *(_text(name) for name in ("state", "parent", "facts")),
+        sa.PrimaryKeyConstraint("id", name="pk_notices"),
+    )
+    follows = sa.text("parent <> ''")
+    op.create_index("ix_notices_ref", "notices", ["ref"])
+    op.create_index(
+        "ix_notices_parent", "notices", ["parent"], sqlite_where=follows, postgresql_where=follows
+    )
+    op.create_table(
+        "notice_legs",
+        _text("notice", key=True),
+        _text("principal", key=True),
+        *(_text(name) for name in ("leg", "counterpart", "state")),
+        _int("updated"),
+        _text("code"),
+        _bool("onward"),
+        sa.PrimaryKeyConstraint("notice", "principal", name="pk_notice_legs"),
+    )
+    op.create_table(
+        "notice_messages",
+        _text("mid", key=True),
+        _text("notice"),
+        sa.PrimaryKeyConstraint("mid", name="pk_notice_messages"),
+    )
+
+
+def _urgent() -> None:
+    op.create_table(
+        "urgent",
+        _text("ref", key=True),
+        _int("issued"),
+        _bool("other"),
+        _bool("drill"),
+        *(_int(name) for name in ("called", "authorised", "reviewed", "kept", "review_by", "downgraded")),
+        _text("actor"),
+        sa.PrimaryKeyConstraint("ref", name="pk_urgent"),
+    )
+    op.create_index("ix_urgent_issued", "urgent", ["issued"])
+    op.create_table(
+        "drafts",
+        _text("id", key=True),
+        _text("ref"),
+        _int("version"),
+        *(_text(name) for name in ("owner", "actor", "role", "destination", "urgency")),
+        *(_int(name) for name in ("legs", "created", "expires")),
+        *(sa.Column(name, sa.LargeBinary(), nullable=False) for name in ("body", "secrets")),
+        _text("epoch"),
+        sa.PrimaryKeyConstraint("id", name="pk_drafts"),
+        sa.UniqueConstraint("ref", "version", name="uq_drafts_ref_version"),
+    )
