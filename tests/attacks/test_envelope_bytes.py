@@ -23,6 +23,7 @@ async def test_000_without_an_attack_it_is_taken(attack):
     assert len(attack.handed()) == 1
 
 
+@pytest.mark.row("SIGNATURE")
 async def test_001_every_byte_flipped_as_node_and_as_agency(attack):
     node, envelope = attack.node, attack.insider().seal()
     police, before = node.keys.opener(attack.POLICE), attack.dump()
@@ -107,6 +108,7 @@ async def test_009_a_destination_that_is_no_area(attack, to):
     await attack.garbage(attack.insider(to=to.encode()).seal(), Malformed, "to")
 
 
+@pytest.mark.row("PQC")
 async def test_010_suite_downgraded(attack):
     await attack.garbage(put(attack.insider().seal(), SUITE, 1), Unsupported, "suite")
     insider = attack.insider(header=lambda header: put(header, SUITE, 1))

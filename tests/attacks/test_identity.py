@@ -92,6 +92,7 @@ async def test_036_unknown_sender(attack, name):
     await attack.garbage(attack.insider(signer=IdentityKey.generate(name)).seal(), Untrusted, "unknown_key")
 
 
+@pytest.mark.row("SIGNATURE")
 async def test_037_a_revoked_and_a_replaced_key(attack, directory_says):
     """Whatever ``created`` says: what arrives after the revocation is refused."""
     key = attack.insider().signer

@@ -81,6 +81,7 @@ async def test_049_expired(attack):
     await attack.garbage(late.seal(), Expired, "expired")
 
 
+@pytest.mark.row("SIGNATURE")
 async def test_050_from_the_future(attack):
     await attack.garbage(attack.insider(created=attack.world.clock.now() + 3600).seal(), Expired, "future")
 
@@ -281,6 +282,7 @@ async def test_058_two_nodes_under_one_key(attack):
     assert sorted(one.code for one in await alarms(attack)) == ["new_stream", "stream_again", "stream_again"]
 
 
+@pytest.mark.row("SIGNATURE")
 async def test_059_a_replay_after_a_restart(attack):
     """What is known of a stream is in the store, not in the process."""
     envelope = attack.insider().seal()

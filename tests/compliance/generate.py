@@ -1,4 +1,4 @@
-"""Runs the tests of this folder and writes ``docs/compliance.md`` from them: ``make compliance``.
+"""Runs every test that is marked with a row and writes ``docs/compliance.md`` from them: ``make compliance``.
 
 The page says what was tried and what became of it. Nothing on it is written by hand but the rows themselves.
 """
@@ -20,9 +20,9 @@ PAGE: Final = ROOT / "docs" / "compliance.md"
 HEAD: Final = """\
 # Findings and duties, and the tests that show how they are met
 
-Made by `make compliance` from the tests in `tests/compliance`: every finding of the Information Commissioner,
-every duty of law and every rule of practice that this product answers to, what it does about it, and the
-tests that try it, each with what became of it when this page was made. It is evidence, not legal advice.
+Made by `make compliance` from the tests that are marked with them: every finding of the Information
+Commissioner, every duty of law and every rule of practice that this product answers to, what it does about it,
+and the tests that try it, each with what became of it when this page was made. It is evidence, not legal advice.
 
 | finding or duty | what the gateway does | tests | result |
 |---|---|---|---|
@@ -50,10 +50,8 @@ def tests_of(results: Results) -> Mapping[str, Mapping[str, str]]:
     """Row -> test function -> the worst that became of any of its cases."""
     found: dict[str, dict[str, str]] = defaultdict(dict)
     for node, rows in results.rows.items():
-        test, became = (
-            node.partition("[")[0].removeprefix("tests/compliance/"),
-            results.outcome.get(node, "not run"),
-        )
+        test = node.partition("[")[0].removeprefix("tests/")
+        became = results.outcome.get(node, "not run")
         for row in rows:
             if found[row].get(test, "passed") == "passed":
                 found[row][test] = became
@@ -75,7 +73,7 @@ def main() -> int:
     from rows import ROWS  # noqa: PLC0415 - found once its folder is on the path
 
     results = Results()
-    code = pytest.main(["-q", "-p", "no:randomly", str(HERE.relative_to(ROOT))], plugins=[results])
+    code = pytest.main(["-q", "-p", "no:randomly", "-m", "row", "tests"], plugins=[results])
     PAGE.write_text(page(ROWS, tests_of(results)), encoding="utf-8")
     return int(code)
 

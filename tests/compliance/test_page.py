@@ -1,4 +1,4 @@
-"""docs/compliance.md says what the tests of this folder say, and every duty has one."""
+"""docs/compliance.md says what the tests say that are marked with a row, and every duty has one."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 from rows import ROWS
 
-HERE = Path(__file__).parent
-PAGE = HERE.parents[1] / "docs" / "compliance.md"
+TESTS = Path(__file__).parents[1]
+PAGE = TESTS.parent / "docs" / "compliance.md"
 
 
 def marked() -> dict[str, set[str]]:
-    """Row -> the tests of this folder that are marked with it."""
+    """Row -> the tests that are marked with it."""
     found: dict[str, set[str]] = defaultdict(set)
-    for path in sorted(HERE.glob("test_*.py")):
+    for path in sorted(TESTS.rglob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
                 for row in rows_of(node):
-                    found[row].add(f"{path.name}::{node.name}")
+                    found[row].add(f"{path.relative_to(TESTS)}::{node.name}")
     return found
 
 

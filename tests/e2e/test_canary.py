@@ -158,6 +158,7 @@ async def refusals(both: Pair, document: Any, places: Sequence[Place]) -> str:
     return "".join(said)
 
 
+@pytest.mark.row("F9")
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 async def test_the_canary_is_nowhere_but_with_those_entitled(

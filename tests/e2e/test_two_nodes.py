@@ -76,6 +76,7 @@ async def test_killed_at_a_commit_boundary(
             assert len(both.given(role)) == 1, "a repeat carries the same key, so it is the same file"
 
 
+@pytest.mark.row("BROKER_CRASH")
 async def test_the_broker_is_killed_in_the_middle(tmp_path: Path, document: Mapping[str, Any]) -> None:
     broker = PrivateBroker()
     (tmp_path / "broker").mkdir()
