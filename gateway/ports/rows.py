@@ -49,11 +49,13 @@ class Blob(StrEnum):
 
 
 class Parcel(StrEnum):
-    """What is delivered to an agency: its view of a handover, the news about a leg, or a sealed reply."""
+    """What is delivered to an agency: its view of a handover, the news about a leg, a sealed reply, or a
+    notice about a handover that it was sent."""
 
     NOTIFICATION = "notification"
     STATUS = "status"
     REPLY = "reply"
+    NOTICE = "notice"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,8 @@ class LegRow:
     ``acknowledge_by`` and ``decide_by`` are 0 until the clock starts with the receiving node's signed
     receipt. ``mid`` is the newest message that carries the leg. ``overdue`` names the deadlines that have
     fired: "", "acknowledge", "decide" or "acknowledge,decide". ``via`` "SPOC": relayed, sealed, by the
-    destination's single point of contact.
+    destination's single point of contact. ``duty``: when responsibility moves (``core.duty``); "": on
+    acceptance.
     """
 
     id: str
@@ -114,6 +117,7 @@ class LegRow:
     overdue: str = ""
     updated: int = 0
     via: str = ""
+    duty: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,58 @@
+"""Notices and who has taken them in, in the reference store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gateway.ports import NoticeLegRow, NoticeRow
+from gateway.stores.memory_tables import MemoryPart
+
+
+class MemoryNotices(MemoryPart):
+    """See :class:`gateway.ports.Transaction`."""
+
+    def put_notice(self, row: NoticeRow) -> bool:
+        return self._put(self._t.notices, row.id, row)
+
+    def notice(self, notice: str) -> NoticeRow | None:
+        return self._t.notices.get(notice)
+
+    def notice_of(self, mid: str) -> NoticeRow | None:
+        return self._t.notices.get(self._t.notice_messages.get(mid, ""))
+
+    def put_notice_message(self, mid: str, notice: str) -> bool:
+        return self._put(self._t.notice_messages, mid, notice)
+
+    def notices(self, *, ref: str = "", parent: str = "") -> Sequence[NoticeRow]:
+        rows = [
+            row
+            for row in self._t.notices.values()
+            if (ref or parent) and ref in {"", row.ref} and parent in {"", row.parent}
+        ]
+        return sorted(rows, key=lambda row: (row.created, row.id))
+
+    def change_notice(self, before: NoticeRow, after: NoticeRow) -> bool:
+        notices = self._change().notices
+        found = notices.get(before.id)
+        if found is None or (found.state, found.mid) != (before.state, before.mid):
+            return False
+        notices[before.id] = replace(found, state=after.state, mid=after.mid)
+        return True
+
+    def put_notice_leg(self, row: NoticeLegRow) -> bool:
+        return self._put(self._t.notice_legs, (row.notice, row.principal), row)
+
+    def notice_legs(self, notice: str) -> Sequence[NoticeLegRow]:
+        rows = (row for row in self._t.notice_legs.values() if row.notice == notice)
+        return sorted(rows, key=lambda row: row.principal)
+
+    def advance_notice_leg(
+        self, notice: str, principal: str, before: str, after: str, at: int, *, code: str = ""
+    ) -> bool:
+        legs = self._change().notice_legs
+        found = legs.get((notice, principal))
+        if found is None or found.state != before:
+            return False
+        legs[notice, principal] = replace(found, state=after, updated=at, code=code)
+        return True
