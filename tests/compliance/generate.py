@@ -21,8 +21,9 @@ HEAD: Final = """\
 # Findings and duties, and the tests that show how they are met
 
 Made by `make compliance` from the tests that are marked with them: every finding of the Information
-Commissioner, every duty of law and every rule of practice that this product answers to, what it does about it,
-and the tests that try it, each with what became of it when this page was made. It is evidence, not legal advice.
+Commissioner, every duty of law and every rule of practice that this product answers to, what it does about
+it, and the tests that try it, each with what became of it when this page was made. It is evidence, not legal
+advice.
 
 | finding or duty | what the gateway does | tests | result |
 |---|---|---|---|
