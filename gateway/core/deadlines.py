@@ -3,6 +3,8 @@
 Duty: working days of England and Wales, and the two deadlines that every leg has. The clock starts at the
 receiving node's signed receipt, so both nodes compute the same deadline from the same signed second.
 
+Also the moments between clock and deadline at which people are warned.
+
 It leaves out escalation and the deadlines of single actions (``due_at`` in a document is the origin's plan).
 
 Rules
@@ -11,6 +13,8 @@ Rules
   is not counted, at whatever hour it came; a deadline is 17:00 London time on the last day.
 - URGENT runs in elapsed hours and does not stop at night, on a Sunday or when the clocks change.
 - PRIORITY has the clocks of STANDARD: domain 6.5 knows only these two columns.
+- A warning falls after that part of the seconds that lie between the start of the clock and the deadline,
+  nights and days off included: both nodes compute it from the two signed times, whatever their calendars.
 - Beyond :func:`gateway.core.holidays.holidays_known_until` only weekends are left out.
 
 Times are unix seconds, in and out.
@@ -35,6 +39,9 @@ END_OF_DAY = time(17, 0)
 HOUR = 3600
 ACKNOWLEDGE_HOURS, DECIDE_HOURS = 2, 4
 ACKNOWLEDGE_DAYS, DECIDE_DAYS = 1, 5
+
+WHOLE = 100
+"""Percent: the deadline itself."""
 
 _SATURDAY = 5
 
@@ -67,6 +74,16 @@ def add_working_days(start: int, days: int) -> int:
         day += timedelta(days=1)
         days -= is_working_day(day)
     return int(datetime.combine(day, END_OF_DAY, LONDON).timestamp())
+
+
+def part_of_way(started: int, due: int, percent: int) -> int:
+    """The second at which ``percent`` of the time from ``started`` to ``due`` is over; a deadline that lies
+    before its clock (it was moved) is all over at once.
+
+    >>> part_of_way(1_000, 2_000, 80)
+    1800
+    """
+    return min(due, started + (due - started) * percent // WHOLE)
 
 
 def deadlines(urgency: str, started: int) -> Deadlines:

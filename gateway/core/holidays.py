@@ -10,7 +10,7 @@ check warn in time.
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 BANK_HOLIDAYS = frozenset(
     date(year, month, day)
@@ -26,3 +26,12 @@ BANK_HOLIDAYS = frozenset(
 def holidays_known_until() -> date:
     """The last day for which the list is complete."""
     return date(max(BANK_HOLIDAYS).year, 12, 31)
+
+
+NOTICE = timedelta(days=183)
+"""How long before the list ends an operator is warned: a release with a longer one takes its time."""
+
+
+def holidays_end_soon(today: date) -> bool:
+    """Whether the list ends within half a year of ``today``, or has ended."""
+    return today + NOTICE > holidays_known_until()

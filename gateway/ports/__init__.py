@@ -20,6 +20,7 @@ from gateway.ports.agencies import (
     View,
 )
 from gateway.ports.machine import Anchor, Clock, Keys
+from gateway.ports.pager import Page, Pager
 from gateway.ports.rows import (
     AccessRow,
     AlarmRow,
@@ -52,6 +53,7 @@ from gateway.ports.rows import (
 from gateway.ports.rows_actions import ActionRow, ActionState, ResultRow
 from gateway.ports.rows_bridge import BridgeContactRow, BridgeFileRow
 from gateway.ports.rows_notices import NoticeLegRow, NoticeRow
+from gateway.ports.rows_paging import CoverRow, PageRow, Paging
 from gateway.ports.rows_retention import HoldRow, PurgeRow
 from gateway.ports.rows_rights import RestrictionRow
 from gateway.ports.rows_timers import TimerRow
@@ -77,6 +79,7 @@ __all__ = [
     "CheckpointRow",
     "Clock",
     "CosignatureRow",
+    "CoverRow",
     "Delivered",
     "Delivery",
     "DraftRow",
@@ -97,6 +100,10 @@ __all__ = [
     "Outbound",
     "OutboxRow",
     "Outgoing",
+    "Page",
+    "PageRow",
+    "Pager",
+    "Paging",
     "Parcel",
     "Profile",
     "PunctureRow",

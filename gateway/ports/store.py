@@ -36,6 +36,7 @@ from gateway.ports.rows import (
 from gateway.ports.rows_actions import ActionRow, ResultRow
 from gateway.ports.rows_bridge import BridgeContactRow, BridgeFileRow
 from gateway.ports.rows_notices import NoticeLegRow, NoticeRow
+from gateway.ports.rows_paging import CoverRow, PageRow, Paging
 from gateway.ports.rows_retention import HoldRow, PurgeRow
 from gateway.ports.rows_rights import RestrictionRow
 from gateway.ports.rows_timers import TimerRow
@@ -190,6 +191,10 @@ class Transaction(Protocol):
 
     def change_secrets(self, mid: str, side: Side, before: bytes, after: bytes) -> bool:
         """Only where the row still has the secrets ``before``."""
+        ...
+
+    def strip_envelope(self, mid: str, side: Side, note: bytes) -> bool:
+        """Leave of its bytes the signed statement alone, and of its secrets none. False when it is not there."""
         ...
 
     def put_puncture(self, row: PunctureRow) -> bool:
@@ -568,6 +573,38 @@ class Transaction(Protocol):
 
     def drop_draft(self, draft: str) -> bool:
         """By its id. False when there is none."""
+        ...
+
+    # calls to people
+    def put_page(self, row: PageRow) -> bool:
+        """Identity: id."""
+        ...
+
+    def pages(self, *, ref: str = "", limit: int = 100) -> Sequence[PageRow]:
+        """Newest first; ``ref``: those about one handover."""
+        ...
+
+    def claim_pages(self, now: int, limit: int, lease: int) -> Sequence[PageRow]:
+        """WAITING rows that are due, oldest due first."""
+        ...
+
+    def advance_page(
+        self, page: str, before: Paging, after: Paging, *, due: int = 0, error: str = ""
+    ) -> bool: ...
+    def release_pages(self, now: int) -> int:
+        """:meth:`release_outbox` for WAITING calls."""
+        ...
+
+    def put_cover(self, row: CoverRow) -> None:
+        """Insert or replace. Identity: role."""
+        ...
+
+    def drop_cover(self, role: str) -> bool:
+        """False when there was none."""
+        ...
+
+    def covers(self) -> Sequence[CoverRow]:
+        """By role, those that have ended among them."""
         ...
 
     # held, trust, settings

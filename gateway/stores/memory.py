@@ -29,6 +29,7 @@ from gateway.stores.memory_bridge import MemoryBridge
 from gateway.stores.memory_handovers import MemoryHandovers
 from gateway.stores.memory_messages import MemoryMessages
 from gateway.stores.memory_notices import MemoryNotices
+from gateway.stores.memory_paging import MemoryPaging
 from gateway.stores.memory_records import MemoryRecords
 from gateway.stores.memory_retention import MemoryRetention
 from gateway.stores.memory_shred import MemoryShred
@@ -57,6 +58,7 @@ class MemoryTransaction(
     MemoryAgencies,
     MemoryWatch,
     MemoryTimers,
+    MemoryPaging,
     MemoryUrgent,
     MemoryActions,
     MemoryBlobs,

@@ -19,6 +19,7 @@ from gateway.ports import (
     BridgeFileRow,
     CheckpointRow,
     CosignatureRow,
+    CoverRow,
     DraftRow,
     EnvelopeRow,
     GapRow,
@@ -32,6 +33,7 @@ from gateway.ports import (
     NoticeLegRow,
     NoticeRow,
     OutboxRow,
+    PageRow,
     PunctureRow,
     PurgeRow,
     ReceiptRow,
@@ -93,6 +95,8 @@ class Tables:
     restrictions: dict[str, RestrictionRow] = field(default_factory=dict)
     urgent: dict[str, UrgentRow] = field(default_factory=dict)
     drafts: dict[str, DraftRow] = field(default_factory=dict)
+    pages: dict[str, PageRow] = field(default_factory=dict)
+    covers: dict[str, CoverRow] = field(default_factory=dict)
     settings: dict[str, bytes] = field(default_factory=dict)
 
     def copy(self) -> Tables:

@@ -140,6 +140,10 @@ ACTION: Final = Record(
     dump={"state": _plain},
 )
 RESULT: Final = Record(ports.ResultRow, tables.action_results)
+PAGE: Final = Record(
+    ports.PageRow, tables.pages, load={"state": ports.Paging, "urgent": bool}, dump={"state": _plain}
+)
+COVER: Final = Record(ports.CoverRow, tables.covers)
 TIMER: Final = Record(ports.TimerRow, tables.timers)
 ALARM: Final = Record(ports.AlarmRow, tables.alarms)
 URGENT: Final = Record(ports.UrgentRow, tables.urgent, load={"other": bool, "drill": bool})

@@ -46,6 +46,7 @@ from gateway.stores.sql_bridge import BridgePart
 from gateway.stores.sql_handovers import HandoverPart
 from gateway.stores.sql_messages import MessagePart
 from gateway.stores.sql_notices import NoticePart
+from gateway.stores.sql_paging import PagingPart
 from gateway.stores.sql_receipts import ReceiptPart
 from gateway.stores.sql_records import RecordPart
 from gateway.stores.sql_retention import RetentionPart
@@ -80,6 +81,7 @@ class SqlTransaction(
     AgencyPart,
     WatchPart,
     TimerPart,
+    PagingPart,
     UrgentPart,
     ActionPart,
     BlobPart,

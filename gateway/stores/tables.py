@@ -46,6 +46,7 @@ RECEIVED: Final = sa.text("side = 'destination'")
 SENT: Final = sa.text("side = 'origin'")
 UNACKNOWLEDGED: Final = sa.text("state = 'DELIVERED' AND acknowledge_by > 0")
 ABOUT_MESSAGE: Final = sa.text("about <> 0")
+DUE_PAGE: Final = sa.text("state = 'waiting'")
 UNFIRED: Final = sa.text("fired = 0")
 SENDING: Final = sa.text("state = 'sending'")
 UNNAMED: Final = sa.text("state IN ('uploading', 'ready')")
@@ -209,6 +210,7 @@ purges: Final = sa.Table(
     _int("parts"),
     _int("files"),
     _int("unanswered"),
+    _text("epochs"),
     _bytes("note"),
     sa.UniqueConstraint("ref", "version", "area", "at"),
     _partial("ix_purges_unattested", "area", "id", where=UNATTESTED),
@@ -632,6 +634,31 @@ drafts: Final = sa.Table(
     _text("epoch"),
     sa.UniqueConstraint("ref", "version"),
 )
+
+pages: Final = sa.Table(
+    "pages",
+    metadata,
+    _text("id", key=True),
+    _text("role"),
+    _text("code"),
+    _text("principal"),
+    _text("agency"),
+    _text("area"),
+    _text("ref"),
+    _text("leg"),
+    _bool("urgent"),
+    _int("since"),
+    _text("state"),
+    _int("due"),
+    _int("created"),
+    _int("attempts"),
+    _text("error"),
+    _partial("ix_pages_due", "due", "id", where=DUE_PAGE),
+    sa.Index(None, "created", "id"),
+    sa.Index(None, "ref", "created", "id"),
+)
+
+covers: Final = sa.Table("covers", metadata, _text("role", key=True), _int("until"), _int("at"), _text("by"))
 
 held: Final = sa.Table(
     "held",

@@ -34,6 +34,7 @@ from gateway.testing.store_cases.handovers import HandoverCases
 from gateway.testing.store_cases.log import LogCases
 from gateway.testing.store_cases.messages import MessageCases
 from gateway.testing.store_cases.notices import NoticeCases
+from gateway.testing.store_cases.paging import PagingCases
 from gateway.testing.store_cases.receipts import ReceiptCases
 from gateway.testing.store_cases.records import RecordCases
 from gateway.testing.store_cases.retention import RetentionCases
@@ -62,6 +63,7 @@ class StoreSuite(
     RetentionCases,
     WitnessCases,
     TimerCases,
+    PagingCases,
     UrgentCases,
     ActionCases,
     NoticeCases,

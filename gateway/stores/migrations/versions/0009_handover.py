@@ -21,6 +21,7 @@ def upgrade() -> None:
     _handovers()
     _retention()
     _timers()
+    _paging()
     _actions()
     _urgent()
     _notices()
@@ -162,6 +163,7 @@ def _retention() -> None:
         _int("at"),
         _text("why"),
         *(_int(name) for name in ("messages", "parts", "files", "unanswered")),
+        _text("epochs"),
         sa.Column("note", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_purges"),
         sa.UniqueConstraint("ref", "version", "area", "at", name="uq_purges_ref_version_area_at"),
@@ -259,4 +261,32 @@ def _urgent() -> None:
         _text("epoch"),
         sa.PrimaryKeyConstraint("id", name="pk_drafts"),
         sa.UniqueConstraint("ref", "version", name="uq_drafts_ref_version"),
+    )
+
+
+def _paging() -> None:
+    op.create_table(
+        "pages",
+        _text("id", key=True),
+        *(_text(name) for name in ("role", "code", "principal", "agency", "area", "ref", "leg")),
+        _bool("urgent"),
+        _int("since"),
+        _text("state"),
+        *(_int(name) for name in ("due", "created", "attempts")),
+        _text("error"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_pages")),
+    )
+    waiting = sa.text("state = 'waiting'")
+    op.create_index(
+        "ix_pages_due", "pages", ["due", "id"], sqlite_where=waiting, postgresql_where=waiting
+    )
+    op.create_index("ix_pages_created_id", "pages", ["created", "id"])
+    op.create_index("ix_pages_ref_created_id", "pages", ["ref", "created", "id"])
+    op.create_table(
+        "covers",
+        _text("role", key=True),
+        _int("until"),
+        _int("at"),
+        _text("by"),
+        sa.PrimaryKeyConstraint("role", name=op.f("pk_covers")),
     )
