@@ -31,6 +31,7 @@ from pydantic_core import PydanticCustomError
 from schemas.base import (
     MAX_MANY,
     AreaCode,
+    Code,
     HandoverRef,
     ItemId,
     Line,
@@ -172,6 +173,17 @@ REASONS_FOR: Mapping[AcknowledgementState, frozenset[ReasonCode]] = MappingProxy
 """States that need a reason -> the codes that fit. A state that is not here takes none."""
 
 
+WITH_RESULTS = frozenset(
+    {
+        AcknowledgementState.ACCEPTED,
+        AcknowledgementState.IN_PROGRESS,
+        AcknowledgementState.COMPLETED,
+        AcknowledgementState.NOT_DONE,
+    }
+)
+"""Answers that may tell what became of actions: before it has taken the leg on, an agency does none."""
+
+
 class ActionOutcome(StrEnum):
     """How an action ended."""
 
@@ -186,10 +198,15 @@ class ActionResult(Section):
     result: ActionOutcome
     reason_code: ReasonCode | None = None
     """For NOT_DONE."""
+    answer: Code | None = None
+    """With COMPLETED, for an action that asks for one: CLEAR or CONCERN. ``may_answer`` of what was opened
+    lists them."""
 
     @model_validator(mode="after")
     def _reason_fits(self) -> Self:
         check_reason(AcknowledgementState(self.result.value), self.reason_code)
+        if self.answer is not None and self.result is not ActionOutcome.COMPLETED:
+            raise _unfit(["answer"], "what was not done has no answer", "give a reason code alone")
         return self
 
 
@@ -206,11 +223,47 @@ class Acknowledgement(Section):
     suggested_area: AreaCode | None = None
     """Where it should have gone."""
     actions: Annotated[tuple[ActionResult, ...], Field(max_length=MAX_MANY), unique("action_id")] = ()
+    """What became of single actions; with ACCEPTED, IN_PROGRESS, COMPLETED or NOT_DONE."""
 
     @model_validator(mode="after")
     def _reason_fits(self) -> Self:
         check_reason(self.state, self.reason_code)
+        if self.actions and self.state not in WITH_RESULTS:
+            raise _unfit(["actions"], f"{self.state} tells nothing of actions", "accept the handover first")
         return self
+
+
+class ActionAnswer(Section):
+    """What an agency says of ONE action of its leg (``POST /v1/inbox/{leg}/actions/{action}``)."""
+
+    result: ActionOutcome
+    role: Line
+    """The role that acts. A role, not a person's name."""
+    reason_code: ReasonCode | None = None
+    """For NOT_DONE."""
+    answer: Code | None = None
+    """With COMPLETED, for an action that asks for one."""
+    reason_text: Text | None = None
+    """Free text; it travels sealed, to the agency that sent the handover and to nobody else."""
+
+    @model_validator(mode="after")
+    def _reason_fits(self) -> Self:
+        check_reason(AcknowledgementState(self.result.value), self.reason_code)
+        if self.answer is not None and self.result is not ActionOutcome.COMPLETED:
+            raise _unfit(["answer"], "what was not done has no answer", "give a reason code alone")
+        return self
+
+    def of(self, action: str) -> Acknowledgement:
+        """The same, as the answer of a leg whose work goes on."""
+        result = ActionResult(
+            action_id=action, result=self.result, reason_code=self.reason_code, answer=self.answer
+        )
+        return Acknowledgement(
+            state=AcknowledgementState.IN_PROGRESS,
+            role=self.role,
+            reason_text=self.reason_text,
+            actions=(result,),
+        )
 
 
 class About(Section):
@@ -237,6 +290,7 @@ class Justification(StrEnum):
     SUPERVISION_OVERSIGHT = "SUPERVISION_OVERSIGHT"
     STANDING_ADAPTER = "STANDING_ADAPTER"
     AUDIT = "AUDIT"
+    SUBJECT_ACCESS = "SUBJECT_ACCESS"
     OTHER = "OTHER"
 
 
@@ -244,8 +298,11 @@ class Opening(Section):
     """The justification of one consultation: a code, and text where the code says nothing."""
 
     justification: Justification
+    purpose: Code | None = None
+    """What it is opened for (Art 5(1)(b) UK GDPR); CONTINUITY_OF_SUPPORT if not given. One that is not the
+    handover's own is refused."""
     text: Text | None = None
-    """Required for OTHER. Kept in the access log of the node and never sent."""
+    """Required for OTHER. Sealed in the access log of the node, for the auditor's role, and never sent."""
 
     @model_validator(mode="after")
     def _other_is_explained(self) -> Self:
@@ -268,6 +325,11 @@ def check_reason(state: AcknowledgementState, code: ReasonCode | None) -> None:
 def parse_acknowledgement(body: bytes) -> Acknowledgement:
     """An answer out of its JSON bytes. Raises ShapeError with every problem found."""
     return read(Acknowledgement, body, name="acknowledgement", limit=MAX_ANSWER)
+
+
+def parse_action(body: bytes) -> ActionAnswer:
+    """What is said of one action, out of its JSON bytes. Raises ShapeError with every problem found."""
+    return read(ActionAnswer, body, name="action", limit=MAX_ANSWER)
 
 
 def parse_opening(body: bytes) -> Opening:

@@ -16,6 +16,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from schemas.acknowledgement import REASONS_FOR, AcknowledgementState, ReasonCode
 from schemas.vocabulary import Agency
 
 ORIGIN: Final = "ORIGIN"
@@ -204,6 +205,86 @@ _CATALOGUE = (
         _STANDING,
     ),
 )
+
+CLEAR_OR_CONCERN: Final = ("CLEAR", "CONCERN")
+"""The answer of a safety check. What the concern is goes nowhere but into the sealed words."""
+
+ANSWERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "PO-02": CLEAR_OR_CONCERN,
+        "HO-01": CLEAR_OR_CONCERN,
+        "PR-02": ("SUITABLE", "NOT_SUITABLE"),
+        "CC-02": ("ASSESSMENT", "NO_FURTHER_ACTION"),
+    }
+)
+"""Actions whose COMPLETED says what was found -> the codes of which it takes exactly one."""
+
+_R = ReasonCode
+_WORK = frozenset(
+    {
+        _R.ALREADY_HELD,
+        _R.AWAITING_OTHER_AGENCY,
+        _R.INSUFFICIENT_INFORMATION,
+        _R.NOT_MOVED,
+        _R.OVERTAKEN_BY_EVENTS,
+    }
+)
+_PERSON = frozenset({_R.SUBJECT_DECLINED, _R.SUBJECT_NOT_REACHED})
+_PLACE = frozenset({_R.NOT_AT_ADDRESS, _R.AREA_UNSAFE_FOR_SUBJECT})
+_SERVICE = frozenset({_R.SERVICE_NOT_AVAILABLE})
+_MEETING = _WORK | _PERSON | _PLACE | _SERVICE
+
+_REASONS: Mapping[str, frozenset[ReasonCode]] = MappingProxyType(
+    {
+        "CS-01": _WORK,
+        "CS-02": _WORK,
+        "CS-03": _WORK | _SERVICE,
+        "CS-04": _WORK,
+        "PO-01": _WORK,
+        "PO-02": _WORK | _PLACE,
+        "PO-03": _WORK,
+        "PO-04": _WORK,
+        "PR-01": _WORK,
+        "PR-02": _WORK | _PLACE | _PERSON,
+        "PR-03": _WORK | _PLACE,
+        "PR-04": _MEETING,
+        "YJ-01": _WORK | _SERVICE,
+        "YJ-02": _MEETING,
+        "YJ-03": _WORK,
+        "YJ-04": _WORK | _PLACE,
+        "CC-01": _WORK,
+        "CC-02": _WORK,
+        "CC-U1": _WORK,
+        "CC-U2": _WORK | _PLACE | frozenset({_R.SUBJECT_NOT_REACHED}),
+        "CC-U3": _WORK,
+        "LC-01": _WORK | _SERVICE,
+        "LC-02": _WORK | _PERSON,
+        "HO-01": _WORK | _PLACE,
+        "HO-02": _WORK,
+        "HO-03": _WORK | _SERVICE | frozenset({_R.SUBJECT_DECLINED}),
+        "DW-01": _WORK | frozenset({_R.SUBJECT_NOT_REACHED}),
+        "DW-02": _WORK,
+        "SP-01": _WORK,
+        "SP-02": _WORK,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MayAnswer:
+    """``answers``: with COMPLETED, exactly one of these; none when empty. ``reasons``: with NOT_DONE, one."""
+
+    answers: tuple[str, ...]
+    reasons: frozenset[ReasonCode]
+
+
+def may_answer(code: str) -> MayAnswer:
+    """What may be said of an action. One that the catalogue does not know takes every reason of NOT_DONE.
+
+    A court or a duty cannot be declined by the person; a visit can: so the reasons differ by action.
+    """
+    return MayAnswer(ANSWERS.get(code, ()), _REASONS.get(code, REASONS_FOR[AcknowledgementState.NOT_DONE]))
+
 
 ACTIONS: Mapping[str, HeadlineAction] = MappingProxyType({action.code: action for action in _CATALOGUE})
 """Code -> action, in the order of domain 6.5."""

@@ -18,11 +18,12 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from schemas.acknowledgement import Acknowledgement, Opening, Reply
+from schemas.acknowledgement import Acknowledgement, ActionAnswer, Opening, Reply
 from schemas.assertions import Assertion, RiskFrom, RiskTo, RoleAssertion
 from schemas.base import Section
 from schemas.handover import HandoverNotification
 from schemas.message import Action, Contact, DataQuality, Message, Retention, Transparency, Urgent
+from schemas.notice import Notice, NoticeAnswer
 from schemas.orders import Associate, Order
 from schemas.person import Aspirations, Core, Identifiers, Move, Safeguarding, Support
 from schemas.routing import LawfulBasis, Routing
@@ -35,6 +36,9 @@ DOCUMENTS: Mapping[str, type[Section]] = MappingProxyType(
         "acknowledgement": Acknowledgement,
         "reply": Reply,
         "opening": Opening,
+        "notice": Notice,
+        "notice_answer": NoticeAnswer,
+        "action": ActionAnswer,
     }
 )
 """Documents that travel by themselves."""

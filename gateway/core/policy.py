@@ -3,7 +3,7 @@
 Duty: the table of rules, and :func:`check`, which collects every problem of every rule into one refusal, so
 that a sender mends a document once. The rules are in :mod:`gateway.core.rules`.
 
-It leaves out the rules that one document cannot answer: R11 (a lookup table), R15 and R28 (:mod:`states`),
+It leaves out the rules that one document cannot answer: R11 (a lookup table), R15 (:mod:`states`),
 R17 (:mod:`shred`), R18 and R20 (the shape), R21, R24 to R27 (node and wire), R23, R29, R30 (follow-up
 notices).
 
@@ -17,6 +17,7 @@ from collections.abc import Set as AbstractSet
 from types import MappingProxyType
 
 from gateway.core.audience import refusal
+from gateway.core.duty import r28_caretaking_ends
 from gateway.core.encoding import JsonObject
 from gateway.core.entitlements import ENTITLEMENTS
 from gateway.core.rules import Case, Rule, orders, sharing, subject
@@ -43,6 +44,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "R16": subject.r16_review,
         "R19": sharing.r19_marking,
         "R22": sharing.r22_spoc,
+        "R28": r28_caretaking_ends,
         "": sharing.required_in_some_cases,
     }
 )

@@ -404,6 +404,17 @@ BROKEN: list[tuple[str, str, str, list[Change]]] = [
         [put("/routing/destination/spoc", SPOC), put("/routing/recipients/2/via", "SPOC")],
     ),
     ("1", "R22", "/routing/recipients/1/via", [put("/routing/recipients/1/via", "SPOC")]),
+    (
+        "1",
+        "R28",
+        "/actions",
+        [
+            *CHILD_OF_14,
+            put("/core/date_of_birth", "2012-10-12"),
+            put("/orders/0/caretaking", {"rule": "YJB", "from": "2026-11-30", "review_on": "2027-02-28"}),
+            leg("YOUTH_JUSTICE"),
+        ],
+    ),
     ("1", "", "/transparency/not_informed_reason", [put("/transparency/subject_informed", False)]),
     ("1", "", "/routing/destination/spoc", [put("/routing/destination/profile", "SINGLE_POINT_OF_CONTACT")]),
     (
