@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gateway.flows import bridge, purge_clock, retention, urgent, urgent_review
 from gateway.flows.timers import Fire
 
-FIRES: Mapping[str, Fire] = {}
+FIRES: Mapping[str, Fire] = {
+    **dict.fromkeys(urgent.ALARMS, urgent.fire),
+    urgent.OWED: urgent.fire_owed,
+    urgent_review.SECTION: urgent_review.say_again,
+    bridge.TIMER: bridge.fire,
+    purge_clock.PURGE: retention.fire,
+    purge_clock.REVIEW: retention.remind,
+}

@@ -31,7 +31,7 @@ async def reseal(node: Node, row: OutboxRow) -> None:
         await node.store.write(lambda tx: tx.advance_outbox(row.id, OPEN, Outbound.SETTLED, error="no_keys"))
         log.error("not sealed again", peer=row.peer, mid=row.mid, reason="this node holds no key to it")
         return
-    sending = _sending(node, envelope, row, node.clock.now())
+    sending = sending_again(node, envelope, row, node.clock.now())
     await node.store.write(lambda tx: _replace(tx, node, row, sending))
     why = "its key is gone" if row.error == REKEY else "its life ended unanswered"
     log.warning("sealed again", peer=row.peer, mid=row.mid, reason=why)
@@ -42,7 +42,8 @@ def _again(tx: Transaction, row: OutboxRow) -> None:
         tx.mark_sent([receipt.hash for receipt in tx.receipts(sent_in=row.mid)], "")
 
 
-def _sending(node: Node, envelope: EnvelopeRow, row: OutboxRow, now: int) -> outgoing.Sending:
+def sending_again(node: Node, envelope: EnvelopeRow, row: OutboxRow, now: int) -> outgoing.Sending:
+    """The same parts for the same readers, under the keys of today. Raises as :func:`outgoing.seal` does."""
     secrets, contents = open_parts(node, envelope)
     return outgoing.seal(
         node,
