@@ -1,7 +1,8 @@
 """Sealed messages as files, for areas that have no gateway (domain 6.2: EXTERNAL_NON_LONDON; protocol 4.8).
 
 Duty: the frame of a file that a person carries, its name, and the fingerprint by which an area's keys are
-read back on a telephone. Nothing in the frame is believed: documents and envelopes carry their own signatures and seals. It leaves out who may carry what where (:mod:`gateway.flows.bridge`).
+read back on a telephone. Nothing in the frame is believed: documents and envelopes carry their own signatures
+and seals. It leaves out who may carry what where (:mod:`gateway.flows.bridge`).
 
     file = "BXF1"(4) || u32 length || documents || u32 length || envelopes || zeros, up to Padme(all of it)
 

@@ -11,18 +11,29 @@ from dataclasses import replace
 
 import structlog
 
-from gateway.core.deadlines import deadlines
 from gateway.core.encoding import b64
 from gateway.core.envelope import Kind
 from gateway.core.states import HandoverState, LegState
 from gateway.errors import Forged, Replayed
-from gateway.flows import attachments, documents, glass, receipts, seen, stale, streams
+from gateway.flows import (
+    attachments,
+    documents,
+    glass,
+    operations,
+    purge_clock,
+    receipts,
+    seen,
+    stale,
+    streams,
+    urgent,
+)
 from gateway.flows.alarms import sound
 from gateway.flows.control import Came
 from gateway.flows.heard import hear
 from gateway.flows.node import Node, area_of, log_leaf
 from gateway.flows.opening import NODE_PARTS, REKEY, REPLY, Opened, Routing
 from gateway.flows.slots import KEY_MISSING, keeps_own_key
+from gateway.flows.urgency import due_for
 from gateway.ports import (
     EnvelopeRow,
     HandoverRow,
@@ -53,6 +64,23 @@ def store(tx: Transaction, node: Node, opened: Opened, now: int) -> Sequence[Tas
     return _store_message(tx, node, opened, opened.routing, envelope, now)
 
 
+def store_carried(tx: Transaction, node: Node, opened: Opened, now: int) -> Sequence[TaskRow] | None:
+    """The same for an answer that a person brought from an area without a gateway; None for one that was
+    brought before. It has no place in a stream that anybody follows, and no receipt goes back by itself."""
+    row = _row(opened, now)
+    if not tx.put_envelope(row):
+        stored = tx.envelope(row.mid)
+        if stored is None or stored.side is not Side.DESTINATION or stored.digest != row.digest:
+            raise _reused()
+        return None
+    if row.ref:
+        purge_clock.late(tx, row.ref, row.version, now)
+    log_leaf(tx, "received", now, mid=row.mid, stmt=b64(row.statement), env=b64(row.digest))
+    if opened.routing is not None:
+        return _store_reply(tx, node, opened, opened.routing, now)
+    return receipts.take(tx, node, opened.notes, peer=opened.peer, came_in=row.mid, now=now)
+
+
 def store_refused(tx: Transaction, node: Node, proven: Opened, code: str, now: int) -> None:
     """The sealed bytes as evidence, their place in the stream, and the signed refusal (protocol 4.5)."""
     envelope = _keep(tx, node, proven, now)
@@ -75,6 +103,8 @@ def _keep(tx: Transaction, node: Node, opened: Opened, now: int) -> EnvelopeRow 
     if stored is None or stored.side is not Side.DESTINATION:
         raise _reused()
     streams.advance(tx, node, opened, now)
+    if row.ref:
+        purge_clock.late(tx, row.ref, row.version, now)
     seen.heed(tx, node, opened, now)
     documents.heed(tx, node, Came(opened.peer, statement, now))
     tx.settle_seen(opened.peer, statement.seen.stream, statement.seen.seq, now)
@@ -126,22 +156,29 @@ def _store_legs(tx: Transaction, node: Node, opened: Opened, routing: Routing, n
     """Legs and their tasks. A leg we already hold is not made twice: the origin sealed it again."""
     if not routing.handover.startswith(f"HO-{opened.peer}-"):
         raise Forged("a handover under another area's reference", code="handover_area")
-    tx.put_handover(
-        HandoverRow(
-            ref=routing.handover,
-            version=routing.version,
-            side=Side.DESTINATION,
-            origin=opened.peer,
-            destination=node.area,
-            urgency=routing.urgency,
-            state=HandoverState.ISSUED,
-            submitted_by="",
-            created=now,
-            updated=now,
-            **routing.facts.columns(),
-        )
+    newest = tx.handover(routing.handover)
+    before = newest.version if newest and newest.version < routing.version else 0
+    row = HandoverRow(
+        ref=routing.handover,
+        version=routing.version,
+        side=Side.DESTINATION,
+        origin=opened.peer,
+        destination=node.area,
+        urgency=routing.urgency,
+        state=HandoverState.ISSUED,
+        submitted_by="",
+        created=now,
+        updated=now,
+        **routing.facts.columns(),
+        issued=opened.statement.created,
     )
-    fresh = [leg for leg in _legs(node, opened, routing, now) if _is_new(tx, leg)]
+    if tx.put_handover(row):
+        purge_clock.start(tx, row, now)
+    urgent.arrived(tx, row.ref, row.version, row.urgency, routing.facts, opened.statement.created)
+    fresh = [leg for leg in _legs(tx, node, opened, routing, now) if _is_new(tx, leg)]
+    if fresh:
+        step = operations.Step(routing.handover, routing.version, routing.facts, before, now)
+        operations.arrived(tx, step, node.area, fresh)
     tasks = [_shut(tx, node, opened, _task(node, leg, Parcel.NOTIFICATION, now)) for leg in fresh]
     for task in tasks:
         tx.put_task(task)
@@ -160,11 +197,11 @@ def _is_new(tx: Transaction, leg: LegRow) -> bool:
     return False
 
 
-def _legs(node: Node, opened: Opened, routing: Routing, now: int) -> Sequence[LegRow]:
+def _legs(tx: Transaction, node: Node, opened: Opened, routing: Routing, now: int) -> Sequence[LegRow]:
     """Our deadlines run from the same moment as the origin's: that of the receipt signed with this."""
     if any(area_of(entry.reply_to) != opened.peer for entry in routing.entries):
         raise Forged("answers would go to an area that did not send this", code="reply_to")
-    due = deadlines(routing.urgency, now)
+    due = due_for(tx, routing.handover, routing.urgency, now)
     return [
         LegRow(
             id=entry.leg,
@@ -181,6 +218,7 @@ def _legs(node: Node, opened: Opened, routing: Routing, now: int) -> Sequence[Le
             acknowledge_by=due.acknowledge_by,
             decide_by=due.decide_by,
             updated=now,
+            via=entry.via,
         )
         for entry in routing.entries
     ]

@@ -42,6 +42,9 @@ from gateway.ports import Side
 REKEY: Final = "rekey"
 """The code of a refusal: the agency's slot opens under none of the keys held (:mod:`gateway.flows.stale`)."""
 
+VIA: Final = "SPOC"
+"""Who relays a leg's sealed part at the destination, where somebody does."""
+
 NOTIFICATION, REPLY, ATTACHMENT = "HANDOVER_NOTIFICATION", "REPLY", "ATTACHMENT"
 STATEMENT = 0
 NODE_PARTS = (STATEMENT, ROUTING)
@@ -63,6 +66,7 @@ class Entry:
     principal: str
     leg: str
     reply_to: str
+    via: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,12 +194,16 @@ def _check_distinct(kind: str, entries: Sequence[Entry]) -> None:
 
 
 def _entry(value: Json) -> Entry:
-    leg = fields(value, {"slot": int, "principal": str, "leg": str, "reply_to": str})
+    spec = {"slot": int, "principal": str, "leg": str, "reply_to": str, "via": str}
+    leg = fields(value, spec, optional=("via",))
+    if leg.get("via", VIA) != VIA:
+        raise Malformed("a leg is relayed by the single point of contact or by nobody", code="routing")
     return Entry(
         integer(leg, "slot", low=1),
         text(leg, "principal", PRINCIPAL),
         text(leg, "leg", HEX_ID),
         text(leg, "reply_to", PRINCIPAL),
+        str(leg.get("via", "")),
     )
 
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import structlog
 
-from gateway.core.deadlines import deadlines
 from gateway.core.encoding import b64
 from gateway.core.envelope import SKEW, Kind
 from gateway.core.receipts import ZERO, About, Receipt, make_receipt
@@ -25,6 +24,7 @@ from gateway.flows.alarms import sound
 from gateway.flows.disclosed import check_parts
 from gateway.flows.node import Node, area_of, log_leaf
 from gateway.flows.slots import keeps_own_key
+from gateway.flows.urgency import due_for
 from gateway.ports import (
     EnvelopeRow,
     LegEvent,
@@ -233,7 +233,9 @@ def _concerns(receipt: ReceiptRow, leg: LegRow, envelope: EnvelopeRow) -> bool:
     successor stands."""
     if receipt.state == "refused":
         return leg.mid == envelope.mid
-    return receipt.state in NODE_RECEIPTS or leg.principal == receipt.by
+    if receipt.state in NODE_RECEIPTS:  # of a two-tier destination each node answers for its own tier
+        return area_of(leg.principal) == envelope.peer
+    return leg.principal == receipt.by
 
 
 def move(
@@ -252,7 +254,7 @@ def move(
         )
         tx.advance_leg(leg.id, leg.state, leg.state, event)
         return leg, ()
-    changes = clocks(leg, receipt.state, receipt.at)
+    changes = clocks(tx, leg, receipt.state, receipt.at)
     event = LegEvent(leg.id, receipt.at, receipt.state, leg.state, after, receipt.by, receipt.code)
     if not tx.advance_leg(leg.id, leg.state, after, event, **changes):
         # Another worker moved it since we looked (dispatch: transmitted). The receipt is applied once only,
@@ -262,12 +264,12 @@ def move(
     return replace(leg, state=after, updated=receipt.at, **changes), told
 
 
-def clocks(leg: LegRow, state: str, at: int) -> dict[str, Any]:
+def clocks(tx: Transaction, leg: LegRow, state: str, at: int) -> dict[str, Any]:
     """The columns that a receipt's own time sets. Deadlines run from the receiving node's signed receipt; an
     agency's that overtook it starts them for the while, and never lets them end later."""
     changes: dict[str, Any] = {}
     if not leg.delivered or (state == "received" and at < leg.delivered):
-        due = deadlines(leg.urgency, at)
+        due = due_for(tx, leg.ref, leg.urgency, at)
         changes = {"delivered": at, "acknowledge_by": due.acknowledge_by, "decide_by": due.decide_by}
     if state == "opened" and not leg.opened:
         changes["opened"] = at

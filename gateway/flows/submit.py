@@ -16,13 +16,14 @@ from gateway.core import policy, shred
 from gateway.core.audience import Part, Reader, cut
 from gateway.core.encoding import JsonObject
 from gateway.core.envelope import Kind
+from gateway.core.retention import first_review
 from gateway.core.states import HandoverState, LegState, advance_handover
 from gateway.core.trust import Network, Principal
 from gateway.errors import Conflict, GatewayError, InvalidDocument, NotAllowed, Problem, UnknownRecipient
-from gateway.flows import accounts, attachments, facts, outgoing
-from gateway.flows.node import PRIORITY, Caller, Node, lane_for
+from gateway.flows import attachments, bridge, destinations, facts, operations, outgoing, purge_clock, urgent
+from gateway.flows.node import PRIORITY, Caller, Node, area_of, lane_for
 from gateway.flows.vault import ROUTING, write_sections
-from gateway.ports import AccessRow, HandoverRow, IdempotencyRow, LegRow, Side, Transaction
+from gateway.ports import HandoverRow, IdempotencyRow, LegRow, Side, Transaction
 from schemas.base import ShapeError
 from schemas.handover import HandoverNotification, parse_notification, to_document
 
@@ -45,6 +46,16 @@ class Judged:
     destination: str
     readers: Sequence[tuple[Reader, Principal]]
     parts: Sequence[Part]
+    tiers: Sequence[Judged] = ()
+    """Of a two-tier destination: what each tier gets, in a message of its own."""
+
+    @property
+    def messages(self) -> Sequence[Judged]:
+        """One for each area that is written to."""
+        return self.tiers or (self,)
+
+    def reads(self, leg: LegRow) -> bool:
+        return any(principal.name == leg.principal for _, principal in self.readers)
 
 
 def read(body: bytes) -> HandoverNotification:
@@ -66,12 +77,30 @@ def judge(node: Node, body: bytes, *, now: int, caller: Caller | None = None) ->
     check_origin(node, document, caller)
     network = node.network
     destination = check_destination(network, node.area, document)
-    check_reachable(network, destination, now)
-    readers = resolve(network, document, destination, now)
+    areas = destinations.areas_of(document)
+    for area in areas:
+        check_reachable(network, area, now)
+    destinations.check(network, document, areas)
+    readers = resolve(network, document, now)
     content: JsonObject = to_document(document)
     policy.check(document, now=now, entitlements=network.entitlements, content=content)
-    parts = cut(content, [reader for reader, _ in readers], network.entitlements)
-    return Judged(document, destination, readers, parts)
+    each = [_cut(network, document, content, area, readers) for area in areas]
+    if len(each) == 1 and areas[0] == destination:
+        return each[0]
+    return Judged(document, destination, readers, (), tuple(each))
+
+
+def _cut(
+    network: Network,
+    document: HandoverNotification,
+    content: JsonObject,
+    area: str,
+    readers: Sequence[tuple[Reader, Principal]],
+) -> Judged:
+    """What the agencies of one area get."""
+    there = [(reader, principal) for reader, principal in readers if principal.area == area]
+    parts = cut(content, [reader for reader, _ in there], network.entitlements)
+    return Judged(document, area, there, parts)
 
 
 def check_origin(node: Node, document: HandoverNotification, caller: Caller | None) -> None:
@@ -121,14 +150,15 @@ def check_reachable(network: Network, destination: str, now: int) -> None:
 
 
 def resolve(
-    network: Network, document: HandoverNotification, destination: str, now: int
+    network: Network, document: HandoverNotification, now: int
 ) -> Sequence[tuple[Reader, Principal]]:
     """The principal behind every recipient, each with a key to seal to. Raises UnknownRecipient; NotAllowed
     for two entries that come to one agency, which has one slot and one leg."""
     found: list[tuple[Reader, Principal]] = []
     for index, recipient in enumerate(document.routing.recipients):
         try:
-            principal = network.find(destination, recipient.agency, recipient.organisation)
+            area = destinations.area_for(document.routing.destination, recipient, index)
+            principal = network.find(area, recipient.agency, recipient.organisation)
             network.sealing_key(principal.name, now)
         except UnknownRecipient as error:
             raise UnknownRecipient(
@@ -160,9 +190,10 @@ async def submit(node: Node, caller: Caller, body: bytes, *, key: str) -> Submit
         judged = judge(node, body, now=now, caller=caller)
         named = await _attached(node, caller, judged) if attachments.mentioned(body) else None
         if named:
+            _check_carried(node, judged)
             judged = replace(judged, parts=attachments.fill(judged.parts, named))
         legs = _legs(node, judged, caller, now)
-        sending = _seal(node, judged, legs, now)
+        sendings = [_seal(node, one, [leg for leg in legs if one.reads(leg)], now) for one in judged.messages]
     except GatewayError:
         # What was accepted under this key stays accepted, also when it would not be today. Only looked up
         # here and in the transaction: a look before the work would cost every new handover another wait.
@@ -173,13 +204,13 @@ async def submit(node: Node, caller: Caller, body: bytes, *, key: str) -> Submit
     def work(tx: Transaction) -> Submitted:
         if done := _earlier(tx, repeat):
             return done
+        before = tx.handover(judged.document.message.handover_id)
         _record(tx, judged, legs, caller, now)
+        urgent.issued(tx, node, judged.document, caller, before, now)
         if named:
             message = judged.document.message
             attachments.carry(tx, named, message.handover_id, message.version, judged.destination)
-        sealed = outgoing.store(tx, node, sending, now)
-        for leg in legs:
-            tx.put_leg(replace(leg, mid=sealed.mid))
+        _send(tx, node, judged, legs, sendings, now)
         message = judged.document.message
         tx.put_idempotency(
             IdempotencyRow(repeat.key, repeat.request, message.handover_id, message.version, now)
@@ -189,8 +220,38 @@ async def submit(node: Node, caller: Caller, body: bytes, *, key: str) -> Submit
     submitted = await node.store.write(work)
     if named:
         node.wake.attachments.set()
-    node.wake.outbox[sending.lane].set()
+    node.wake.outbox[sendings[0].lane].set()
     return submitted
+
+
+def _send(
+    tx: Transaction,
+    node: Node,
+    judged: Judged,
+    legs: Sequence[LegRow],
+    sendings: Sequence[outgoing.Sending],
+    now: int,
+) -> None:
+    """Every message of the handover, with its legs."""
+    for sending in sendings:
+        bridge.check_contact(tx, node, judged.document, sending.peer, now)
+        sealed = outgoing.store(tx, node, sending, now)
+        for leg in legs:
+            if area_of(leg.principal) == sending.peer:
+                tx.put_leg(replace(leg, mid=sealed.mid))
+                bridge.watch(tx, node, leg, now)
+
+
+def _check_carried(node: Node, judged: Judged) -> None:
+    """Raises NotAllowed: a file of 25 MB does not travel in a person's hands as a handover does, and segments
+    go to one area."""
+    if judged.tiers or node.network.external(judged.destination):
+        raise NotAllowed(
+            "attachments do not go to an area without a gateway, nor to two tiers",
+            code="bridge_attachment",
+            field="/routing/destination/transport",
+            remedy="leave them out, and say in an action how the agency is to get them",
+        )
 
 
 async def _attached(node: Node, caller: Caller, judged: Judged) -> attachments.Named | None:
@@ -245,8 +306,9 @@ def _legs(node: Node, judged: Judged, caller: Caller, now: int) -> Sequence[LegR
             urgency=message.urgency,
             mid="",
             updated=now,
+            via=judged.document.routing.recipients[reader.index].via or "",
         )
-        for _, principal in judged.readers
+        for reader, principal in judged.readers
     ]
 
 
@@ -303,14 +365,17 @@ def routing_part(
                 "handover": ref,
                 "version": version,
                 "urgency": urgency,
-                "legs": [
-                    {"slot": slot, "principal": leg.principal, "leg": leg.id, "reply_to": leg.counterpart}
-                    for slot, leg in enumerate(legs, start=1)
-                ],
+                "legs": [_routed(slot, leg, kind) for slot, leg in enumerate(legs, start=1)],
                 **facts.write(told),
             }
         }
     )
+
+
+def _routed(slot: int, leg: LegRow, kind: str) -> JsonObject:
+    """One line of the routing table. ``via`` is for the node that a handover comes to, and no answer's."""
+    line: JsonObject = {"slot": slot, "principal": leg.principal, "leg": leg.id, "reply_to": leg.counterpart}
+    return {**line, "via": leg.via} if leg.via and kind == "HANDOVER_NOTIFICATION" else line
 
 
 def _record(tx: Transaction, judged: Judged, legs: Sequence[LegRow], caller: Caller, now: int) -> None:
@@ -324,56 +389,46 @@ def _record(tx: Transaction, judged: Judged, legs: Sequence[LegRow], caller: Cal
             field="/message/version",
             remedy=f"send version {newest.version + 1}, naming the message it supersedes",
         )
-    tx.put_handover(
-        HandoverRow(
-            ref=ref,
-            version=version,
-            side=Side.ORIGIN,
-            origin=judged.document.routing.origin.area_code,
-            destination=judged.destination,
-            urgency=message.urgency,
-            state=HandoverState.ISSUED,
-            submitted_by=caller.principal,
-            created=now,
-            updated=now,
-            **facts.of(judged.document).columns(),
-        )
+    row = HandoverRow(
+        ref=ref,
+        version=version,
+        side=Side.ORIGIN,
+        origin=judged.document.routing.origin.area_code,
+        destination=judged.destination,
+        urgency=message.urgency,
+        state=HandoverState.ISSUED,
+        submitted_by=caller.principal,
+        created=now,
+        updated=now,
+        **facts.of(judged.document).columns(),
+        review_by=facts.end_of_day(first_review(judged.document)),
+        issued=now,
     )
-    if newest:
+    tx.put_handover(row)
+    purge_clock.start(tx, row, now)
+    if newest and newest.state != HandoverState.PURGED:
         after = advance_handover(HandoverState(newest.state), "superseded", ())
         tx.advance_handover(ref, newest.version, newest.state, after, now)
-    _account(tx, judged, legs, caller, now)
+    _account(tx, judged, legs, caller, newest.version if newest else 0, now)
 
 
-def _account(tx: Transaction, judged: Judged, legs: Sequence[LegRow], caller: Caller, now: int) -> None:
-    """s.62 DPA 2018: the collection from our agency, and one disclosure a leg with its recipient."""
-    message = judged.document.message
-    named = [tuple(str(s) for s in r.sections) for r in judged.document.routing.recipients]
-    collection = AccessRow(
-        at=now,
-        operation="COLLECTION",
-        principal=caller.principal,
-        actor=caller.actor,
-        role=caller.role,
-        ref=message.handover_id,
-        version=message.version,
-        leg="",
-        sections=tuple(sorted({section for sections in named for section in sections})),
-        recipients=tuple(leg.principal for leg in legs),
-        justification="HANDOVER",
-    )
-    accounts.record(tx, collection)
-    for leg, sections in zip(legs, named, strict=True):
-        accounts.record(
-            tx,
-            replace(
-                collection,
-                operation="DISCLOSURE",
-                leg=leg.id,
-                sections=sections,
-                recipients=(leg.principal,),
-            ),
+def _account(
+    tx: Transaction, judged: Judged, legs: Sequence[LegRow], caller: Caller, before: int, now: int
+) -> None:
+    """s.62 DPA 2018: collection, what it is joined with, and one disclosure a leg with its recipient."""
+    message, recipients = judged.document.message, judged.document.routing.recipients
+    powers = {basis.id: basis.powers for basis in judged.document.lawful_basis}
+    sent = [
+        operations.Sent(
+            leg,
+            tuple(str(name) for name in recipient.sections),
+            tuple(sorted({power for basis in recipient.lawful_basis for power in powers[basis]})),
         )
+        for leg, recipient in zip(legs, recipients, strict=True)
+    ]
+    told = facts.of(judged.document)
+    step = operations.Step(message.handover_id, message.version, told, before, now)
+    operations.handed_in(tx, step, caller, sent)
 
 
 def _mismatch(field: str, what: str) -> Problem:
