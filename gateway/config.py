@@ -125,6 +125,12 @@ class Timing(_Section):
     subkey_term: Annotated[int, Field(ge=86_400, le=14 * 86_400)] = 14 * 86_400
 
 
+class Accountability(_Section):
+    """``log_years``: how long a line of the access log is kept after the last event of its handover."""
+
+    log_years: Annotated[int, Field(ge=1, le=100)] = 6
+
+
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="GATEWAY__", env_nested_delimiter="__", frozen=True, extra="forbid"
@@ -140,6 +146,7 @@ class Settings(BaseSettings):
     keys: KeyFiles = KeyFiles()
     agencies: dict[RoleName, Agency] = {}
     timing: Timing = Timing()
+    accountability: Accountability = Accountability()
 
     @property
     def key_folder(self) -> Path:

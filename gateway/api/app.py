@@ -92,7 +92,7 @@ class _Desk:
         holder = await authenticate(self._node, request)
         self._admit(holder.token)
         check_access(route.access, holder.caller)
-        named = route.access in {Access.STAFF, Access.OPERATOR}
+        named = route.access.by_a_person
         return make(caller=acting(request, holder.caller) if named else holder.caller, label=holder.label)
 
     def _admit(self, who: str) -> None:

@@ -17,6 +17,7 @@ from gateway.api.handovers import justification
 from gateway.api.problems import UnsupportedMediaType
 from gateway.api.reading import header, known_query, leg
 from gateway.api.routes import BYTES, Call, reply
+from gateway.core import purposes
 from gateway.errors import NotFound, TooLarge
 from gateway.flows import consult, uploads
 from schemas.attachments import ENDINGS, MAX_SIZE, MediaType
@@ -47,10 +48,13 @@ async def upload(call: Call) -> web.Response:
 
 async def read(call: Call) -> web.Response:
     """PLAINTEXT of one file, after the consultation is on record and every byte of it is verified."""
-    known_query(call.request, "justification")
+    known_query(call.request, "justification", "purpose")
     name, blob = leg(call.request), blob_id(call.request)
     why = justification(call.request.query.get("justification", ""), needed=True)
-    file = await consult.open_attachment(call.node, call.caller, name, blob, justification=why)
+    purpose = call.request.query.get("purpose", purposes.DEFAULT)
+    file = await consult.open_attachment(
+        call.node, call.caller, name, blob, justification=why, purpose=purpose
+    )
     pieces = file.pieces()
     first = await anext(pieces)  # what is wrong with it is said before the answer begins
     return web.Response(

@@ -23,7 +23,7 @@ from gateway.api.reading import header
 from gateway.api.routes import Access
 from gateway.errors import NotAllowed
 from gateway.flows.node import Caller, Node
-from gateway.flows.tokens import Holder, find, unauthenticated
+from gateway.flows.tokens import AUDITOR, Holder, find, unauthenticated
 
 ACTOR: Final = "Gateway-Actor"
 CHALLENGE: Final = 'Bearer realm="gateway"'
@@ -38,6 +38,10 @@ _ACTOR: Final = re.compile(
 MAX_ROLE: Final = 100
 
 
+_KINDS: Final = {Access.OPERATOR: "NODE", Access.AUDITOR: AUDITOR}
+"""Routes that are not for agencies -> whose token they take."""
+
+
 async def authenticate(node: Node, request: web.Request) -> Holder:
     """Raises Unauthenticated: one answer for a missing, malformed, unknown, expired or revoked token."""
     scheme, _, text = (header(request, "Authorization") or "").partition(" ")
@@ -48,12 +52,15 @@ async def authenticate(node: Node, request: web.Request) -> Holder:
 
 
 def check_access(access: Access, caller: Caller) -> None:
-    """Raises NotAllowed for an agency where operators are asked for, and the other way round."""
-    if (access is Access.OPERATOR) != (caller.agency == "NODE"):
+    """Raises NotAllowed for an agency where operators or the auditor are asked for, and the other way
+    round: who reads the access log acts on nothing, and who acts does not read it (s.62(4) DPA 2018)."""
+    wanted = _KINDS.get(access, "")
+    if wanted != (caller.agency if caller.agency in _KINDS.values() else ""):
         raise NotAllowed(
             "this address is not for the holder of this token",
             code="token_kind",
-            remedy="agencies use a token of an agency; for /v1/ops: `gateway agency token create node`",
+            remedy="agencies use a token of an agency; for /v1/ops: `gateway agency token create node`; for "
+            "/v1/audit: `gateway agency token create auditor`",
         )
 
 

@@ -18,6 +18,7 @@ from aiohttp import web
 
 from gateway.api.reading import MAX_PAGE, MAX_WAIT, body, known_query, leg, number, parcel
 from gateway.api.routes import Call, reply
+from gateway.core import purposes
 from gateway.core.encoding import Json, JsonObject
 from gateway.core.states import ANSWERED, TERMINAL, LegState
 from gateway.errors import InvalidDocument, NotFound, Problem
@@ -137,7 +138,12 @@ def _opening(document: bytes) -> Opening:
 
 async def _opened(call: Call, task: str, opening: Opening) -> web.Response:
     view = await deliver.open_parked(
-        call.node, call.caller, task, justification=opening.justification.value, note=opening.text or ""
+        call.node,
+        call.caller,
+        task,
+        justification=opening.justification.value,
+        note=opening.text or "",
+        purpose=opening.purpose or purposes.DEFAULT,
     )
     return reply(_shown(view, task))
 

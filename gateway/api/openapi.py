@@ -73,7 +73,7 @@ def document(routes: Iterable[Route]) -> Document:
 
 
 def _operation(route: Route) -> Document:
-    extra = (_ACTOR_PARAMETER,) if route.access in {Access.STAFF, Access.OPERATOR} else ()
+    extra = (_ACTOR_PARAMETER,) if route.access.by_a_person else ()
     parameters = [_parameter(one) for one in (*route.parameters, *extra)]
     made: Document = {
         "operationId": f"{route.handler.__module__.rpartition('.')[2]}_{route.handler.__name__}",

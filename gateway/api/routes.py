@@ -31,12 +31,19 @@ CODE = web.RequestKey("code", str)
 
 class Access(StrEnum):
     """Who may call. STAFF: an agency that also names the acting person (``Gateway-Actor``). OPERATOR: whoever
-    runs this node, by a token of the node itself, and names the acting person too."""
+    runs this node, by a token of the node itself, and names the acting person too. AUDITOR: whoever reads the
+    access log, by a token of that role alone, and names the acting person too."""
 
     ANYONE = "anyone"
     AGENCY = "agency"
     STAFF = "staff"
     OPERATOR = "operator"
+    AUDITOR = "auditor"
+
+    @property
+    def by_a_person(self) -> bool:
+        """Whether the person who acts must be named."""
+        return self in {Access.STAFF, Access.OPERATOR, Access.AUDITOR}
 
 
 @dataclass(frozen=True, slots=True)

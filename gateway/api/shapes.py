@@ -351,6 +351,34 @@ class RelayCard(Shape):
     version: int
 
 
+class AuditLine(Shape):
+    """One entry of the access log: references, codes and times; ``text`` is what the acting person wrote."""
+
+    number: int
+    id: str
+    at: When
+    operation: str
+    """COLLECTION, ALTERATION, CONSULTATION, DISCLOSURE, COMBINATION, ERASURE; AUDIT: this log was read."""
+    principal: str
+    actor: str
+    """The agency's own reference for the person, never a name."""
+    role: str
+    handover: str
+    version: int
+    leg: str
+    sections: list[str]
+    recipients: list[str]
+    justification: str
+    purpose: str
+    text: str
+
+
+class AuditPage(Shape):
+    lines: list[AuditLine]
+    next: str | None
+    """For ``cursor``; null at the end."""
+
+
 class Alarm(Shape):
     id: str
     at: When

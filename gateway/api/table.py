@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.api import attachments, handovers, inbox, log, ops, reference, relay, shapes, watch
+from gateway.api import attachments, audit, handovers, inbox, log, ops, reference, relay, shapes, watch
 from gateway.api.reading import HANDOVER, ID, MAX_PAGE, MAX_WAIT
 from gateway.api.routes import BYTES, Access, Body, Parameter, Route
+from gateway.core.purposes import Purpose
+from gateway.flows.audit import Use
+from gateway.flows.audit_export import REFERENCE as REFERENCE_FORM
 from gateway.flows.logbook import MAX_LEAVES
 
 REF: Final = Parameter(
@@ -113,11 +116,41 @@ BLOB: Final = Parameter(
     True,
 )
 WHY: Final = Parameter("justification", "query", "Why it is read: a code.", {"type": "string"}, True)
+PURPOSE: Final = Parameter(
+    "purpose",
+    "query",
+    "For what; CONTINUITY_OF_SUPPORT if not given.",
+    {"type": "string", "enum": [*Purpose]},
+)
 SEGMENT: Final = Parameter(
     "segment",
     "query",
     "Number of the segment, from 0.",
     {"type": "integer", "minimum": 0, "maximum": relay.MAX_SEGMENTS},
+    True,
+)
+OF: Final = Parameter(
+    "handover",
+    "query",
+    "Of this handover alone, by its reference.",
+    {"type": "string", "pattern": f"^{HANDOVER.pattern[:-2]}$"},
+)
+BY: Final = Parameter("principal", "query", "By this agency alone: E09000012/police.", {"type": "string"})
+FROM: Final = Parameter("from", "query", "From this time.", {"type": "string", "format": "date-time"})
+TO: Final = Parameter("to", "query", "To before this time.", {"type": "string", "format": "date-time"})
+USE: Final = Parameter(
+    "justification",
+    "query",
+    "For what the log is read (s.62(4) DPA 2018).",
+    {"type": "string", "enum": [*Use]},
+    True,
+)
+NUMBER: Final = Parameter("cursor", "query", "`next` of the page before.", {"type": "string"})
+REFERENCE: Final = Parameter(
+    "reference",
+    "query",
+    "The Commissioner's reference of the request.",
+    {"type": "string", "pattern": f"^{REFERENCE_FORM.pattern[:-2]}$"},
     True,
 )
 FILE: Final = Body("file", attachments.MEDIA)
@@ -166,7 +199,7 @@ TABLE: Final[tuple[Route, ...]] = (
     Route(
         "GET", "/v1/inbox/{leg}/attachments/{blob}", attachments.read,
         "Read a file that came with a handover, with a justification", Access.STAFF, None,
-        parameters=(LEG, BLOB, WHY), problems=(403, 404, 409), media=BYTES,
+        parameters=(LEG, BLOB, WHY, PURPOSE), problems=(403, 404, 409), media=BYTES,
     ),
     Route(
         "GET", "/v1/inbox", inbox.listed, "What waits for this agency",
@@ -243,6 +276,16 @@ TABLE: Final[tuple[Route, ...]] = (
     Route(
         "GET", "/v1/log/leaves", log.leaves, "Leaves of the log: hashes, codes and times",
         Access.ANYONE, shapes.Leaves, parameters=(START, LEAVES),
+    ),
+    Route(
+        "GET", "/v1/audit/log", audit.listed, "Who did what with which handover, when and why",
+        Access.AUDITOR, shapes.AuditPage, parameters=(OF, BY, FROM, TO, USE, NUMBER, LIMIT),
+        problems=(400, 403),
+    ),
+    Route(
+        "GET", "/v1/audit/export", audit.export, "Lines of that log with their proofs, for the Commissioner",
+        Access.AUDITOR, None, parameters=(OF, BY, FROM, TO, USE, REFERENCE), problems=(400, 403),
+        patience=audit.PATIENCE,
     ),
     Route(
         "GET", "/v1/ops/alarms", watch.listed, "What a person has to look at, newest first",

@@ -21,7 +21,12 @@ DAY = 86_400
 
 @token.command()
 def create(
-    role: Annotated[str, typer.Argument(help="The agency's role, e.g. police; node for operators.")],
+    role: Annotated[
+        str,
+        typer.Argument(
+            help="The agency's role, e.g. police; node for operators, auditor for the access log."
+        ),
+    ],
     label: Annotated[str, typer.Option(help="The system that will use it.")],
     expires: Annotated[int, typer.Option(help="Days it is good for; 0 for no end.", min=0, max=3650)] = 0,
     out: Annotated[
@@ -37,6 +42,12 @@ def create(
         emit(made, as_json=as_json, text=str(made.get("token") or made["file"]))
         say(f"token {made['id']} of {made['principal']}, until {made['expires'] or 'it is revoked'}")
         file = out or "FILE"
+        if made["principal"].endswith("/AUDITOR"):
+            next_step(
+                f"gateway audit log --justification SELF_MONITORING --actor REFERENCE --role ROLE "
+                f"--token-file {file}"
+            )
+            return
         next_step(f"gateway handover send DOCUMENT --actor REFERENCE --role ROLE --token-file {file}")
 
 
@@ -45,7 +56,7 @@ def _create(config: Path | None, role: str, label: str, days: int, out: Path | N
     from gateway.clock import SystemClock
     from gateway.config import load
     from gateway.errors import Conflict
-    from gateway.flows.tokens import create, holder_of
+    from gateway.flows.tokens import AUDITOR, auditor_of, create, holder_of
     from gateway.keystore import write_private
     from gateway.ports import Transaction
 
@@ -53,6 +64,8 @@ def _create(config: Path | None, role: str, label: str, days: int, out: Path | N
     ends = now + days * DAY if days else 0
 
     def work(tx: Transaction) -> tuple[str, TokenRow]:
+        if role == AUDITOR.lower():
+            return create(tx, auditor_of(settings.area), label, now, ends)
         holder = holder_of(database.network_of(tx, now), settings.area, f"{settings.area}/{role}")
         return create(tx, holder.name, label, now, ends)
 

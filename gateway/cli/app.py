@@ -10,6 +10,8 @@ from gateway.cli import (
     agency,
     agent,
     alarms,
+    audit,
+    broker,
     demo,
     directory,
     doctor,
@@ -77,6 +79,7 @@ for name, group in (
     ("inbox", inbox.app),
     ("receipt", receipt.app),
     ("log", log.app),
+    ("audit", audit.app),
     ("alarms", alarms.app),
     ("peer", peer.app),
     ("agency", agency.app),
@@ -84,6 +87,7 @@ for name, group in (
     ("shred", shred.app),
     ("schema", schema.app),
     ("db", operating.db),
+    ("broker", broker.app),
     ("config", settings.app),
 ):
     app.add_typer(group, name=name, no_args_is_help=True)

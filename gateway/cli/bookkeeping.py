@@ -147,6 +147,7 @@ def access_check(config: Path | None) -> dict[str, Any]:
             "altered": list(found.altered),
             "removed": list(found.removed),
             "added": list(found.added),
+            "reordered": list(found.reordered),
         }
 
     return _with_keeper(config, work)
@@ -155,7 +156,7 @@ def access_check(config: Path | None) -> dict[str, Any]:
 def access_told(found: Mapping[str, Any]) -> str:
     counted = f"{found['rows']} entries of the access log, {found['older']} from before the tree"
     lines = [f"{found['verdict']}: {counted}"]
-    for what in ("altered", "removed", "added"):
+    for what in ("altered", "removed", "added", "reordered"):
         lines += [f"  {what}: {one}" for one in found[what]]
     return "\n".join(lines)
 

@@ -26,6 +26,14 @@ TextOption = Annotated[
     ),
 ]
 
+PurposeOption = Annotated[
+    str,
+    typer.Option(
+        help="For what, if not CONTINUITY_OF_SUPPORT: SAFEGUARDING, DIVERSION, ENFORCEMENT, ACCOUNTABILITY.",
+        show_default=False,
+    ),
+]
+
 
 @app.command("list")
 def listing(
@@ -51,6 +59,7 @@ def open_leg(
     justification: Annotated[str, typer.Option(help="Why it is opened: a code, e.g. ALLOCATED_CASE.")],
     actor: ActorOption,
     role: RoleOption,
+    purpose: PurposeOption = "",
     text: TextOption = None,
     api: ApiOption = HOME,
     token: TokenOption = None,
@@ -59,6 +68,7 @@ def open_leg(
     """Show one handover to this agency. Who opened it, when and why is on record before it is shown."""
     with errors(as_json=as_json):
         opening = {"justification": justification, **_words("text", text)}
+        opening |= {"purpose": purpose} if purpose else {}
         body = json.dumps(opening).encode()
         found = Agency(api, token, actor, role).post(f"/v1/inbox/{leg}/open", body)
         emit(found, as_json=as_json)
@@ -73,6 +83,7 @@ def attachment(
     justification: Annotated[str, typer.Option(help="Why it is read: a code, e.g. ALLOCATED_CASE.")],
     actor: ActorOption,
     role: RoleOption,
+    purpose: PurposeOption = "",
     api: ApiOption = HOME,
     token: TokenOption = None,
     as_json: JsonFlag = False,
@@ -80,10 +91,9 @@ def attachment(
     """Save one file that came with a handover. Who read it, when and why is on record first."""
     with errors(as_json=as_json):
         agency = Agency(api, token, actor, role)
+        why = {"justification": justification, **({"purpose": purpose} if purpose else {})}
         with replacing(out, mode=0o600) as target:
-            size = agency.download(
-                f"/v1/inbox/{leg}/attachments/{blob}", {"justification": justification}, target
-            )
+            size = agency.download(f"/v1/inbox/{leg}/attachments/{blob}", why, target)
         told = {"leg": leg, "blob": blob, "file": str(out), "size": size}
         emit(told, as_json=as_json, text=f"{out} ({size} bytes)")
 

@@ -23,7 +23,8 @@ def verify(
     file: Annotated[
         Path,
         typer.Argument(
-            help="An evidence bundle; or a note, or JSON with a `note` or with `receipts`; - for stdin."
+            help="An evidence bundle; lines of an access log; a note, or JSON with a `note` or `receipts`; "
+            "- for stdin."
         ),
     ],
     network: Annotated[
@@ -40,12 +41,16 @@ def verify(
 ) -> None:
     """VALID (exit 0), INVALID (4) or CANNOT TELL (9), with the reasons. Looks nothing up on any network."""
     with errors(as_json=as_json):
-        from gateway.cli import proving
+        from gateway.cli import accesses, proving
+        from gateway.core import audit_bundle
 
         content = read_input(file)
         if proving.is_evidence(content):
             found = proving.evidence(content, network or expect, config)
             emit(found, as_json=as_json, text=proving.evidence_told(found))
+        elif audit_bundle.is_bundle(content):
+            found = accesses.judged(content, network or expect, None, config)
+            emit(found, as_json=as_json, text=accesses.check_told(found))
         else:
             found = proving.verdicts(content, Path(network) if network else None, expect, config)
             emit(found, as_json=as_json, text=proving.told(found))

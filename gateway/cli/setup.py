@@ -174,9 +174,9 @@ def _agency(text: str) -> AgencyPlan:
     role, _, kind = text.partition("=")
     kind, _, organisation = kind.partition(":")
     kind = (kind or role).upper()
-    if not re.fullmatch(ROLE, role) or role == "node":
+    if not re.fullmatch(ROLE, role) or role in {"node", "auditor"}:
         raise Usage(
-            "a role is 2 to 31 small letters, digits and _",
+            "a role is 2 to 31 small letters, digits and _; node and auditor are taken",
             code="agency",
             field="--agency",
             remedy="e.g. police",

@@ -1,16 +1,17 @@
 """The s.62 access log (DPA 2018: who, when, why), bound to the tree so that it cannot be changed unseen.
 
-The rows are private: they name acting persons and hold what those wrote. Each enters the log as a hash over
-32 random bytes and the row, so the public leaf says that somebody looked at something at that time and no
-more: without the salt, which stands in the private row, nobody can try out who it was.
+The rows are private: they name acting persons. What such a person wrote in words is sealed under a secret of
+the key store, so that no table holds free text. Each row enters the log as a hash over 32 random bytes and
+the row, so the public leaf says that somebody looked at something at that time and no more: without the
+salt, which stands in the private row, nobody can try out who it was.
 
 Rules: every access is put on record here and nowhere else, row and leaf in one transaction. Whoever checks
 reads every leaf again and holds them against the checkpoint that the log key signed: with the database alone
-neither row nor leaf can be changed to fit the other.
+neither row nor leaf can be changed to fit the other. Who may read the log is :mod:`gateway.flows.audit`'s.
 
 Example::
 
-    record(tx, access(caller, leg, "DISCLOSURE", justification, now))
+    record(tx, noted(node.keys, access(caller, leg, "DISCLOSURE", justification, now), text))
     found = await check(keeper)                 # found.altered, found.removed, found.added: ids
 """
 
@@ -19,11 +20,13 @@ from __future__ import annotations
 import secrets as entropy
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
-from typing import Final
+from typing import Final, Protocol
 
 from uuid_utils import uuid7
 
-from gateway.core.encoding import Json, JsonObject, b64, decode_object, encode
+from gateway.core import shred
+from gateway.core.audit_bundle import row_hash
+from gateway.core.encoding import Json, JsonObject, b64, decode_object
 from gateway.core.log import Checkpoint
 from gateway.core.merkle import Head, leaf_hash
 from gateway.errors import GatewayError, Malformed
@@ -33,24 +36,42 @@ from gateway.flows.node import log_leaf
 from gateway.ports import AccessRow, Transaction
 
 LEAF: Final = "access"
+WORDS: Final = "access-words"
+"""The secret of the key store over what acting persons wrote."""
+
+LATER: Final = ("purpose", "sealed")
+"""Columns that rows of older releases did not have; empty they are left out of the hash, which then is what
+it was."""
+
 SALT: Final = 32  # bytes
+TURN: Final = 60
+"""Seconds within which two processes of a node may put rows and leaves in different order."""
+
 PAGE: Final = 1_000  # rows and leaves in memory at once
+
+
+class Secret(Protocol):
+    """As much of ``ports.Keys`` as words need."""
+
+    def secret(self, name: str) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
     """What the tree says of the access log. ``older``: rows of releases before there were leaves for them; no
-    leaf speaks for or against these. The others are ids of rows, ``removed`` of those that are gone."""
+    leaf speaks for or against these. The others are ids of rows: ``removed`` of those that are gone,
+    ``reordered`` of those that stand after one which the log has over a minute later."""
 
     rows: int
     older: int
     altered: tuple[str, ...]
     removed: tuple[str, ...]
     added: tuple[str, ...]
+    reordered: tuple[str, ...] = ()
 
     @property
     def good(self) -> bool:
-        return not (self.altered or self.removed or self.added)
+        return not (self.altered or self.removed or self.added or self.reordered)
 
 
 @dataclass(slots=True)
@@ -61,20 +82,47 @@ class _Leaves:
     since: int | None = None
 
 
+def noted(keys: Secret, row: AccessRow, text: str) -> AccessRow:
+    """The row with the words of the person who acts, sealed for the auditor's role."""
+    if not text:
+        return row
+    named = replace(row, id=row.id or uuid7().hex)
+    return replace(named, sealed=shred.wrap(keys.secret(WORDS), text.encode(), context=_context(named)))
+
+
+def words(keys: Secret, row: AccessRow) -> str:
+    """PLAINTEXT of what the acting person wrote, "" for nothing. Raises Forged for a row of another id."""
+    if not row.sealed:
+        return row.note
+    return shred.unwrap(keys.secret(WORDS), row.sealed, context=_context(row)).decode()
+
+
+def _context(row: AccessRow) -> str:
+    return f"bx/1/access/{row.id}"
+
+
 def record(tx: Transaction, row: AccessRow) -> None:
     """Put one access on record, in the table and in the tree."""
+    if row.note:
+        raise ValueError("free text is sealed before it is put on record: see `noted`")
     salted = replace(row, id=row.id or uuid7().hex, salt=entropy.token_bytes(SALT))
     tx.put_access(salted)
     log_leaf(tx, LEAF, salted.at, id=salted.id, h=digest(salted))
 
 
 def digest(row: AccessRow) -> str:
-    """base64 of SHA-256(salt || canonical JSON of every other field)."""
-    fields: JsonObject = {name: _json(value) for name, value in asdict(row).items() if name != "salt"}
-    return b64(sha256(row.salt + encode(fields)).digest())
+    """base64 of SHA-256(salt || canonical JSON of every other field): see `audit_bundle.row_hash`."""
+    return b64(row_hash(fields_of(row), row.salt))
 
 
-def _json(value: Json | tuple[str, ...]) -> Json:
+def fields_of(row: AccessRow) -> JsonObject:
+    """The row without its salt, as it is hashed."""
+    return {name: _json(value) for name, value in asdict(row).items() if name != "salt"}
+
+
+def _json(value: Json | bytes | tuple[str, ...]) -> Json:
+    if isinstance(value, bytes):
+        return b64(value)
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -113,8 +161,10 @@ def _note(found: _Leaves, leaf: bytes) -> None:
 
 
 def _compare(tx: Transaction, leaves: _Leaves) -> Checked:
-    altered, added, older, rows, after = [], [], 0, 0, 0
+    altered, added, moved, older, rows, after = [], [], [], 0, 0, 0
     missing = dict(leaves.hashes)
+    places = {name: place for place, name in enumerate(leaves.hashes)}
+    last, when = -1, 0
     while page := tx.access_rows(after, PAGE):
         after = page[-1][0]
         for _, row in page:
@@ -126,7 +176,11 @@ def _compare(tx: Transaction, leaves: _Leaves) -> Checked:
                 added.append(row.id)
             elif expected != digest(row):
                 altered.append(row.id)
-    return Checked(rows, older, tuple(altered), tuple(missing), tuple(added))
+            elif places[row.id] < last and when - row.at > TURN:
+                moved.append(row.id)
+            else:
+                last, when = max((last, when), (places[row.id], row.at))
+    return Checked(rows, older, tuple(altered), tuple(missing), tuple(added), tuple(moved))
 
 
 def _is_older(row: AccessRow, leaves: _Leaves) -> bool:

@@ -135,6 +135,9 @@ def _record(
         raise NotFound("the message of this leg is gone", code="no_message")
     reply = outgoing.store(tx, node, sending, now).statement if sending else None
     accounts.record(tx, access(caller, leg, "ALTERATION", f"ANSWER_{answer.state}", now))
+    if sending and (answer.reason_text or answer.suggested_area):
+        told = access(caller, leg, "DISCLOSURE", f"ANSWER_{answer.state}", now, sections=["reply"])
+        accounts.record(tx, replace(told, recipients=(leg.counterpart,)))
     signed = [
         _step(tx, node, leg, envelope, step, answer, reply if step == target else None, now) for step in steps
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.core import purposes
 from gateway.errors import NotFound
 from gateway.flows import accounts
 from gateway.flows.deliver import access
@@ -12,11 +13,19 @@ from gateway.ports import Attachment, EnvelopeRow, Side, Transaction
 
 
 async def open_attachment(
-    node: Node, caller: Caller, leg: str, blob: str, *, justification: str
+    node: Node,
+    caller: Caller,
+    leg: str,
+    blob: str,
+    *,
+    justification: str,
+    purpose: str = purposes.DEFAULT,
 ) -> Attachment:
     """The file ``blob`` of a leg of this agency. Raises NotFound for another's leg or file, NotAllowed for an
-    agency that keeps its own key; whether the file is here and whole shows with its pieces."""
+    agency that keeps its own key or a purpose that is not this handover's; whether the file is here and whole
+    shows with its pieces."""
     check_hosted(node, caller.principal)
+    purposes.check(purpose, caller.agency)
     now = node.clock.now()
 
     def record(tx: Transaction) -> EnvelopeRow:
@@ -30,12 +39,21 @@ async def open_attachment(
             raise NotFound(
                 "no such leg for this agency", code="no_leg", remedy="list yours with GET /v1/inbox"
             )
-        seen = access(caller, row, "CONSULTATION", justification, now, sections=[f"attachment/{blob}"])
+        seen = access(
+            caller,
+            row,
+            "CONSULTATION",
+            justification,
+            now,
+            sections=[f"attachment/{blob}"],
+            purpose=purpose,
+        )
         accounts.record(tx, seen)
         return envelope
 
     envelope = await node.store.write(record)
-    _, files = take_out(node, envelope.peer, view_for(node, envelope, caller.principal))
+    content, files = take_out(node, envelope.peer, view_for(node, envelope, caller.principal))
+    purposes.check_content(purpose, content)
     file = next((file for file in files if file.blob == blob), None)
     if file is None:
         raise NotFound(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from gateway.core import purposes
 from gateway.core.encoding import Json, JsonObject
 from gateway.core.states import LegState, responsible
 from gateway.errors import Conflict, GatewayError, NotFound, Unavailable
@@ -84,7 +85,9 @@ def _account(tx: Transaction, task: TaskRow, leg: LegRow | None, binding: Agency
     if leg is None or task.kind is Parcel.STATUS:
         return  # news about a leg holds no personal data
     caller = Caller(binding.principal, leg.agency, actor="adapter", role="standing justification")
-    accounts.record(tx, access(caller, leg, "DISCLOSURE", binding.justification, now))
+    accounts.record(
+        tx, access(caller, leg, "DISCLOSURE", binding.justification, now, purpose=purposes.DEFAULT)
+    )
 
 
 def access(
@@ -95,7 +98,7 @@ def access(
     now: int,
     *,
     sections: Sequence[str] = (),
-    note: str = "",
+    purpose: str = "",
 ) -> AccessRow:
     return AccessRow(
         at=now,
@@ -109,7 +112,7 @@ def access(
         sections=tuple(sections),
         recipients=(caller.principal,),
         justification=justification,
-        note=note,
+        purpose=purpose,
     )
 
 
@@ -153,9 +156,15 @@ def _shown(node: Node, binding: AgencyBinding, parcel: _Claimed) -> _Shown:
 
 
 def present(
-    node: Node, binding: AgencyBinding, task: TaskRow, leg: LegRow, envelope: EnvelopeRow | None
+    node: Node,
+    binding: AgencyBinding,
+    task: TaskRow,
+    leg: LegRow,
+    envelope: EnvelopeRow | None,
+    purpose: str = purposes.DEFAULT,
 ) -> _Shown:
-    """PLAINTEXT for one agency: a view of the handover in its words, a reply, or the news about a leg."""
+    """PLAINTEXT for one agency: a view of the handover in its words, a reply, or the news about a leg.
+    Raises NotAllowed where ``purpose`` is not this handover's."""
     content: JsonObject
     files: Sequence[Attachment] = ()
     undue: frozenset[str] = frozenset()
@@ -165,6 +174,7 @@ def present(
         raise NotFound("the message of this parcel is gone", code="no_message")
     else:
         content, files = take_out(node, envelope.peer, view_for(node, envelope, binding.principal))
+        purposes.check_content(purpose, content)
         if task.kind is Parcel.NOTIFICATION:
             undue = disclosed.undue(node, leg, content)
             content = binding.profile.present(content, leg)
@@ -223,14 +233,21 @@ async def _hold(node: Node, task: TaskRow, code: str) -> None:
 
 
 async def open_parked(
-    node: Node, caller: Caller, task_id: str, *, justification: str, note: str = ""
+    node: Node,
+    caller: Caller,
+    task_id: str,
+    *,
+    justification: str,
+    note: str = "",
+    purpose: str = purposes.DEFAULT,
 ) -> View:
     """An agency that fetches opens one of its parcels, in two steps: on record first, then unsealed.
 
     Raises NotFound when it is not this caller's, Conflict when an adapter has it in hand, NotAllowed for an
-    agency that keeps its own key.
+    agency that keeps its own key, and for a purpose that is not this handover's.
     """
     check_hosted(node, caller.principal)
+    purposes.check(purpose, caller.agency)
     binding = node.binding(caller.principal)
     now = node.clock.now()
 
@@ -242,11 +259,12 @@ async def open_parked(
         if task.state is Task.WAITING:
             raise Conflict("this parcel is with the agency's adapter", code="in_hand")
         if task.kind is not Parcel.STATUS:
-            accounts.record(tx, access(caller, leg, "CONSULTATION", justification, now, note=note))
+            seen = access(caller, leg, "CONSULTATION", justification, now, purpose=purpose)
+            accounts.record(tx, accounts.noted(node.keys, seen, note))
         return task, leg, tx.envelope(task.mid)
 
     task, leg, envelope = await node.store.write(record)
-    shown = present(node, binding, task, leg, envelope)
+    shown = present(node, binding, task, leg, envelope, purpose)
     parked = replace(task, state=Task.PARKED)
     await node.store.write(lambda tx: delivered(tx, node, parked, node.clock.now(), shown.undue))
     node.wake.receipts.set()

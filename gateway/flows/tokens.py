@@ -1,4 +1,5 @@
-"""Tokens of agencies, and of the node for its operators: made once, shown once, kept as a digest.
+"""Tokens of agencies, of the node for its operators, and of the auditor: made once, shown once, kept as a
+digest.
 
 Shared by the API, which reads them, and the command line, which makes them. A token is opaque: ``bhg_`` and
 32 random bytes in base64url. What is stored is its SHA-256: 32 random bytes cannot be guessed, so a slow hash
@@ -35,6 +36,10 @@ BYTES: Final = 32
 
 MAX_LABEL: Final = 100
 """Characters of a label: a system's name on one line."""
+
+AUDITOR: Final = "AUDITOR"
+"""The role that reads the access log, and nothing else (s.62(4) DPA 2018). Its holder is written in capitals,
+as no principal of a directory is: no agency can be listed that would take these tokens over."""
 
 _FORM: Final = re.compile(re.escape(PREFIX) + r"[A-Za-z0-9_-]{43}\Z")
 
@@ -89,11 +94,18 @@ def find(tx: Transaction, text: str, node: Node, now: int) -> Holder:
     row = tx.token(digest_of(text)) if _FORM.match(text) else None
     if row is None or row.revoked or 0 < row.expires <= now:
         raise unauthenticated()
+    if row.principal == auditor_of(node.area):
+        return Holder(row.id, row.label, Caller(row.principal, AUDITOR))
     try:
         principal = holder_of(node.network, node.area, row.principal)
     except GatewayError:
         raise unauthenticated() from None
     return Holder(row.id, row.label, Caller(principal.name, principal.agency))
+
+
+def auditor_of(area: str) -> str:
+    """Whose the auditor's tokens are."""
+    return f"{area}/{AUDITOR}"
 
 
 def holder_of(network: Network, area: str, name: str) -> Principal:

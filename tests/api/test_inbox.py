@@ -10,6 +10,7 @@ import pytest
 
 from adapters.agencies.police import PROFILE
 from gateway.api import shapes
+from gateway.flows import accounts
 from gateway.ports import Parcel, Task, TaskRow
 from tests.api.conftest import BEXLEY, CANARY, HACKNEY, NOW, POLL, Desk, Pair
 
@@ -56,7 +57,8 @@ async def test_opening_gives_the_agencys_own_view_after_it_is_on_record(bexley: 
     assert CANARY in json.dumps(body["content"])
     (row,) = await _accesses(bexley)
     assert (row.principal, row.actor, row.role) == (f"{BEXLEY}/police", "k-4711", "duty officer")
-    assert (row.justification, row.note, row.at) == ("ALLOCATED_CASE", "new on my list", NOW)
+    assert (row.justification, row.note, row.at) == ("ALLOCATED_CASE", "", NOW)
+    assert accounts.words(bexley.node.keys, row) == "new on my list"
 
 
 async def test_the_record_is_there_even_if_the_view_then_fails(

@@ -71,9 +71,9 @@ async def test_the_document_says_who_may_call(desk: Desk, route: Any) -> None:
     status, _, _ = await desk.call(route.method, path, role=None, actor=False)
     assert (status == 401) == (operation["security"] == [{"token": []}])
     asks = any(p["name"] == "Gateway-Actor" for p in operation.get("parameters", []))
-    assert asks == (route.access in {Access.STAFF, Access.OPERATOR})
+    assert asks == route.access.by_a_person
     if asks:
-        role = "node" if route.access is Access.OPERATOR else "community_safety"
+        role = {Access.OPERATOR: "node", Access.AUDITOR: "AUDITOR"}.get(route.access, "community_safety")
         status, body, _ = await desk.call(route.method, path, role=role, actor=False)
         assert (status, body["code"]) == (400, "actor")
 

@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.errors import Conflict, NotFound, Rejected, Unavailable
-from gateway.flows import deliver, show
+from gateway.flows import accounts, deliver, show
 from gateway.flows.node import Pace
 from gateway.ports import Delivered, Parcel, Task, View
 from gateway.testing.boroughs import BEXLEY, Borough, World, sections, two_boroughs
@@ -150,7 +150,8 @@ async def test_a_parcel_waits_unopened_until_it_is_fetched(fetching: World, docu
     )
     assert sections(view)["core"]["family_name"] == "EXAMPLE"
     (row,) = await accesses(fetching.bexley, ref, "CONSULTATION", "housing")
-    assert (row.actor, row.justification, row.note) == ("h-77", "DUTY", "new tenant")
+    assert (row.actor, row.justification, row.note) == ("h-77", "DUTY", "")
+    assert accounts.words(fetching.bexley.node.keys, row) == "new tenant"
     await fetching.settle()
     assert (await fetching.hackney.legs(ref))["housing"].opened
 
