@@ -1,0 +1,123 @@
+"""``gateway broker``: what an operator loads into RabbitMQ, and whether a live one is still like that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.cli.output import ConfigOption, JsonFlag, emit, errors, next_step, say
+
+app = typer.Typer(help="RabbitMQ: topology, accounts and permissions.", no_args_is_help=True)
+
+SYNC = "[dets:sync(T) || T <- dets:all()]."
+
+AreaOption = Annotated[
+    list[str] | None,
+    typer.Option("--area", help="An area, by name or ONS code; again for each. Default: the directory's."),
+]
+VhostOption = Annotated[str, typer.Option("--vhost", help="The virtual host of this network.")]
+
+
+@app.callback()
+def broker() -> None:
+    """RabbitMQ: topology, accounts and permissions."""
+
+
+@app.command()
+def definitions(
+    area: AreaOption = None,
+    vhost: VhostOption = "handover",
+    config: ConfigOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Print the definitions.json of one broker or cluster for the whole network. Holds no secret.
+
+    Accounts log in by TLS certificate (EXTERNAL), with the area's code as common name; for a password, run
+    `rabbitmqctl change_password` after loading.
+    """
+    with errors(as_json=as_json):
+        import json
+
+        from gateway.transports.definitions import hub
+
+        made = hub(_areas(area, config), vhost=vhost)
+        typer.echo(json.dumps(made, indent=2, sort_keys=True))
+        say("load it: rabbitmqctl import_definitions FILE")
+        say(f"then, for RabbitMQ 3.10 and 4.0 write it only seconds later: rabbitmqctl eval '{SYNC}'")
+        next_step("rabbitmqctl export_definitions - | gateway broker check -")
+
+
+@app.command()
+def check(
+    export: Annotated[
+        Path, typer.Argument(help="What `rabbitmqctl export_definitions` wrote; - for standard input.")
+    ],
+    area: AreaOption = None,
+    vhost: VhostOption = "handover",
+    config: ConfigOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Compare a live broker's export with the definitions.
+
+    Prints each difference with how to mend it; exit 8 when there is any.
+    """
+    with errors(as_json=as_json):
+        from gateway.cli.output import Exit
+        from gateway.transports.definitions import hub
+        from gateway.transports.inspection import differences
+
+        found = differences(hub(_areas(area, config), vhost=vhost), _read(export))
+        lines = [f"{one.what}\n    {one.remedy}" for one in found] or ["the broker is as it should be"]
+        emit(
+            {"differences": [{"what": one.what, "remedy": one.remedy} for one in found]},
+            as_json=as_json,
+            text="\n".join(lines),
+        )
+        if found:
+            raise typer.Exit(Exit.NOT_READY)
+
+
+def _read(path: Path) -> dict[str, object]:
+    import json
+    import sys
+
+    from gateway.errors import Malformed
+
+    text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
+    # rabbitmqctl says something before the object when it is not told to be quiet.
+    try:
+        found = json.loads(text[max(text.find("{"), 0) :])
+    except ValueError:
+        raise Malformed(
+            "this is no export of a broker's definitions",
+            code="broker_export",
+            remedy="run: rabbitmqctl --quiet export_definitions FILE",
+        ) from None
+    return found if isinstance(found, dict) else {}
+
+
+def _areas(named: list[str] | None, config: Path | None) -> list[str]:
+    """Those named, or those of the directory that this node has joined."""
+    if named:
+        return [_code(one) for one in named]
+    from gateway.cli.database import network_of, read
+    from gateway.clock import SystemClock
+    from gateway.config import load
+
+    now = SystemClock().now()
+    network = read(load(config), lambda tx: network_of(tx, now))
+    return [area for area in network.areas if not network.external(area)]
+
+
+def _code(text: str) -> str:
+    from gateway.errors import Malformed
+    from schemas.areas import find
+
+    area = find(text)
+    if area is None:
+        raise Malformed(
+            "no area of this name or code", code="unknown_area", field="--area", remedy="run: gateway areas"
+        )
+    return area.code
