@@ -38,6 +38,7 @@ from gateway.core.narrowing import ADULT_AGE
 from gateway.core.rules import Case
 from gateway.core.rules.sharing import r14_urgent_evidence
 from gateway.errors import Problem
+from schemas.handover import HandoverNotification
 from schemas.message import Completeness, Contact
 from schemas.vocabulary import Agency, Urgency
 
@@ -98,16 +99,15 @@ def r14_urgent_move(case: Case) -> Iterator[Problem]:
         yield Problem("/urgent/evidence_ref", "a trigger without evidence", "give the reference", "R14")
     if urgent:
         yield from _call(case)
-        if out_of_hours(case):
+        if out_of_hours(document, case.now):
             yield from _awake(case)
 
 
-def out_of_hours(case: Case) -> bool:
+def out_of_hours(document: HandoverNotification, now: int) -> bool:
     """It says so itself, was issued then, or is handed in then: the last two keep the first honest."""
-    document = case.document
     issued = int(document.message.issued_at.timestamp())
     said = document.urgent is not None and document.urgent.out_of_hours
-    return bool(said) or not in_office_hours(issued) or not in_office_hours(case.now)
+    return bool(said) or not in_office_hours(issued) or not in_office_hours(now)
 
 
 def _judged(case: Case) -> bool:

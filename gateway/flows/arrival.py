@@ -13,12 +13,15 @@ import structlog
 
 from gateway.core.encoding import b64
 from gateway.core.envelope import Kind
+from gateway.core.notices import Block
 from gateway.core.states import HandoverState, LegState
 from gateway.errors import Forged, Replayed
 from gateway.flows import (
     attachments,
+    clocks,
     documents,
     glass,
+    notice_in,
     operations,
     purge_clock,
     receipts,
@@ -135,6 +138,8 @@ def _store_message(
 ) -> Sequence[TaskRow]:
     if routing.kind == REPLY:
         news = _store_reply(tx, node, opened, routing, now)
+    elif opened.notice is not None:
+        news = _store_notice(tx, node, opened, routing, opened.notice, now)
     elif opened.segment is not None:
         news = attachments.take(tx, opened.peer, routing, opened.segment, envelope.mid, now)
     else:
@@ -189,6 +194,7 @@ def _is_new(tx: Transaction, leg: LegRow) -> bool:
     """False for a leg that we hold already. Raises Forged when its id, or its place in the handover, is
     taken by another leg: we would sign for a message that reaches nobody."""
     if tx.put_leg(leg):
+        clocks.start(tx, leg)
         return True
     held = tx.leg(leg.id)
     named = ("ref", "version", "side", "principal", "counterpart")
@@ -245,6 +251,16 @@ def _store_reply(
     task = _shut(tx, node, opened, task)
     tx.put_task(task)
     return [task]
+
+
+def _store_notice(
+    tx: Transaction, node: Node, opened: Opened, routing: Routing, block: Block, now: int
+) -> Sequence[TaskRow]:
+    made = notice_in.store(tx, node, opened, routing, block, now)
+    tasks = [_shut(tx, node, opened, task) if task.mid else task for task in made]
+    for task in tasks:
+        tx.put_task(task)
+    return tasks
 
 
 def _shut(tx: Transaction, node: Node, opened: Opened, task: TaskRow) -> TaskRow:

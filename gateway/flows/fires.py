@@ -4,14 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gateway.flows import bridge, purge_clock, retention, urgent, urgent_review
+from gateway.flows import (
+    attest,
+    bridge,
+    clocks,
+    drafts,
+    escalation,
+    late,
+    purge_clock,
+    retention,
+    undelivered,
+    urgent,
+    urgent_review,
+)
 from gateway.flows.timers import Fire
 
 FIRES: Mapping[str, Fire] = {
+    **dict.fromkeys((clocks.ACKNOWLEDGE, clocks.DECIDE), late.fire),
+    **dict.fromkeys(escalation.KINDS, escalation.fire),
+    undelivered.TIMER: undelivered.fire,
     **dict.fromkeys(urgent.ALARMS, urgent.fire),
     urgent.OWED: urgent.fire_owed,
+    drafts.TIMER: drafts.fire,
     urgent_review.SECTION: urgent_review.say_again,
     bridge.TIMER: bridge.fire,
     purge_clock.PURGE: retention.fire,
     purge_clock.REVIEW: retention.remind,
+    purge_clock.ATTEST: attest.overdue,
 }

@@ -14,7 +14,7 @@ import structlog
 
 from gateway.core.encoding import JsonObject
 from gateway.errors import Refused
-from gateway.flows import checkup, documents, forks, resend, streams, witness
+from gateway.flows import attest, checkup, documents, forks, resend, streams, urgent_review, witness
 from gateway.flows.control import Came, Handler
 from gateway.flows.node import Node
 from gateway.ports import Transaction
@@ -23,7 +23,10 @@ log = structlog.get_logger("heard")
 
 
 HANDLERS: Final[Mapping[str, Handler]] = {
+    attest.ASK: attest.asked,
+    attest.SECTION: attest.hear,
     "documents": documents.take,
+    urgent_review.SECTION: urgent_review.hear,
     forks.SECTION: forks.hear,
     "heartbeat": resend.heartbeat,
     witness.SECTION: witness.hear,

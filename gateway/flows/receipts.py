@@ -20,6 +20,7 @@ from gateway.core.receipts import ZERO, About, Receipt, make_receipt
 from gateway.core.states import HandoverState, LegState, advance_leg, follow
 from gateway.errors import Conflict, Forged, Refused
 from gateway.flows import stale
+from gateway.flows.clocks import restart, start
 from gateway.flows.alarms import sound
 from gateway.flows.disclosed import check_parts
 from gateway.flows.node import Node, area_of, log_leaf
@@ -261,7 +262,10 @@ def move(
         # so it is applied now, to where the leg stands now.
         return move(tx, node, tx.leg(leg.id) or leg, receipt, now)
     told = [news_for(tx, node, leg, receipt, now)] if changes or after != leg.state else ()
-    return replace(leg, state=after, updated=receipt.at, **changes), told
+    moved = replace(leg, state=after, updated=receipt.at, **changes)
+    if "delivered" in changes:
+        (restart if leg.delivered else start)(tx, moved)
+    return moved, told
 
 
 def clocks(tx: Transaction, leg: LegRow, state: str, at: int) -> dict[str, Any]:

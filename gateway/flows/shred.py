@@ -281,6 +281,11 @@ async def _compact(node: Shredder, month: str) -> None:
     epoch = node.keys.epoch(month)
     if epoch.destroyed or node.clock.now() < ended(month) + DAY:
         return
-    stored = await node.store.read(lambda tx: tx.envelopes_in(month))
+    stored = await node.store.read(lambda tx: [*tx.envelopes_in(month), *_drafts_in(tx, month)])
     live = [epoch.record(record_name(mid, side)) for mid, side in stored]
     await asyncio.to_thread(node.keys.compact_epoch, month, live)
+
+
+def _drafts_in(tx: Transaction, month: str) -> list[tuple[str, Side]]:
+    """Documents that wait for a second person have their keys there, too."""
+    return [(draft.id, Side.ORIGIN) for draft in tx.drafts() if draft.epoch == month]

@@ -7,20 +7,34 @@ call and nowhere else; what is stored is the envelope.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from uuid_utils.compat import uuid7
 
 from gateway.core import policy, shred
 from gateway.core.audience import Part, Reader, cut
+from gateway.core.duty import duty_of
 from gateway.core.encoding import JsonObject
 from gateway.core.envelope import Kind
 from gateway.core.retention import first_review
 from gateway.core.states import HandoverState, LegState, advance_handover
 from gateway.core.trust import Network, Principal
 from gateway.errors import Conflict, GatewayError, InvalidDocument, NotAllowed, Problem, UnknownRecipient
-from gateway.flows import attachments, bridge, destinations, facts, operations, outgoing, purge_clock, urgent
+from gateway.flows import (
+    actions,
+    asked,
+    attachments,
+    bridge,
+    destinations,
+    facts,
+    operations,
+    outgoing,
+    purge_clock,
+    urgent,
+    undelivered,
+)
 from gateway.flows.node import PRIORITY, Caller, Node, area_of, lane_for
 from gateway.flows.vault import ROUTING, write_sections
 from gateway.ports import HandoverRow, IdempotencyRow, LegRow, Side, Transaction
@@ -149,9 +163,7 @@ def check_reachable(network: Network, destination: str, now: int) -> None:
         ) from None
 
 
-def resolve(
-    network: Network, document: HandoverNotification, now: int
-) -> Sequence[tuple[Reader, Principal]]:
+def resolve(network: Network, document: HandoverNotification, now: int) -> Sequence[tuple[Reader, Principal]]:
     """The principal behind every recipient, each with a key to seal to. Raises UnknownRecipient; NotAllowed
     for two entries that come to one agency, which has one slot and one leg."""
     found: list[tuple[Reader, Principal]] = []
@@ -178,14 +190,22 @@ def resolve(
     return found
 
 
-async def submit(node: Node, caller: Caller, body: bytes, *, key: str) -> Submitted:
-    """Accept a handover for sending. ``key`` is the caller's Idempotency-Key.
+async def submit(
+    node: Node,
+    caller: Caller,
+    body: bytes,
+    *,
+    key: str,
+    then: Callable[[Transaction], None] = lambda _: None,
+) -> Submitted:
+    """Accept a handover for sending. ``key`` is the caller's Idempotency-Key; ``then`` is done in the same
+    transaction, when it is issued and not repeated.
 
     Raises Rejected of any kind with field and remedy; Conflict when the same key came with another body or
     the version is already there; Unavailable when it cannot be stored now (then nothing was).
     """
     now = node.clock.now()
-    repeat = _fingerprints(node, caller, key, body)
+    repeat = fingerprints(node, caller, key, body)
     try:
         judged = judge(node, body, now=now, caller=caller)
         named = await _attached(node, caller, judged) if attachments.mentioned(body) else None
@@ -197,12 +217,12 @@ async def submit(node: Node, caller: Caller, body: bytes, *, key: str) -> Submit
     except GatewayError:
         # What was accepted under this key stays accepted, also when it would not be today. Only looked up
         # here and in the transaction: a look before the work would cost every new handover another wait.
-        if earlier := await node.store.read(lambda tx: _earlier(tx, repeat)):
-            return earlier
+        if stored := await node.store.read(lambda tx: earlier(tx, repeat)):
+            return stored
         raise
 
     def work(tx: Transaction) -> Submitted:
-        if done := _earlier(tx, repeat):
+        if done := earlier(tx, repeat):
             return done
         before = tx.handover(judged.document.message.handover_id)
         _record(tx, judged, legs, caller, now)
@@ -212,9 +232,8 @@ async def submit(node: Node, caller: Caller, body: bytes, *, key: str) -> Submit
             attachments.carry(tx, named, message.handover_id, message.version, judged.destination)
         _send(tx, node, judged, legs, sendings, now)
         message = judged.document.message
-        tx.put_idempotency(
-            IdempotencyRow(repeat.key, repeat.request, message.handover_id, message.version, now)
-        )
+        tx.put_idempotency(repeat.row(message.handover_id, message.version, now))
+        then(tx)
         return Submitted(message.handover_id, message.version, HandoverState.ISSUED)
 
     submitted = await node.store.write(work)
@@ -233,12 +252,14 @@ def _send(
     now: int,
 ) -> None:
     """Every message of the handover, with its legs."""
+    undelivered.watch(tx, node, judged.document.message, now)
     for sending in sendings:
         bridge.check_contact(tx, node, judged.document, sending.peer, now)
         sealed = outgoing.store(tx, node, sending, now)
         for leg in legs:
             if area_of(leg.principal) == sending.peer:
                 tx.put_leg(replace(leg, mid=sealed.mid))
+                actions.ask(tx, leg, asked.asks_of(judged.document, leg.agency))
                 bridge.watch(tx, node, leg, now)
 
 
@@ -261,21 +282,26 @@ async def _attached(node: Node, caller: Caller, judged: Judged) -> attachments.N
 
 
 @dataclass(frozen=True, slots=True)
-class _Repeat:
+class Repeat:
+    """By what a hand-in is known again."""
+
     key: bytes
     request: bytes
 
+    def row(self, ref: str, version: int, now: int) -> IdempotencyRow:
+        return IdempotencyRow(self.key, self.request, ref, version, now)
 
-def _fingerprints(node: Node, caller: Caller, key: str, body: bytes) -> _Repeat:
+
+def fingerprints(node: Node, caller: Caller, key: str, body: bytes) -> Repeat:
     """Keyed: a plain hash of a document full of personal data would itself be personal data (protocol 7)."""
     secret = node.keys.secret("idempotency")
     named = f"{caller.principal}\n{key}".encode()
-    return _Repeat(
+    return Repeat(
         shred.keyed_hash(secret, named, purpose="key"), shred.keyed_hash(secret, body, purpose="body")
     )
 
 
-def _earlier(tx: Transaction, repeat: _Repeat) -> Submitted | None:
+def earlier(tx: Transaction, repeat: Repeat) -> Submitted | None:
     row = tx.idempotency(repeat.key)
     if row is None:
         return None
@@ -286,9 +312,7 @@ def _earlier(tx: Transaction, repeat: _Repeat) -> Submitted | None:
             remedy="use a fresh key for a new document, or send the same document again",
         )
     handover = tx.handover(row.ref, row.version)
-    return Submitted(
-        row.ref, row.version, handover.state if handover else HandoverState.ISSUED, repeated=True
-    )
+    return Submitted(row.ref, row.version, handover.state if handover else HandoverState.DRAFT, repeated=True)
 
 
 def _legs(node: Node, judged: Judged, caller: Caller, now: int) -> Sequence[LegRow]:
@@ -307,6 +331,7 @@ def _legs(node: Node, judged: Judged, caller: Caller, now: int) -> Sequence[LegR
             mid="",
             updated=now,
             via=judged.document.routing.recipients[reader.index].via or "",
+            duty=duty_of(judged.document, principal.agency),
         )
         for reader, principal in judged.readers
     ]
@@ -322,8 +347,10 @@ def _counterpart(node: Node, principal: Principal, caller: Caller) -> str:
 
 def _seal(node: Node, judged: Judged, legs: Sequence[LegRow], now: int) -> outgoing.Sending:
     message = judged.document.message
+    more = {leg.id: asked.members(judged.document, leg.agency) for leg in legs}
     told = facts.of(judged.document)
-    contents = [routing_part(message.handover_id, message.version, message.urgency, legs, told=told)]
+    part = routing_part(message.handover_id, message.version, message.urgency, legs, told=told, more=more)
+    contents = [part]
     contents += [write_sections(part.sections) for part in judged.parts]
     readers = {
         leg.principal: tuple(
@@ -355,9 +382,10 @@ def routing_part(
     *,
     kind: str = "HANDOVER_NOTIFICATION",
     told: facts.Facts = facts.NONE,
+    more: Mapping[str, JsonObject] = MappingProxyType({}),
 ) -> bytes:
     """Part 1 (protocol 4.4): which slot is whose, which leg it is, to whom its answer goes, and what both
-    nodes must know of the handover."""
+    nodes must know of the handover. ``more``: further members of a leg's entry, by its id."""
     return write_sections(
         {
             "routing": {
@@ -365,7 +393,9 @@ def routing_part(
                 "handover": ref,
                 "version": version,
                 "urgency": urgency,
-                "legs": [_routed(slot, leg, kind) for slot, leg in enumerate(legs, start=1)],
+                "legs": [
+                    _routed(slot, leg, kind) | more.get(leg.id, {}) for slot, leg in enumerate(legs, start=1)
+                ],
                 **facts.write(told),
             }
         }
