@@ -17,6 +17,9 @@ Rules
 - ``refused`` comes from the node, and only before anybody has taken the leg on.
 - ``purged`` ends a leg only while the origin is responsible: erasing the payload of an accepted leg on its
   date does not give the responsibility back. The handover is PURGED then, not its legs.
+- A handover is ``purged`` from every state: 90 days after issue its content goes, answered or not.
+- ``in_progress`` again leaves work and what is completed where it is: it carries what became of single actions,
+  also of one that did not block the end (a review after three months).
 - Nobody else decides: an answer may imply that it was acknowledged and that work began, never that it was
   accepted or completed.
 
@@ -114,8 +117,10 @@ _MOVES: Mapping[tuple[LegState, str], LegState] = {
     (_L.RECEIVED, "info_requested"): _L.INFO_REQUESTED,
     (_L.INFO_REQUESTED, "acknowledged"): _L.RECEIVED,
     (_L.ACCEPTED, "in_progress"): _L.IN_PROGRESS,
+    (_L.IN_PROGRESS, "in_progress"): _L.IN_PROGRESS,
     (_L.IN_PROGRESS, "completed"): _L.COMPLETED,
     (_L.IN_PROGRESS, "not_done"): _L.COMPLETED,
+    (_L.COMPLETED, "in_progress"): _L.COMPLETED,
     (_L.COMPLETED, "closed"): _L.CLOSED,
 }
 
@@ -169,7 +174,7 @@ HANDOVER: Mapping[tuple[HandoverState, str], HandoverState] = MappingProxyType(
         **{(state, "no_longer_relevant"): _H.DIED_OR_NO_LONGER_RELEVANT for state in _BEFORE + _LIVE},
         **{(state, "superseded"): _H.SUPERSEDED for state in _LIVE},
         **{(state, "onward_moved"): _H.ONWARD_MOVED for state in _LIVE},
-        **{(state, "purged"): _H.PURGED for state in _ENDED},
+        **{(state, "purged"): _H.PURGED for state in HandoverState if state is not _H.PURGED},
     }
 )
 """``(state, event) -> state``. :func:`follow` takes the steps that the legs decide."""

@@ -16,7 +16,7 @@ from gateway.core.envelope import Draft, Kind, Position, Recipient, Sealed, Seen
 from gateway.core.receipts import ZERO
 from gateway.core.trust import Network
 from gateway.errors import Expired, GatewayError, Unavailable, Untrusted
-from gateway.flows import glass, restart
+from gateway.flows import glass, purge_clock, restart
 from gateway.flows.node import Node, log_leaf
 from gateway.flows.vault import ROUTING, RecordKey, Secrets, new_record_key, write_sections
 from gateway.ports import EnvelopeRow, Lane, Outbound, OutboxRow, Side, StreamRow, Transaction
@@ -149,6 +149,8 @@ def _place(
     tx.put_stream(after)
     if not tx.put_envelope(_row(sending, sealed, mine, now)):
         raise GatewayError("a number of our own stream is used already", code="stream_number")
+    if sending.ref:
+        purge_clock.late(tx, sending.ref, sending.version, now)
     node.used[sending.peer] = (after.stream, after.seq)
     carried = node.network.external(sending.peer)
     tx.put_outbox(

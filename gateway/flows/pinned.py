@@ -13,7 +13,7 @@ from gateway.core.log import origin
 from gateway.core.logged import Leaf, Logged
 from gateway.errors import NotFound
 from gateway.flows import logbook
-from gateway.flows.node import Node
+from gateway.flows.logbook import Keeper
 from gateway.flows.standing import note_at
 from gateway.ports import Transaction
 
@@ -26,7 +26,7 @@ class _Found:
     note: bytes
 
 
-async def pinned(node: Node, mid: str) -> Logged:
+async def pinned(node: Keeper, mid: str) -> Logged:
     """Raises NotFound when the log has no leaf about this message; GatewayError for a log that is broken."""
     found = await node.store.read(lambda tx: _find(tx, node, mid))
     if not found.places:
@@ -38,7 +38,7 @@ async def pinned(node: Node, mid: str) -> Logged:
     return Logged(note, [Leaf(one.index, one.leaf, one.proof) for one in proven])
 
 
-def _find(tx: Transaction, node: Node, mid: str) -> _Found:
+def _find(tx: Transaction, node: Keeper, mid: str) -> _Found:
     places = logbook.find_places(tx, mid=mid)
     newest = max(places, default=-1)
     sizes = sorted({row.size for row in tx.cosignatures(origin(node.network.net, node.area))})

@@ -23,8 +23,11 @@ from gateway.flows import (
     acknowledge,
     anchor,
     attachments,
+    attest,
     documents,
     glass,
+    paging,
+    holds,
     rekey,
     relay,
     submit,
@@ -66,6 +69,9 @@ async def running(node: Node, *, accept: Callable[[Network], None]) -> AsyncIter
         for binding in node.agencies.values():
             stack.push_async_callback(binding.adapter.close)
             await binding.adapter.start()
+        for pager in node.pagers.values():
+            stack.push_async_callback(pager.close)
+            await pager.start()
         await anchor.weigh(node)
         stack.push_async_callback(anchor.drop, node)
         await node.store.write(lambda tx: _take_up(tx, node, node.clock.now()))
@@ -80,6 +86,7 @@ def _take_up(tx: Transaction, node: Node, now: int) -> None:
     person is tried again, for a person has restarted the node."""
     tx.release_outbox(now)
     tx.release_tasks(now)
+    tx.release_pages(now)
     relay.park(tx, node, now)
 
 
@@ -152,6 +159,7 @@ def pumps(node: Node, accept: Callable[[Network], None]) -> list[tuple[str, Pump
         ("dispatch-bulk", lambda: _repeat(lambda: dispatch(node, BULK), wake.outbox[Lane.STANDARD], poll)),
         ("attachments", lambda: _repeat(lambda: attachments.send(node), wake.attachments, poll)),
         ("pack", lambda: _repeat(lambda: pack(node), wake.receipts, poll)),
+        ("page", lambda: _repeat(lambda: paging.send(node), wake.pages, poll)),
         ("sweep", lambda: _repeat(lambda: _housekeeping(node, accept), wake.trust, node.pace.sweep)),
         ("heartbeat", lambda: _repeat(lambda: _pulse(node, since), asyncio.Event(), node.pace.sweep)),
     ]
@@ -205,8 +213,11 @@ async def _housekeeping(node: Node, accept: Callable[[Network], None]) -> int:
     await documents.spread(node)
     await witness.sign(node)
     await uploads.sweep(node)
+    fired = await sweep(node)
+    await holds.look(node)
     await take_up(node)
-    return await sweep(node)
+    await attest.sign_waiting(node)
+    return fired
 
 
 async def _consume(node: Node, lane: Lane) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from gateway.core.envelope import Statement, open_part, read_statement, split
 from gateway.core.layout import Kind
 from gateway.core.silence import MAX_LINKS, Link, Silence
+from gateway.core.statement import read_alone
 from gateway.errors import Conflict, NotFound, TooLarge
 from gateway.flows.node import Node, area_of
-from gateway.flows.vault import ROUTING, secrets_of
+from gateway.flows.vault import ROUTING, secrets_of, stripped
 from gateway.ports import EnvelopeRow, StreamRow, Transaction
 
 _STATEMENT = 0
@@ -61,6 +62,8 @@ def _row(tx: Transaction, stream: StreamRow, seq: int) -> EnvelopeRow:
 
 
 def _link(node: Node, row: EnvelopeRow) -> tuple[Link, Statement]:
+    if stripped(row):
+        return _stripped(node, row)
     keys, parsed = secrets_of(node, row).keys, split(row.body)
     statement = read_statement(parsed, keys[_STATEMENT], net=node.network.net, keyring=node.network.keyring)
     note = open_part(parsed, _STATEMENT, keys[_STATEMENT], net=node.network.net)
@@ -68,6 +71,13 @@ def _link(node: Node, row: EnvelopeRow) -> tuple[Link, Statement]:
     if statement.kind is not Kind.RECEIPTS and not begins:
         return Link(note), statement
     return Link(note, parsed.parts[ROUTING], keys[ROUTING]), statement
+
+
+def _stripped(node: Node, row: EnvelopeRow) -> tuple[Link, Statement]:
+    """A message or control envelope that went long ago: its statement stands. One that carried receipts is
+    never stripped, for without them it shows nothing; neither is the first of a stream."""
+    statement, _ = read_alone(row.body, net=node.network.net, keyring=node.network.keyring)
+    return Link(row.body), statement
 
 
 def _not_yet() -> NotFound:

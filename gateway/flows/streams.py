@@ -24,7 +24,7 @@ from gateway.flows.alarms import exhibits, settle, sound
 from gateway.flows.control import Came
 from gateway.flows.node import Node
 from gateway.flows.opening import Opened
-from gateway.flows.vault import secrets_of
+from gateway.flows.vault import Holder, secrets_of, stripped
 from gateway.ports import EnvelopeRow, GapRow, StreamRow, Transaction
 
 MAX_GAPS: Final = 256
@@ -274,8 +274,10 @@ def _alarm(tx: Transaction, node: Node, code: str, opened: Opened, now: int, *, 
     sound(tx, code, peer=opened.peer, at=now, subject=subject, evidence=proof)
 
 
-def stored_note(node: Node, row: EnvelopeRow) -> bytes:
+def stored_note(node: Holder, row: EnvelopeRow) -> bytes:
     """The signed statement of a message that we hold; empty when its key is not here (it was refused)."""
+    if stripped(row):
+        return row.body
     try:
         return open_part(split(row.body), 0, secrets_of(node, row).keys[0], net=node.network.net)
     except (GatewayError, KeyError):

@@ -32,6 +32,10 @@ LASTING = "messages"
 """The secret over what is never shredded: the keys to parts 0 and 1, and who may read which part."""
 
 
+NOTE = b"bx/1/"
+"""How every signed statement begins, and no envelope (protocol 4.1)."""
+
+
 class Holder(Protocol):
     """Whoever opens what is stored: a running node (``flows.node.Node``), or a command beside it."""
 
@@ -99,6 +103,11 @@ def new_record_key(node: Holder, mid: str, side: Side, now: int) -> RecordKey:
 def record_name(mid: str, side: Side) -> str:
     """What a record's place in its epoch is derived from."""
     return f"{mid}/{side.value}"
+
+
+def stripped(row: EnvelopeRow) -> bool:
+    """Whether nothing of a message is here but its signed statement, which is its body then."""
+    return not row.secrets and row.body.startswith(NOTE)
 
 
 def secrets_of(node: Holder, row: EnvelopeRow) -> Secrets:

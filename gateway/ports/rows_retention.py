@@ -30,8 +30,10 @@ class PurgeRow:
     """One destruction of one version of a handover by the node of ``area``: ours, or a peer's as it told us.
 
     ``why`` is the date that came first, or what was asked for (``gateway.core.retention``). ``messages``,
-    ``parts`` and ``files``: how many were destroyed; ``unanswered``: legs that nobody had acknowledged.
-    ``note``: the signed attestation, empty until the keys have gone from the key store as well.
+    ``parts`` and ``files``: how many were destroyed; ``unanswered``: legs that nobody had answered.
+    ``epochs``: records by month of their keys, "2026-11:8 2026-12:1". ``slots``: until when keys of
+    agencies here still open a received copy in an old backup, 0 for not. ``note``: the signed attestation, empty
+    until the keys have gone from the key store as well.
     """
 
     ref: str
@@ -43,5 +45,7 @@ class PurgeRow:
     parts: int
     files: int
     unanswered: int
+    epochs: str
+    slots: int = 0
     note: bytes = field(repr=False, default=b"")
     id: str = ""

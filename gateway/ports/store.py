@@ -194,7 +194,7 @@ class Transaction(Protocol):
         ...
 
     def strip_envelope(self, mid: str, side: Side, note: bytes) -> bool:
-        """Leave of its bytes the signed statement alone, and of its secrets none. False when it is not there."""
+        """Leave of its bytes the signed statement alone, and no secrets. False when it is not there."""
         ...
 
     def put_puncture(self, row: PunctureRow) -> bool:

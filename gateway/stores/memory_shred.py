@@ -27,6 +27,13 @@ class MemoryShred(MemoryPart):
         self._t.envelopes[mid, side] = replace(row, secrets=after)
         return True
 
+    def strip_envelope(self, mid: str, side: Side, note: bytes) -> bool:
+        row = self._change().envelopes.get((mid, side))
+        if row is None:
+            return False
+        self._t.envelopes[mid, side] = replace(row, body=note, secrets=b"")
+        return True
+
     def put_puncture(self, row: PunctureRow) -> bool:
         return self._put(self._t.punctures, (row.epoch, row.path), row)
 

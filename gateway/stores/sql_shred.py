@@ -29,6 +29,11 @@ _CHANGE: Final = Statement(
     .where(_v.mid == bindparam("of"), _v.side == bindparam("on"), _v.secrets == bindparam("old"))
     .values(secrets=bindparam("new"))
 )
+_STRIP: Final = Statement(
+    sa.update(tables.envelopes)
+    .where(_v.mid == bindparam("of"), _v.side == bindparam("on"))
+    .values(body=bindparam("note"), secrets=bindparam("none"))
+)
 _PUT_PUNCTURE: Final = put(PUNCTURE)
 _PUNCTURES: Final = Statement(select(PUNCTURE).order_by(_p.epoch, _p.path))
 _DROP_PUNCTURE: Final = Statement(
@@ -50,6 +55,10 @@ class ShredPart(Part):
     def change_secrets(self, mid: str, side: Side, before: bytes, after: bytes) -> bool:
         values = {"of": mid, "on": side.value, "old": before, "new": after}
         return self._session.change(_CHANGE, values) == 1
+
+    def strip_envelope(self, mid: str, side: Side, note: bytes) -> bool:
+        values = {"of": mid, "on": side.value, "note": note, "none": b""}
+        return self._session.change(_STRIP, values) == 1
 
     def put_puncture(self, row: PunctureRow) -> bool:
         return self._session.change(_PUT_PUNCTURE, PUNCTURE.dump(row)) == 1

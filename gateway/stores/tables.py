@@ -211,6 +211,7 @@ purges: Final = sa.Table(
     _int("files"),
     _int("unanswered"),
     _text("epochs"),
+    _int("slots"),
     _bytes("note"),
     sa.UniqueConstraint("ref", "version", "area", "at"),
     _partial("ix_purges_unattested", "area", "id", where=UNATTESTED),

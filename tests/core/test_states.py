@@ -222,9 +222,9 @@ SIDE_EXITS = {
     "no_longer_relevant": ("DIED_OR_NO_LONGER_RELEVANT", CHAIN[:6]),
     "superseded": ("SUPERSEDED", CHAIN[2:6]),
     "onward_moved": ("ONWARD_MOVED", CHAIN[2:6]),
-    "purged": (
+    "purged": (  # content goes 90 days after issue, whatever the handover has come to
         "PURGED",
-        ["CLOSED", "WITHDRAWN", "SUPERSEDED", "ONWARD_MOVED", "DIED_OR_NO_LONGER_RELEVANT"],
+        [*CHAIN, "WITHDRAWN", "SUPERSEDED", "ONWARD_MOVED", "DIED_OR_NO_LONGER_RELEVANT"],
     ),
 }
 HANDOVERS = {

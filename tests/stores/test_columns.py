@@ -40,7 +40,7 @@ COLUMNS = {
     "notices": "id ref version kind side peer by code mid urgency created answer_by state parent facts",
     "outbox": "id peer lane mid state due attempts created expires error stream seq",
     "punctures": "epoch path",
-    "purges": "id ref version area at why messages parts files unanswered epochs note",
+    "purges": "id ref version area at why messages parts files unanswered epochs slots note",
     "receipts": "n id hash mid by state code at prev note peer ours leg ref version sent_in applied urgent",
     "restrictions": "id ref principal ground withheld review made actor role ended",
     "settings": "name value",

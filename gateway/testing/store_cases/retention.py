@@ -13,7 +13,7 @@ def hold(name: str, ref: str = "HO-1") -> HoldRow:
 
 
 def purge(name: str, ref: str = "HO-1", area: str = "n", at: int = 7) -> PurgeRow:
-    return PurgeRow(ref, 1, area, at, "NINETY_DAYS", messages=2, parts=9, files=1, unanswered=0, id=name)
+    return PurgeRow(ref, 1, area, at, "NINETY_DAYS", messages=2, parts=9, files=1, unanswered=0, epochs="", id=name)
 
 
 def handover(name: str, ref: str, state: str = "ISSUED") -> HandoverRow:

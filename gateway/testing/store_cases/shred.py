@@ -56,6 +56,16 @@ class ShredCases:
         assert found == replace(row, secrets=b"")
         assert await store.read(lambda tx: tx.envelope("m1")) == other
 
+    async def test_what_is_stripped_keeps_its_place_and_its_statement(self, store: Store) -> None:
+        row = envelope("m1", secrets=b"\x00old", epoch=NOVEMBER, ref="HO-1", version=1)
+        other = envelope("m1", Side.ORIGIN, secrets=b"\x00old", epoch=NOVEMBER)
+        await store.write(lambda tx: [tx.put_envelope(row), tx.put_envelope(other)])
+        assert await store.write(lambda tx: tx.strip_envelope("m1", Side.DESTINATION, b"bx/1/\x00"))
+        assert not await store.write(lambda tx: tx.strip_envelope("m2", Side.DESTINATION, b"n"))
+        found = await store.read(lambda tx: tx.envelope_at(row.peer, row.stream, row.seq))
+        assert found == replace(row, body=b"bx/1/\x00", secrets=b"")
+        assert await store.read(lambda tx: tx.envelope("m1")) == other
+
     async def test_a_puncture_is_remembered_until_it_is_dropped(self, store: Store) -> None:
         rows = [PunctureRow(DECEMBER, ""), PunctureRow(NOVEMBER, "0f"), PunctureRow(NOVEMBER, "0a")]
         assert await store.write(lambda tx: [tx.put_puncture(row) for row in rows]) == [True] * 3

@@ -164,6 +164,7 @@ def _retention() -> None:
         _text("why"),
         *(_int(name) for name in ("messages", "parts", "files", "unanswered")),
         _text("epochs"),
+        _int("slots"),
         sa.Column("note", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_purges"),
         sa.UniqueConstraint("ref", "version", "area", "at", name="uq_purges_ref_version_area_at"),
