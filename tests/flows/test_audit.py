@@ -12,6 +12,7 @@ import pytest
 from gateway.core import audit_bundle
 from gateway.core.encoding import b64, encode
 from gateway.core.judgement import Verdict
+from gateway.core.notes import peek_body, sign_note
 from gateway.errors import Forged, GatewayError, NotAllowed
 from gateway.flows import accounts, audit, audit_export, deliver
 from gateway.flows.audit import Use, Wanted
@@ -163,11 +164,11 @@ async def test_nothing_is_shown_when_the_reading_cannot_be_put_on_record(
     fetching: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
-        raise OSError
+        raise OSError("full")
 
     monkeypatch.setattr(accounts, "record", full)
     node = fetching.bexley.node
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match="full"):
         await audit.read(node, auditor(node), Wanted(), use="SELF_MONITORING")
 
 
@@ -262,8 +263,6 @@ async def test_a_file_that_was_changed_is_invalid(fetching: World, fault: str) -
 
 def _signed_anew(world: World, body: Any, fault: str) -> Any:
     """The node itself edits a line and signs again: the log's own checkpoint does not know that line."""
-    from gateway.core.notes import peek_body, sign_note
-
     said = peek_body(body["audit"].encode())
     if fault == "resigned":
         body["lines"][1]["row"]["actor"] = "somebody-else"
@@ -277,8 +276,6 @@ def _signed_anew(world: World, body: Any, fault: str) -> Any:
 
 
 async def test_another_signature_of_the_network_is_not_the_nodes(fetching: World) -> None:
-    from gateway.core.notes import peek_body, sign_note
-
     body = json.loads(await exported(fetching, ref=REF))
     said = peek_body(body["audit"].encode())
     police = fetching.bexley.node.keys.signer("E09000004/police")
@@ -328,4 +325,4 @@ async def test_rows_that_were_put_in_another_order_are_named(fetching: World) ->
     found = await accounts.check(fetching.bexley.node)
     assert not found.good
     assert early in found.reordered
-    assert not (found.altered or found.removed or found.added)
+    assert (found.altered, found.removed, found.added) == ((), (), ())
