@@ -17,6 +17,7 @@ from gateway.core.notices import Block
 from gateway.core.states import HandoverState, LegState
 from gateway.errors import Forged, Replayed
 from gateway.flows import (
+    actions,
     attachments,
     clocks,
     documents,
@@ -184,6 +185,10 @@ def _store_legs(tx: Transaction, node: Node, opened: Opened, routing: Routing, n
     if fresh:
         step = operations.Step(routing.handover, routing.version, routing.facts, before, now)
         operations.arrived(tx, step, node.area, fresh)
+    asks = {entry.leg: entry.asks for entry in routing.entries}
+    for leg in fresh:
+        actions.ask(tx, leg, asks[leg.id], node.tailoring)
+        actions.received(tx, leg, now, node.tailoring)
     tasks = [_shut(tx, node, opened, _task(node, leg, Parcel.NOTIFICATION, now)) for leg in fresh]
     for task in tasks:
         tx.put_task(task)
@@ -225,6 +230,7 @@ def _legs(tx: Transaction, node: Node, opened: Opened, routing: Routing, now: in
             decide_by=due.decide_by,
             updated=now,
             via=entry.via,
+            duty=entry.duty,
         )
         for entry in routing.entries
     ]
@@ -250,6 +256,9 @@ def _store_reply(
     )
     task = _shut(tx, node, opened, task)
     tx.put_task(task)
+    actions.keep(tx, leg, opened.statement.hash, entry.said)
+    if entry.said:  # the receipt that names it may have overtaken it
+        actions.settle(tx, leg, now)
     return [task]
 
 

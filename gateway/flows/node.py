@@ -11,11 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.core.encoding import Json, JsonObject, encode
+from gateway.core.ladder import Ladders
 from gateway.core.rotation import PACE as WEEKLY
 from gateway.core.rotation import Pace as Rotation
+from gateway.core.tailoring import NONE as UNTAILORED
+from gateway.core.tailoring import Tailoring
 from gateway.core.trust import Network
 from gateway.errors import Misconfigured
-from gateway.ports import AgencyBinding, Anchor, Clock, Keys, Lane, Store, Transaction, Transport
+from gateway.ports import AgencyBinding, Anchor, Clock, Keys, Lane, Pager, Store, Transaction, Transport
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class Wake:
     receipts: asyncio.Event = field(default_factory=asyncio.Event)
     attachments: asyncio.Event = field(default_factory=asyncio.Event)
     trust: asyncio.Event = field(default_factory=asyncio.Event)
+    pages: asyncio.Event = field(default_factory=asyncio.Event)
     tasks: Mapping[str, asyncio.Event] = field(default_factory=dict)
 
     def agency(self, principal: str) -> None:
@@ -79,6 +83,10 @@ class Node:
     pace: Pace
     wake: Wake
     anchor: Anchor | None = None
+    tailoring: Tailoring = UNTAILORED
+    ladders: Ladders = field(default_factory=Ladders)
+    pagers: Mapping[str, Pager] = field(default_factory=dict)
+    """By the name of the channel."""
     used: dict[str, tuple[str, int]] = field(default_factory=dict)
     """By peer: our stream, and a number of it that this process knows to be used. It only saves looking."""
     told: dict[str, int] = field(default_factory=dict)

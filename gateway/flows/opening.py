@@ -31,9 +31,11 @@ from gateway.core.envelope import (
     open_statement,
     split,
 )
+from gateway.core.notices import Block, read_block
 from gateway.core.receipts import Receipt, open_receipt
 from gateway.errors import Malformed, Misconfigured, NotForUs, Refused, UnknownRecipient, Unsupported
-from gateway.flows import facts
+from gateway.flows import asked, facts
+from gateway.flows.asked import Ask, Said
 from gateway.flows.glass import SECTION, judge
 from gateway.flows.node import PRIORITY, Node, area_of
 from gateway.flows.vault import ROUTING, RecordKey, Secrets, new_record_key, read_sections
@@ -45,7 +47,7 @@ REKEY: Final = "rekey"
 VIA: Final = "SPOC"
 """Who relays a leg's sealed part at the destination, where somebody does."""
 
-NOTIFICATION, REPLY, ATTACHMENT = "HANDOVER_NOTIFICATION", "REPLY", "ATTACHMENT"
+NOTIFICATION, REPLY, ATTACHMENT, NOTICE = "HANDOVER_NOTIFICATION", "REPLY", "ATTACHMENT", "NOTICE"
 STATEMENT = 0
 NODE_PARTS = (STATEMENT, ROUTING)
 """What the node itself opens of any message: the statement and the routing table."""
@@ -67,6 +69,9 @@ class Entry:
     leg: str
     reply_to: str
     via: str = ""
+    asks: Sequence[Ask] = ()
+    duty: str = ""
+    said: Sequence[Said] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,7 @@ class Opened:
     peer: str
     routing: Routing | None = None
     segment: Segment | None = None
+    notice: Block | None = None
     notes: Sequence[Receipt] = ()
     sections: JsonObject = field(default_factory=dict)
     secrets: Secrets | None = field(repr=False, default=None)
@@ -128,9 +134,11 @@ def read(node: Node, proven: Opened, slot: Slot, now: int) -> Opened:
         told = {name: value for name, value in sections.items() if name != "receipts"}
         return replace(proven, notes=notes, sections=told, secrets=kept, record_key=record_key)
     routing = read_routing(sections.get("routing"))
+    notice = read_block(sections.get("notice")) if routing.kind == NOTICE else None
     segment = read_segment(sections.get("segment")) if routing.kind == ATTACHMENT else None
     secrets = _secrets(node, parsed, statement, slot, routing)
-    return replace(proven, routing=routing, segment=segment, secrets=secrets, record_key=record_key)
+    opened = replace(proven, routing=routing, segment=segment, notice=notice)
+    return replace(opened, secrets=secrets, record_key=record_key)
 
 
 def _node_part(node: Node, parsed: Parsed, slot: Slot) -> JsonObject:
@@ -163,7 +171,7 @@ def read_routing(value: Json) -> Routing:
     spec = {"type": str, "handover": str, "version": int, "urgency": str, "legs": list} | facts.SPEC
     table = fields(value, spec, optional=facts.SPEC)
     kind = text(table, "type", _TYPE)
-    if kind not in (NOTIFICATION, REPLY, ATTACHMENT):
+    if kind not in (NOTIFICATION, REPLY, ATTACHMENT, NOTICE):
         raise Unsupported("a kind of message that this release does not speak", code="message_type")
     if table["urgency"] not in PRIORITY:
         raise Malformed("no such urgency", code="urgency")
@@ -171,10 +179,11 @@ def read_routing(value: Json) -> Routing:
     assert isinstance(legs, list)  # noqa: S101 - `fields` checked it; this tells the type checker
     entries = [_entry(leg) for leg in legs]
     _check_distinct(kind, entries)
+    about = not (kind == NOTICE and table["handover"] == "")  # a request comes before its handover
     return Routing(
         kind,
-        text(table, "handover", facts.HANDOVER),
-        integer(table, "version", low=1),
+        text(table, "handover", facts.HANDOVER) if about else "",
+        integer(table, "version", low=1) if about else integer(table, "version", high=0),
         str(table["urgency"]),
         entries,
         facts.read(table),
@@ -194,8 +203,8 @@ def _check_distinct(kind: str, entries: Sequence[Entry]) -> None:
 
 
 def _entry(value: Json) -> Entry:
-    spec = {"slot": int, "principal": str, "leg": str, "reply_to": str, "via": str}
-    leg = fields(value, spec, optional=("via",))
+    spec = {"slot": int, "principal": str, "leg": str, "reply_to": str, "via": str} | asked.SPEC
+    leg = fields(value, spec, optional=("via", *asked.SPEC))
     if leg.get("via", VIA) != VIA:
         raise Malformed("a leg is relayed by the single point of contact or by nobody", code="routing")
     return Entry(
@@ -204,6 +213,9 @@ def _entry(value: Json) -> Entry:
         text(leg, "leg", HEX_ID),
         text(leg, "reply_to", PRINCIPAL),
         str(leg.get("via", "")),
+        asked.read_asks(leg),
+        asked.read_duty(leg),
+        asked.read_said(leg),
     )
 
 

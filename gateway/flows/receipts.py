@@ -19,17 +19,19 @@ from gateway.core.envelope import SKEW, Kind
 from gateway.core.receipts import ZERO, About, Receipt, make_receipt
 from gateway.core.states import HandoverState, LegState, advance_leg, follow
 from gateway.errors import Conflict, Forged, Refused
-from gateway.flows import stale
-from gateway.flows.clocks import restart, start
+from gateway.flows import actions, notice_legs, stale
 from gateway.flows.alarms import sound
+from gateway.flows.clocks import restart, start
 from gateway.flows.disclosed import check_parts
 from gateway.flows.node import Node, area_of, log_leaf
 from gateway.flows.slots import keeps_own_key
+from gateway.flows.timers import set_timer
 from gateway.flows.urgency import due_for
 from gateway.ports import (
     EnvelopeRow,
     LegEvent,
     LegRow,
+    NoticeRow,
     Parcel,
     ReceiptRow,
     Side,
@@ -132,12 +134,18 @@ class _Message:
     envelope: EnvelopeRow | None
     legs: list[LegRow]
     moved: bool = False
+    notice: NoticeRow | None = None
+    readers: frozenset[str] = frozenset()
 
 
 def _message(tx: Transaction, mid: str) -> _Message:
-    """``legs``: those this message of ours carries; none when it is our reply to another area's handover."""
+    """``legs``: those this message of ours carries; none when it is our reply to another area's handover, or
+    a notice: no answer to a notice moves a leg."""
     envelope = tx.envelope(mid)
     legs = tx.legs(envelope.ref, envelope.version) if envelope else ()
+    if envelope and all(leg.mid != mid for leg in legs) and (notice := tx.notice_of(mid)) is not None:
+        readers = frozenset(reader.principal for reader in tx.notice_legs(notice.id))
+        return _Message(envelope, [], False, notice, readers)
     return _Message(envelope, [leg for leg in legs if leg.side is Side.ORIGIN])
 
 
@@ -149,7 +157,7 @@ def _take(
     if receipt.at > now + SKEW:  # deadlines run from it: one from the future would never fall due
         raise Forged("a receipt from the future", code="receipt_date")
     leg = next((leg for leg in message.legs if leg.principal == receipt.by), None)
-    if receipt.state not in NODE_RECEIPTS and leg is None:
+    if receipt.state not in NODE_RECEIPTS and leg is None and receipt.by not in message.readers:
         raise Forged("a receipt by an agency that this message was not for", code="receipt_by")
     chain = tx.receipts(mid=envelope.mid, by=receipt.by)
     next_one = receipt.prev == _head(chain)
@@ -219,6 +227,8 @@ def _apply(
     if receipt.state == "refused" and not envelope.ref:  # a segment of a file: no leg says that it is lost
         code, note = receipt.code, receipt.note
         sound(tx, "attachment_refused", peer=envelope.peer, at=now, subject=code, evidence=note)
+    if message.notice is not None and notice_legs.apply(tx, message.notice, receipt):
+        set_timer(tx, notice_legs.SETTLED, message.notice.id, now)
     news: list[TaskRow] = []
     for place, leg in enumerate(message.legs):
         if _concerns(receipt, leg, envelope):
@@ -265,7 +275,8 @@ def move(
     moved = replace(leg, state=after, updated=receipt.at, **changes)
     if "delivered" in changes:
         (restart if leg.delivered else start)(tx, moved)
-    return moved, told
+    started = "delivered" in changes
+    return actions.follow(tx, moved, receipt.state, receipt.at, now, started=started), told
 
 
 def clocks(tx: Transaction, leg: LegRow, state: str, at: int) -> dict[str, Any]:

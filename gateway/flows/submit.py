@@ -32,8 +32,8 @@ from gateway.flows import (
     operations,
     outgoing,
     purge_clock,
-    urgent,
     undelivered,
+    urgent,
 )
 from gateway.flows.node import PRIORITY, Caller, Node, area_of, lane_for
 from gateway.flows.vault import ROUTING, write_sections
