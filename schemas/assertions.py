@@ -35,6 +35,19 @@ class Handling(StrEnum):
     C = "C"
 
 
+class EvidenceType(StrEnum):
+    """Where the evidence of a statement comes from. SOCIAL_MEDIA needs an authorisation, and is never the
+    only source (finding F13)."""
+
+    COURT_RECORD = "COURT_RECORD"
+    POLICE_RECORD = "POLICE_RECORD"
+    AGENCY_RECORD = "AGENCY_RECORD"
+    WITNESS_ACCOUNT = "WITNESS_ACCOUNT"
+    OBSERVATION = "OBSERVATION"
+    SOCIAL_MEDIA = "SOCIAL_MEDIA"
+    OTHER = "OTHER"
+
+
 class Grading(Section):
     """The 3x5x2 grade of a piece of intelligence (College of Policing). The source itself is never named."""
 
@@ -59,6 +72,9 @@ class Assertion(Section):
     subject_role: SubjectRole
     review_by: Day
     evidence_ref: Reference | None = None
+    evidence_type: EvidenceType | None = None
+    authorisation_ref: Reference | None = None
+    """Under which social media was looked at."""
     grading: Grading | None = None
     corroboration_sources: Annotated[tuple[Line, ...], Field(max_length=MAX_FEW)] = ()
     """Kinds of independent sources (``police``, ``probation``), never a person."""

@@ -93,6 +93,8 @@ class NewAddress(Section):
     postcode: Postcode | None = None
     tenure: Code | None = None
     """``LEAVING_CARE_SUPPORTED``, ``EMERGENCY_PLACEMENT``, ``SOCIAL_RENT``, ..."""
+    outside_area_reason: Text | None = None
+    """Why it goes to this destination although it lies outside; takes a second role in ``authorisations``."""
     visible_to: Agencies | None = None
 
 

@@ -102,6 +102,11 @@ class Recipient(Section):
     victim_inclusion_justification: Text | None = None
     """Why an enforcement agency is told of somebody who is only a victim."""
     acting_on_behalf_of: OnBehalfOf | None = None
+    relevant_because: Text | None = None
+    """Why an agency is told that does not deal with a subject of this age."""
+    reciprocal_ref: Reference | None = None
+    """A housing reciprocal request: this reference (``ARC-01-16``) stands for the person, whose name, date of
+    birth and contact details this recipient is not sent."""
 
 
 class NotRelevant(Section):

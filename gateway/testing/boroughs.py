@@ -333,11 +333,15 @@ class _Memory:
 
 
 def with_recipients(document: Mapping[str, Any], *agencies: str) -> dict[str, Any]:
-    """A handover for some of its agencies only, with the actions that are theirs."""
+    """A handover for some of its agencies only, with the actions that are theirs; the origin rules out the
+    others."""
     routing = document["routing"]
     chosen = [entry for entry in routing["recipients"] if entry["agency"] in agencies]
+    left = {entry["agency"] for entry in routing["recipients"]} - set(agencies)
+    ruled_out = [*routing.get("not_relevant", ()), *({"agency": a, "reason": "OTHER"} for a in sorted(left))]
     actions = [action for action in document["actions"] if action["agency"] in agencies]
-    return {**document, "routing": {**routing, "recipients": chosen}, "actions": actions}
+    less = {**routing, "recipients": chosen, "not_relevant": ruled_out}
+    return {**document, "routing": less, "actions": actions}
 
 
 __all__ = [

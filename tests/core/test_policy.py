@@ -109,6 +109,7 @@ ORDER = {
     "variation_contact": "Head",
     "conditions": [{"no": 1, "type": "PROHIBITION", "text": "x", "visible_to": []}],
 }
+NO_YOUTH_ORDER = {"agency": "YOUTH_JUSTICE", "reason": "OTHER"}
 BRIDGE = {"contact_verified_by": "Head", "verified_on": "2026-11-20", "delivery": "by hand"}
 SPOC = {
     "role": "Single point",
@@ -125,8 +126,27 @@ TIERS = {
 
 
 def leg(agency: str) -> Change:
-    """One more recipient, with the sections that any agency may read."""
-    return put("/routing/recipients/-", LEG | {"agency": agency})
+    """One more recipient, no longer ruled out, with the sections that any agency may read, on a basis that
+    reaches it."""
+
+    def change(document: Document) -> None:
+        basis = ["LB3"] if agency in {"DWP", "VICTIM_SUPPORT", "VOLUNTARY_SECTOR"} else ["LB1"]
+        document["routing"]["recipients"].append(LEG | {"agency": agency, "lawful_basis": basis})
+        ruled_out = document["routing"].get("not_relevant", [])
+        document["routing"]["not_relevant"] = [entry for entry in ruled_out if entry["agency"] != agency]
+
+    return change
+
+
+def ruled_out(*agencies: str) -> Change:
+    """The origin leaves these out, with a reason."""
+    return put("/routing/not_relevant", [{"agency": one, "reason": "OTHER"} for one in agencies])
+
+
+def NO_SOCIAL_CARE(document: Document) -> None:  # noqa: N802 - a change, like those that are values
+    """Example 1 without what a social care authority said of the subject."""
+    for field in ("care_status", "pathway_plan_ref"):
+        del document["support"][field]
 
 
 CHILD_OF_14: list[Change] = [
@@ -134,10 +154,106 @@ CHILD_OF_14: list[Change] = [
     put("/core/parent_or_carer_informed", True),
     put("/safeguarding", {}),
     put("/routing/recipients", load("1")["routing"]["recipients"][:1]),
+    ruled_out("POLICE", "YOUTH_JUSTICE", "CHILDRENS_SOCIAL_CARE", "EDUCATION", "HOUSING"),
     *[put(f"/orders/0/conditions/{n}/visible_to", ["COMMUNITY_SAFETY"]) for n in range(6)],
     *[drop(f"/orders/0/conditions/{n}/minimal_view") for n in (0, 5)],
 ]
 """The subject of example 1 as a child of 14 on the day of issue, told to community safety alone."""
+
+SOCIAL = ASSERTION | {
+    "evidence_type": "SOCIAL_MEDIA",
+    "authorisation_ref": "RIPA-1",
+    "corroboration_sources": ["Social_Media", "school"],
+}
+SECOND = [{"role": "r", "agency": "POLICE", "area": "E09000012"}]
+PURGE = "/retention/gateway_payload_purge_after"
+WITHOUT_DWP: list[Change] = [
+    drop("/routing/recipients/5"),
+    drop("/orders/0/conditions/5"),
+    put("/orders/0/conditions/0/visible_to", ["POLICE"]),
+    put("/orders/0/conditions/0/minimal_view/agencies", ["LEAVING_CARE"]),
+    put("/support/visible_to", ["LEAVING_CARE"]),
+    put("/move/new_address/visible_to", ["POLICE"]),
+]
+
+MORE_BROKEN: list[tuple[str, str, str, list[Change]]] = [
+    ("1", "R2", "/history/1/visible_to", [drop("/history/1/visible_to")]),
+    ("1", "R2", "/history/4/authorisation_ref", [put("/history/-", SOCIAL | {"authorisation_ref": None})]),
+    (
+        "1",
+        "R2",
+        "/history/4/corroboration_sources",
+        [put("/history/-", SOCIAL | {"corroboration_sources": ["social media", "SOCIAL-MEDIA video"]})],
+    ),
+    (
+        "1",
+        "R4",
+        "/routing/recipients/3/reciprocal_ref",
+        [put("/routing/recipients/3/reciprocal_ref", "ARC-01-16")],
+    ),
+    (
+        "1",
+        "R4",
+        "/routing/recipients/4/reciprocal_ref",
+        [put("/routing/recipients/4/reciprocal_ref", "ARC-01-16 (Example)")],
+    ),
+    ("1", "R5", "/lawful_basis/0/powers/1", [put("/lawful_basis/0/powers/-", "CDA1998_S15")]),
+    ("1", "R5", "/lawful_basis/1/powers/2", [put("/lawful_basis/1/powers/-", "CA1989_S47")]),
+    (
+        "1",
+        "R5",
+        "/lawful_basis/0/powers/1",
+        [put("/lawful_basis/0/powers/-", "ECHR_ART2"), put("/move/evidence_of_threat_ref", None)],
+    ),
+    (
+        "1",
+        "R5",
+        "/routing/recipients/4/lawful_basis/0",
+        [
+            put("/lawful_basis/1/powers", ["OMA2007_S14"]),
+            *[put("/routing/recipients/3/lawful_basis", ["LB3"])],
+        ],
+    ),
+    ("1", "R5", "/routing/recipients/1/lawful_basis/1", [put("/routing/recipients/1/lawful_basis/-", "LB3")]),
+    (
+        "1",
+        "R7",
+        "/orders/0/conditions/5/visible_to/3",
+        [put("/orders/0/conditions/5/minimal_view/agencies", ["HOUSING"])],
+    ),
+    (
+        "1",
+        "R11",
+        "/move/new_address/outside_area_reason",
+        [put("/move/new_address/outside_area_reason", "x")],
+    ),
+    ("1", "R12", "/routing/not_relevant", WITHOUT_DWP),
+    ("1", "R12", "/routing/not_relevant/0/agency", [ruled_out("DWP")]),
+    ("1", "R16", "/retention/review_date", [put("/retention/review_date", "2026-11-23")]),
+    ("1", "R17", PURGE, [put(PURGE, "2027-02-23")]),
+    ("1", "R17", PURGE, [put(PURGE, "2026-11-23")]),
+]
+
+MORE_LAWFUL: list[tuple[str, list[Change]]] = [
+    ("1", [put("/history/-", SOCIAL)]),
+    ("1", [put("/routing/recipients/4/reciprocal_ref", "ARC-01-16")]),
+    ("1", [put("/lawful_basis/0/powers/-", "ECHR_ART2")]),
+    (
+        "1",
+        [put("/move/new_address/outside_area_reason", "x"), put("/message/authorisations", SECOND)],
+    ),
+    ("1", [*WITHOUT_DWP, ruled_out("DWP")]),
+    ("1", [put(PURGE, "2027-02-22"), put("/retention/review_date", "2026-11-24")]),
+    ("1", [put(PURGE, "2026-11-24")]),
+    (
+        "2",
+        [
+            leg("PROBATION"),
+            put("/routing/recipients/7/relevant_because", "turns 18 in a month"),
+            *[put("/routing/recipients/7/victim_inclusion_justification", "j")],
+        ],
+    ),
+]
 
 # One line per document: its example, the rule and the place it is refused with, what is changed.
 BROKEN: list[tuple[str, str, str, list[Change]]] = [
@@ -152,6 +268,7 @@ BROKEN: list[tuple[str, str, str, list[Change]]] = [
             put("/history", [ASSERTION | {"subject_role": "ASSOCIATE"}]),
             *[drop("/risk_from"), drop("/orders"), drop("/associates")],
             *[put("/routing/recipients", [LEG | {"agency": "COMMUNITY_SAFETY"}])],
+            ruled_out("POLICE", "PROBATION", "LEAVING_CARE", "HOUSING", "DWP"),
         ],
     ),
     ("1", "R2", "/history/0/evidence_ref", [drop("/history/0/evidence_ref")]),
@@ -188,7 +305,7 @@ BROKEN: list[tuple[str, str, str, list[Change]]] = [
     ("1", "R5", "/lawful_basis/0/apd_ref", [drop("/lawful_basis/0/apd_ref")]),
     ("1", "R5", "/lawful_basis/1/article6", [drop("/lawful_basis/1/article6")]),
     ("1", "R5", "/lawful_basis/1/dsa_ref", [drop("/lawful_basis/1/dsa_ref")]),
-    ("1", "R5", "/lawful_basis/1/powers", [put("/lawful_basis/1/powers/-", "CWSA2026_S4")]),
+    ("1", "R5", "/lawful_basis/1/powers/2", [put("/lawful_basis/1/powers/-", "CWSA2026_S4")]),
     ("1", "R5", "/lawful_basis/2/agreement", [drop("/lawful_basis/2/agreement")]),
     ("1", "R5", "/lawful_basis/2/agreement", [put("/lawful_basis/2/agreement/given", False)]),
     ("1", "R5", "/lawful_basis/2/agreement", [put("/lawful_basis/2/agreement/at", "2026-11-24T10:06:00Z")]),
@@ -233,7 +350,7 @@ BROKEN: list[tuple[str, str, str, list[Change]]] = [
             *[drop("/routing/recipients/2/sections/4")],
         ],
     ),
-    ("2", "R6", "/orders", [put("/orders", [ORDER])]),
+    ("2", "R6", "/orders", [put("/orders", [ORDER]), put("/routing/not_relevant/-", NO_YOUTH_ORDER)]),
     ("2", "R6", "/history/2", [put("/history/-", ASSERTION | {"category": "GROUP_LINK"})]),
     (
         "2",
@@ -361,6 +478,7 @@ BROKEN: list[tuple[str, str, str, list[Change]]] = [
         [leg("HEALTH"), leg("EDUCATION")],
     ),
     ("2", "R14", "/urgent", [drop("/urgent")]),
+    *MORE_BROKEN,
     ("2", "R14", "/urgent/evidence_ref", [drop("/urgent/evidence_ref")]),
     ("2", "R14", "/move/evidence_of_threat_ref", [drop("/move/evidence_of_threat_ref")]),
     (
@@ -504,7 +622,7 @@ LAWFUL: list[tuple[str, list[Change]]] = [
             ),
         ],
     ),
-    ("1", [put("/lawful_basis/0/powers/-", "PCSC2022_S16")]),
+    ("1", [put("/lawful_basis/0/powers/-", "PCSC2022_S16"), NO_SOCIAL_CARE]),
     (
         "1",
         [
@@ -560,6 +678,7 @@ LAWFUL: list[tuple[str, list[Change]]] = [
     ),
     ("1", [put("/transparency/subject_informed", False), put("/transparency/not_informed_reason", "r")]),
     ("1", [put("/gang_association", ASSERTION | {"corroboration_sources": ["a", "b"]})]),
+    *MORE_LAWFUL,
 ]
 
 
@@ -577,6 +696,9 @@ def test_a_document_is_judged_at_the_moment_given() -> None:
     late = changed("1", put("/risk_to/review_by", "2027-06-30"), put("/risk_from/review_by", "2027-06-30"))
     late["history"] = [item | {"review_by": "2027-06-30"} for item in late["history"]]
     late["data_quality"]["verified_at"] = "2027-06-30T20:00:00Z"
+    late["message"]["issued_at"] = "2027-06-30T20:00:00Z"
+    late["retention"] |= {"gateway_payload_purge_after": "2027-09-01", "review_date": "2027-06-30"}
+    late["core"]["age_at_issue"] = 24
     assert judge(late, "2027-06-30T22:59:59+00:00") == []
     assert {rule for rule, _ in judge(late, "2027-06-30T23:00:00+00:00")} == {"R16"}
 
@@ -627,7 +749,7 @@ def test_risk_from_needs_a_suspected_or_convicted_person(role: str) -> None:
 def test_what_a_health_or_social_care_authority_holds_is_outside_section_16(
     discloser: str, *, reaches: bool
 ) -> None:
-    document = changed("1", put("/lawful_basis/0/powers", ["PCSC2022_S16"]))
+    document = changed("1", put("/lawful_basis/0/powers", ["PCSC2022_S16"]), NO_SOCIAL_CARE)
     document["message"]["authorised_by"]["agency"] = discloser
     legs = [] if reaches else [("R5", f"/routing/recipients/{index}/lawful_basis/0") for index in range(3)]
     assert judge(document, ISSUED["1"]) == legs
@@ -647,6 +769,7 @@ def test_patient_information_is_outside_section_16(
 ) -> None:
     """Refused for the legs that would read it; police and probation do not read an NHS number."""
     document = changed("1", put("/lawful_basis/0/powers", ["PCSC2022_S16"]), leg("HEALTH"))
+    NO_SOCIAL_CARE(document)
     document["routing"]["recipients"][7]["sections"] = ["core", "identifiers", "support", "safeguarding"]
     document.setdefault("safeguarding", {})
     assert judge(document, ISSUED["1"]) == []

@@ -100,6 +100,7 @@ def test_what_a_partial_handover_lacks_a_full_one_may_not() -> None:
 def test_a_partial_handover_of_a_convicted_person_owes_the_risk_from() -> None:
     document = bare()
     document["roles"] = [{"role": "CONVICTED", "assertion": "AS1"}]
+    document["routing"].setdefault("not_relevant", []).append({"agency": "YOUTH_JUSTICE", "reason": "OTHER"})
     assert judge(document) == []
     document["data_quality"]["completeness"] = "PARTIAL"
     assert ("R6", "/risk_from") in judge(document)
@@ -162,6 +163,7 @@ def test_somebody_is_awake_at_both_ends(agency: str) -> None:
     recipients = document["routing"]["recipients"]
     document["routing"]["recipients"] = [leg for leg in recipients if leg["agency"] != agency]
     document["contacts"] = [c for c in document["contacts"] if c["agency"] != agency]
+    document["routing"]["not_relevant"].append({"agency": agency, "reason": "OTHER"})
     assert set(judge(document)) == {("R14", "/routing/recipients"), ("R14", "/contacts")}
 
 

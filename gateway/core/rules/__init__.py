@@ -3,8 +3,8 @@
 Duty of the package: one generator per rule, grouped by what it reads. A rule yields every problem it finds
 and decides nothing; :mod:`gateway.core.policy` holds the table and raises. This module holds what they share.
 
-A rule reads the document, the moment and the entitlements, and nothing else. A message names the place and
-the remedy, never a value.
+A rule reads the document, the moment, the entitlements, the registers and the table of addresses, and nothing
+else. A message names the place and the remedy, never a value.
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ from datetime import date, timedelta
 from gateway.core.deadlines import LONDON, london_day
 from gateway.core.encoding import JsonObject
 from gateway.core.narrowing import age_on
+from gateway.core.places import Lookup
+from gateway.core.registers import Registers
 from gateway.errors import Problem
 from schemas.assertions import Assertion
 from schemas.handover import HandoverNotification
 from schemas.message import Completeness
 from schemas.orders import Condition, Order
+from schemas.routing import Recipient
 from schemas.vocabulary import Urgency
 
 FEBRUARY = 2
@@ -29,12 +32,18 @@ FEBRUARY = 2
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What a rule may look at. ``now`` in unix seconds; ``content`` is the document as JSON-able values."""
+    """What a rule may look at. ``now`` in unix seconds; ``content`` is the document as JSON-able values.
+
+    ``registers`` None: judged away from any node, so that nothing which only a register can answer is asked.
+    ``lookup`` None: no table of addresses.
+    """
 
     document: HandoverNotification
     content: JsonObject
     now: int
     entitlements: Mapping[str, AbstractSet[str]]
+    registers: Registers | None = None
+    lookup: Lookup | None = None
 
     @property
     def today(self) -> date:
@@ -44,8 +53,7 @@ class Case:
     @property
     def age(self) -> int:
         """The subject's completed years on the day of issue."""
-        issued = self.document.message.issued_at.astimezone(LONDON).date()
-        return age_on(self.document.core.date_of_birth, issued)
+        return age_on(self.document.core.date_of_birth, self.issued)
 
     @property
     def partial(self) -> bool:
@@ -56,6 +64,19 @@ class Case:
             document.message.urgency is Urgency.URGENT
             and document.data_quality.completeness is Completeness.PARTIAL_URGENT
         )
+
+    @property
+    def issued(self) -> date:
+        """The day of issue in London."""
+        return self.document.message.issued_at.astimezone(LONDON).date()
+
+    def areas(self, leg: Recipient) -> tuple[str, str]:
+        """The two areas between which a leg goes; county and district divide a destination's legs."""
+        routing = self.document.routing
+        tiers, area = routing.destination.two_tier, routing.destination.area_code
+        if tiers is not None:
+            area = tiers.county if leg.agency in tiers.county_agencies else tiers.district
+        return routing.origin.area_code, area
 
     def assertions(self) -> Iterator[tuple[str, Assertion]]:
         """``(pointer, assertion)``: the history, and the group association where one is asserted."""

@@ -15,6 +15,8 @@ from schemas.orders import Condition, ConditionType, Order, PlaceRule
 from schemas.vocabulary import OrderType, SectionName
 
 THIRD_PARTY_READERS = agencies("P B Y")
+MINIMAL_ONLY = agencies("D H")
+"""Told what to do about a term, never the term."""
 MAX_INJUNCTION_YEARS = 2
 REVIEW_AFTER_YEARS = 1
 
@@ -34,6 +36,21 @@ def r7_terms_to_order_legs(case: Case) -> Iterator[Problem]:
                         "add orders to its leg, or remove the agency here",
                         "R7",
                     )
+
+
+def r7_minimal_views(case: Case) -> Iterator[Problem]:
+    """R7. Who has to act on a term but not to know it is told what to do and no reason: the job centre makes
+    no appointment in the excluded area, and does not learn why (domain 0, 8; s.37 DPA 2018)."""
+    for pointer, _, condition in case.conditions():
+        minimal = condition.minimal_view.agencies if condition.minimal_view else ()
+        for index, agency in enumerate(condition.visible_to):
+            if agency in MINIMAL_ONLY and agency not in minimal:
+                yield Problem(
+                    f"{pointer}/visible_to/{index}",
+                    "this agency is shown no term in full",
+                    "write a minimal_view for it, or remove the agency here",
+                    "R7",
+                )
 
 
 def r8_third_parties(case: Case) -> Iterator[Problem]:

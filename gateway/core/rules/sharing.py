@@ -1,42 +1,28 @@
-"""Rules about sending: what is verified, to whom, on which basis: R3, R4, R5, R13, R14, R19, R22, and what
+"""Rules about sending: what is verified, to whom, for how long: R3, R4, R13, R14, R17, R19, R22, and what
 domain 6.4 requires in some cases only.
 
-Leaves out what a register must answer (a sharing agreement in date, an address in its area) and what is said
-of the subject (:mod:`gateway.core.rules.subject`).
+Leaves out the lawful basis (:mod:`gateway.core.rules.basis`), the address
+(:mod:`gateway.core.rules.places`) and what is said of the subject (:mod:`gateway.core.rules.subject`).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from datetime import timedelta
 
-from gateway.core.entitlements import agencies, group_of
 from gateway.core.narrowing import widenings
 from gateway.core.rules import Case
 from gateway.errors import Problem
 from schemas.message import Classification
-from schemas.routing import LawfulBasis, Recipient
-from schemas.vocabulary import DestinationProfile, MoveKind, Regime, SectionName, Transport, Urgency
+from schemas.vocabulary import Agency, DestinationProfile, MoveKind, SectionName, Transport, Urgency
 
 VERIFIED_WITHIN = 5 * 24 * 3600
 """Seconds (R3)."""
 
-NO_RELEVANT_AUTHORITY = agencies("D T V")
-"""Not in the list of s.115(2) Crime and Disorder Act 1998, nor specified authorities of the 2022 Act."""
-
-HEALTH_OR_SOCIAL_CARE = agencies("N C L") | {"ADULT_SOCIAL_CARE"}
-"""Dischargers of health and social care functions: s.16(4) keeps their personal information out."""
-
-PATIENT_INFORMATION = (
-    "identifiers.nhs_number",
-    "safeguarding.hospital",
-    "support.substance",
-    "support.mental_health",
-)
-"""Fields that come from or point to a patient's record: outside s.16 whoever discloses them."""
-
-CDA_S115, PCSC_S16, AGREEMENT = "CDA1998_S115", "PCSC2022_S16", "AGREEMENT"
-NOT_IN_FORCE = frozenset({"CWSA2026_S4"})
-"""Powers enacted but not commenced: Children's Wellbeing and Schools Act 2026 s.4 awaits regulations."""
+PURGE = "/retention/gateway_payload_purge_after"
+KEPT_DAYS = 90
+"""Days after issue until the content of a handover is gone, at the latest (R17)."""
 
 LEGS_WITHOUT_SECOND_PERSON = 8
 """More recipients need a second authoriser (finding F14: 44 recipients)."""
@@ -52,6 +38,14 @@ def r3_verified(case: Case) -> Iterator[Problem]:
         yield Problem("/data_quality/verified_at", "in the future", "give the time of verification", "R3")
     elif age > VERIFIED_WITHIN:
         yield Problem("/data_quality/verified_at", "over 5 days ago", "verify again before sending", "R3")
+    for index, leg in enumerate(case.document.routing.recipients):
+        if leg.agency not in case.entitlements.get("data_quality", ()):
+            yield Problem(
+                f"/routing/recipients/{index}",
+                "the entitlements keep the quality block from this recipient",
+                "ask the operator: every leg carries it (s.38(5)(b) DPA 2018)",
+                "R3",
+            )
 
 
 def r4_matrix(case: Case) -> Iterator[Problem]:
@@ -69,79 +63,26 @@ def r4_matrix(case: Case) -> Iterator[Problem]:
                 )
 
 
-def r5_lawful_basis(case: Case) -> Iterator[Problem]:
-    """R5. Every leg has a basis whose powers reach that recipient, and every basis is complete (s.35, s.42
-    and Sch 8 DPA 2018; finding F6; domain 3.4). Whether an agreement is in date is a register's to say."""
-    held = {basis.id: basis for basis in case.document.lawful_basis}
+def r4_reciprocal(case: Case) -> Iterator[Problem]:
+    """R4. In a housing reciprocal request a reference stands for the person: it goes to housing alone, and
+    is no name (Pan-London Housing Reciprocal; domain 1.2)."""
+    names = _names(case)
     for index, leg in enumerate(case.document.routing.recipients):
-        for at, name in enumerate(leg.lawful_basis):
-            pointer = f"/routing/recipients/{index}/lawful_basis/{at}"
-            if name not in held:
-                yield Problem(pointer, "no lawful basis has this id", "name an entry of lawful_basis", "R5")
-            elif not all(_reaches(case, power, leg) for power in held[name].powers):
-                yield Problem(
-                    pointer,
-                    "a power of this basis does not reach this recipient",
-                    "give the recipient a basis of its own",
-                    "R5",
-                )
-    for index, basis in enumerate(case.document.lawful_basis):
-        yield from _complete(case, f"/lawful_basis/{index}", basis)
+        if leg.reciprocal_ref is None:
+            continue
+        pointer = f"/routing/recipients/{index}/reciprocal_ref"
+        if leg.agency is not Agency.HOUSING:
+            yield Problem(pointer, "only housing takes a reciprocal request", "remove it here", "R4")
+        if names & set(_WORD.findall(leg.reciprocal_ref.casefold())):
+            yield Problem(pointer, "holds a name of the person", "use a reference that tells nothing", "R4")
 
 
-def _reaches(case: Case, power: str, leg: Recipient) -> bool:
-    """CDA 1998 s.115: relevant authorities and persons acting on their behalf. PCSC Act 2022 s.16: specified
-    authorities, and neither patient information nor what a health or social care authority discloses."""
-    if power == CDA_S115:
-        agent = leg.acting_on_behalf_of
-        return leg.agency not in NO_RELEVANT_AUTHORITY or (
-            agent is not None and agent.authority not in NO_RELEVANT_AUTHORITY
-        )
-    if power == PCSC_S16:
-        discloser = case.document.message.authorised_by.agency
-        return (
-            leg.agency not in NO_RELEVANT_AUTHORITY
-            and discloser not in HEALTH_OR_SOCIAL_CARE
-            and not _patient_information(case, leg)
-        )
-    return True
+_WORD = re.compile(r"\w{2,}")
 
 
-def _patient_information(case: Case, leg: Recipient) -> bool:
-    """Whether the leg may read any of it (the section, the field's group), not only whether it is there."""
-    for path in PATIENT_INFORMATION:
-        section, _, field = path.partition(".")
-        held = getattr(getattr(case.document, section), field, None) is not None
-        if held and section in leg.sections and leg.agency in case.entitlements.get(group_of(path) or "", ()):
-            return True
-    return False
-
-
-def _complete(case: Case, pointer: str, basis: LawfulBasis) -> Iterator[Problem]:
-    if NOT_IN_FORCE.intersection(basis.powers):
-        yield Problem(f"{pointer}/powers", "a power that is not in force", "name another power", "R5")
-    if AGREEMENT in basis.powers and not _agreed(case, basis):
-        yield Problem(
-            f"{pointer}/agreement", "no agreement in force", "record it, or use another power", "R5"
-        )
-    if not basis.dsa_ref and not basis.one_off:
-        yield Problem(
-            f"{pointer}/dsa_ref", "no sharing agreement", "name it, or record a one-off decision", "R5"
-        )
-    required = ("sch8_condition", "apd_ref") if basis.regime is Regime.DPA2018_PART3 else ("article6",)
-    for field in required:
-        if not getattr(basis, field):
-            yield Problem(f"{pointer}/{field}", "missing under this regime", "state it", "R5")
-
-
-def _agreed(case: Case, basis: LawfulBasis) -> bool:
-    agreement = basis.agreement
-    return (
-        agreement is not None
-        and agreement.given
-        and agreement.at.timestamp() <= case.now
-        and (agreement.withdrawn_at is None or agreement.withdrawn_at.timestamp() > case.now)
-    )
+def _names(case: Case) -> set[str]:
+    core = case.document.core
+    return set(_WORD.findall(" ".join((core.family_name, core.given_names, *core.known_as)).casefold()))
 
 
 def r13_no_bulk(case: Case) -> Iterator[Problem]:
@@ -168,6 +109,16 @@ def r14_urgent_evidence(case: Case) -> Iterator[Problem]:
         yield Problem("/urgent/evidence_ref", "urgent without evidence", "give the reference", "R14")
     if not document.move.evidence_of_threat_ref:
         yield Problem("/move/evidence_of_threat_ref", "urgent without evidence", "give the reference", "R14")
+
+
+def r17_purge(case: Case) -> Iterator[Problem]:
+    """R17. What a node holds of it goes within 90 days of issue, and the date can be kept (s.39 DPA 2018;
+    domain 3.5): the gateway is not the record of truth. The keys are destroyed by the flows."""
+    purge, pointer = case.document.retention.gateway_payload_purge_after, PURGE
+    if purge > case.issued + timedelta(days=KEPT_DAYS):
+        yield Problem(pointer, "over 90 days after issue", "give an earlier day", "R17")
+    elif purge < max(case.issued, case.today):
+        yield Problem(pointer, "before it is sent", "give a day from today on", "R17")
 
 
 def r19_marking(case: Case) -> Iterator[Problem]:

@@ -5,6 +5,7 @@ Leaves out orders (:mod:`gateway.core.rules.orders`) and who is told (:mod:`gate
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
@@ -12,7 +13,7 @@ from gateway.core.entitlements import agencies
 from gateway.core.narrowing import ADULT_AGE, age_on
 from gateway.core.rules import Case
 from gateway.errors import Problem
-from schemas.assertions import Assertion, Grading, Handling, InformationAssessment
+from schemas.assertions import Assertion, EvidenceType, Grading, Handling, InformationAssessment
 from schemas.orders import Order
 from schemas.vocabulary import AssertionKind, OrderType, SubjectRole
 
@@ -46,6 +47,7 @@ _YOUTH_ORDERS = frozenset(
     {OrderType.YOUTH_REHABILITATION_ORDER, OrderType.REFERRAL_ORDER, OrderType.DTO_OR_CUSTODY}
 )
 _DWP_AGE = 16
+_NO_WORD = re.compile(r"[\W_]+")
 
 
 def r1_role_per_assertion(case: Case) -> Iterator[Problem]:
@@ -87,8 +89,47 @@ def r2_grounds(case: Case) -> Iterator[Problem]:
             )
         if assertion.kind is AssertionKind.INTELLIGENCE:
             yield from _grading(case, f"{pointer}/grading", assertion.grading)
+            yield from _named_readers(pointer, assertion)
         if assertion.kind is AssertionKind.INTELLIGENCE or pointer == "/gang_association":
             yield from _corroboration(pointer, assertion)
+        if assertion.evidence_type is EvidenceType.SOCIAL_MEDIA:
+            yield from _social_media(pointer, assertion)
+
+
+def _named_readers(pointer: str, assertion: Assertion) -> Iterator[Problem]:
+    """Handling C goes to agencies that somebody named, never to those that a default would give."""
+    grading = assertion.grading
+    if grading is not None and grading.handling is Handling.C and assertion.visible_to is None:
+        yield Problem(
+            f"{pointer}/visible_to",
+            "handling C without the agencies that it is limited to",
+            "name the agencies",
+            "R2",
+        )
+
+
+def _social_media(pointer: str, assertion: Assertion) -> Iterator[Problem]:
+    """What somebody saw on social media was looked for under an authorisation, and something else bears it
+    out: a post or a song is not evidence of anything alone (finding F13)."""
+    if not assertion.authorisation_ref:
+        yield Problem(
+            f"{pointer}/authorisation_ref",
+            "social media without the authorisation to look",
+            "give its reference, or leave the item out",
+            "R2",
+        )
+    if not any("social media" not in source for source in _sources(assertion)):
+        yield Problem(
+            f"{pointer}/corroboration_sources",
+            "social media as the only source",
+            "name a source of another kind, or leave the item out",
+            "R2",
+        )
+
+
+def _sources(assertion: Assertion) -> set[str]:
+    """Each kind of source once, however it is spelt: one report told twice is one report."""
+    return {" ".join(_NO_WORD.sub(" ", one).casefold().split()) for one in assertion.corroboration_sources}
 
 
 def _grading(case: Case, pointer: str, grading: Grading | None) -> Iterator[Problem]:
@@ -111,8 +152,7 @@ def _grading(case: Case, pointer: str, grading: Grading | None) -> Iterator[Prob
 
 
 def _corroboration(pointer: str, assertion: Assertion) -> Iterator[Problem]:
-    sources = {" ".join(source.casefold().split()) for source in assertion.corroboration_sources}
-    if len(sources) < INDEPENDENT_SOURCES:
+    if len(_sources(assertion)) < INDEPENDENT_SOURCES:
         yield Problem(
             f"{pointer}/corroboration_sources",
             "fewer than two independent sources",
@@ -156,11 +196,11 @@ def r12_ages(case: Case) -> Iterator[Problem]:
     document, age = case.document, case.age
     for index, leg in enumerate(document.routing.recipients):
         low, high = AGES.get(leg.agency, (0, 200))
-        if not low <= age <= high and not _exception(case, leg.agency):
+        if not (low <= age <= high or leg.relevant_because or _exception(case, leg.agency)):
             yield Problem(
                 f"/routing/recipients/{index}/agency",
                 "this agency does not deal with a subject of this age",
-                "list it in routing.not_relevant with OUT_OF_AGE_RANGE",
+                "list it in routing.not_relevant with OUT_OF_AGE_RANGE, or give relevant_because",
                 "R12",
             )
     if document.core.age_at_issue not in (None, age):
@@ -206,3 +246,7 @@ def r16_review(case: Case) -> Iterator[Problem]:
             yield Problem(
                 f"{pointer}/review_by", "its review is overdue", "review it, or leave it out", "R16"
             )
+    if document.retention.review_date < case.today:
+        yield Problem(
+            "/retention/review_date", "its review is overdue", "review it, and give the next date", "R16"
+        )
