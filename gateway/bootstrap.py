@@ -12,7 +12,7 @@ import gc
 import importlib
 import ipaddress
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -26,7 +26,8 @@ from gateway.api.app import build
 from gateway.api.ops import build_metrics
 from gateway.api.routes import Options
 from gateway.clock import SystemClock
-from gateway.config import Agency, Api, Settings, Timing, credentials
+from gateway.config import Agency, Api, Escalation, Settings, Timing, credentials
+from gateway.core.ladder import DEFAULT, Ladders, Role
 from gateway.core.rotation import Pace as Rotation
 from gateway.core.trust import Network
 from gateway.errors import GatewayError, Misconfigured, Unavailable
@@ -35,7 +36,8 @@ from gateway.flows.node import Node, Pace, Trust, Wake
 from gateway.flows.runtime import running
 from gateway.flows.trust import trust_of
 from gateway.keystore import KeyStore, read_passphrase
-from gateway.ports import Adapter, AdapterFactory, AgencyBinding, Clock, Profile, Store, Transport
+from gateway.pagers import EmailPager, WebhookPager
+from gateway.ports import Adapter, AdapterFactory, AgencyBinding, Clock, Pager, Profile, Store, Transport
 from gateway.stores import open_store
 from gateway.transports.rabbit import RabbitTransport, declare
 
@@ -100,7 +102,31 @@ async def compose(
         pace=pace_of(settings.timing),
         wake=Wake(tasks=events),
         anchor=AnchorFile(settings.key_folder / NAME),
+        ladders=ladders_of(settings.escalation),
+        pagers=pagers_of(settings.escalation),
     )
+
+
+def ladders_of(escalation: Escalation) -> Ladders:
+    """Who is called when something is late."""
+    roles = {name: Role(name=name, **role.model_dump()) for name, role in escalation.roles.items()}
+    return Ladders(
+        roles=roles,
+        ladders={**escalation.agencies, DEFAULT: escalation.default},
+        undelivered=int(escalation.undelivered * 3600),
+        undelivered_urgent=escalation.undelivered_urgent * 60,
+        link=escalation.link,
+        contacts=escalation.contacts,
+    )
+
+
+def pagers_of(escalation: Escalation) -> Mapping[str, Pager]:
+    """The channels by name. Raises Misconfigured for a secret that cannot be read, or is open to others."""
+    kinds: Mapping[str, Callable[..., Pager]] = {"webhook": WebhookPager, "email": EmailPager}
+    return {
+        name: kinds[channel.kind](name, **channel.model_dump(exclude={"kind"}))
+        for name, channel in escalation.channels.items()
+    }
 
 
 def pace_of(timing: Timing) -> Pace:

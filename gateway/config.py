@@ -33,7 +33,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from gateway.errors import Misconfigured, Problem
@@ -44,6 +44,7 @@ PLACES = (Path("gateway.toml"), Path("/etc/gateway/gateway.toml"))
 
 AreaCode = Annotated[str, Field(pattern=AREA)]
 RoleName = Annotated[str, Field(pattern=ROLE)]
+MailAddress = Annotated[str, Field(pattern=r"^[^@\s<>,;:]+@[^@\s<>,;:]+$", max_length=254)]
 
 
 class _Section(BaseModel):
@@ -131,6 +132,76 @@ class Accountability(_Section):
     log_years: Annotated[int, Field(ge=1, le=100)] = 6
 
 
+class WebhookChannel(_Section):
+    """Calls as signed HTTPS requests; ``secret_file`` holds one line ``whsec_...``."""
+
+    kind: Literal["webhook"]
+    url: str
+    secret_file: Path
+    ca_file: Path | None = None
+    timeout: Annotated[float, Field(gt=0, le=30)] = 10.0
+
+
+class EmailChannel(_Section):
+    """Calls as e-mail. ``tls`` "none" goes to loopback alone."""
+
+    kind: Literal["email"]
+    host: str
+    port: Annotated[int, Field(ge=1, le=65535)] = 587
+    sender: MailAddress
+    tls: Literal["starttls", "implicit", "none"] = "starttls"
+    user: str = ""
+    password_file: Path | None = None
+    ca_file: Path | None = None
+    timeout: Annotated[float, Field(gt=0, le=60)] = 20.0
+
+
+Channel = Annotated[WebhookChannel | EmailChannel, Field(discriminator="kind")]
+
+
+class CalledRole(_Section):
+    """A role that is called, never a person. ``to``: its address, for channels by e-mail. ``deputy``: the
+    role that is called while it is absent (`gateway escalation absent`). ``minutes`` (urgent) and working
+    ``days`` (standard): how long it has before the next is called."""
+
+    channel: str
+    to: MailAddress | Literal[""] = ""
+    deputy: str = ""
+    minutes: Annotated[int, Field(ge=5, le=30)] = 30
+    days: Annotated[int, Field(ge=1, le=5)] = 1
+
+
+class Escalation(_Section):
+    """Who is called when a leg is late (domain 6.6). ``default``: the ladder of agencies that have none under
+    ``agencies``. ``undelivered``: hours, ``undelivered_urgent``: minutes until a sender is told that its
+    handover has not arrived. ``contacts``: whom to telephone in another area."""
+
+    default: tuple[RoleName, ...] = ()
+    agencies: dict[RoleName, tuple[RoleName, ...]] = {}
+    roles: dict[RoleName, CalledRole] = {}
+    channels: dict[RoleName, Channel] = {}
+    undelivered: Annotated[float, Field(gt=0, le=72)] = 4.0
+    undelivered_urgent: Annotated[int, Field(ge=1, le=120)] = 10
+    link: Annotated[str, Field(pattern=r"^(https?://[^\s/]+[^\s]*[^\s/]|)$")] = ""
+    contacts: dict[AreaCode, Annotated[str, Field(max_length=120, pattern=r"^[^\r\n]*$")]] = {}
+
+    @model_validator(mode="after")
+    def _named(self) -> Escalation:
+        """Every name stands for something: a misspelt role would be found out at night."""
+        for name in (*self.default, *(name for ladder in self.agencies.values() for name in ladder)):
+            if name not in self.roles:
+                raise ValueError(f"no role {name} under roles")
+        for name, role in self.roles.items():
+            if role.deputy and role.deputy not in self.roles:
+                raise ValueError(f"the deputy of {name} is not under roles")
+            channel = self.channels.get(role.channel)
+            if channel is None:
+                raise ValueError(f"the channel of {name} is not under channels")
+            if channel.kind == "email" and not role.to:
+                raise ValueError(f"{name} is called by e-mail and has no address")
+        return self
+
+
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="GATEWAY__", env_nested_delimiter="__", frozen=True, extra="forbid"
@@ -146,6 +217,7 @@ class Settings(BaseSettings):
     keys: KeyFiles = KeyFiles()
     agencies: dict[RoleName, Agency] = {}
     timing: Timing = Timing()
+    escalation: Escalation = Escalation()
     accountability: Accountability = Accountability()
 
     @property

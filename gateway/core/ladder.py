@@ -1,7 +1,8 @@
 """Who is called when a leg is late (domain 6.6): named roles one after the other, and who stands in for them.
 
 Duty: an agency's ladder, the role whose turn it is, its deputy while it is absent, and when the next is
-called. It leaves out how somebody is called (:mod:`gateway.pagers`) and what is late (:mod:`gateway.flows.late`).
+called. It leaves out how somebody is called (:mod:`gateway.pagers`) and what is late
+(:mod:`gateway.flows.late`).
 
 Rules
 -----
@@ -12,7 +13,8 @@ Rules
 - A deputy may be absent, too, and has a deputy. Where all of them are absent the role itself is called: a
   call that nobody takes goes on to the next role, one that is not made goes nowhere.
 
->>> ladders = Ladders({"duty": Role("duty", "mail", deputy="head"), "head": Role("head", "mail")}, {"": ("duty",)})
+>>> roles = {"duty": Role("duty", "mail", deputy="head"), "head": Role("head", "mail")}
+>>> ladders = Ladders(roles, {DEFAULT: ("duty",)})
 >>> ladders.called("duty", absent={"duty"}).name
 'head'
 """
@@ -67,7 +69,7 @@ class Ladders:
         return self.ladders.get(principal.partition("/")[2]) or self.ladders.get(DEFAULT, ())
 
     def rung(self, principal: str, step: int) -> str:
-        """The role whose turn it is at ``step``: the last one from its own step on. "" for an empty ladder."""
+        """The role whose turn it is at ``step``: the last one from its own step on. "": nobody is named."""
         ladder = self.of(principal)
         return ladder[min(step, len(ladder) - 1)] if ladder else ""
 

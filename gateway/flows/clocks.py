@@ -1,6 +1,6 @@
 """A leg's clocks: started by the signed receipt, started anew when that turns out to have been earlier.
 
-Duty: to set the timers ``acknowledge`` and ``decide`` of one leg. :mod:`gateway.flows.late` says what they do.
+Duty: to set the timers ``acknowledge`` and ``decide`` of a leg. :mod:`gateway.flows.late` says what they do.
 
 Each deadline has one timer at a time; firing sets the next. So a leg that is answered on its first day has
 cost two rows, and there is nothing to drop.

@@ -25,6 +25,7 @@ FIRES: Mapping[str, Fire] = {
     undelivered.TIMER: undelivered.fire,
     **dict.fromkeys(urgent.ALARMS, urgent.fire),
     urgent.OWED: urgent.fire_owed,
+    urgent.ESCALATION: urgent.escalate,
     drafts.TIMER: drafts.fire,
     urgent_review.SECTION: urgent_review.say_again,
     bridge.TIMER: bridge.fire,

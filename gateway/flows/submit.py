@@ -338,11 +338,15 @@ def _legs(node: Node, judged: Judged, caller: Caller, now: int) -> Sequence[LegR
 
 
 def _counterpart(node: Node, principal: Principal, caller: Caller) -> str:
-    """Who at the origin stays responsible until this agency accepts: the same agency here, or the sender."""
-    try:
-        return node.network.find(node.area, principal.agency, principal.organisation).name
-    except GatewayError:
-        return caller.principal
+    """Who at the origin stays responsible until this agency accepts: the same agency here, or the sender. A
+    county force's counterpart is the police here, whatever its name; one charity is not another's."""
+    own = principal.agency == "VOLUNTARY_SECTOR"
+    for organisation in (principal.organisation,) if own else (principal.organisation, None):
+        try:
+            return node.network.find(node.area, principal.agency, organisation).name
+        except GatewayError:
+            continue
+    return caller.principal
 
 
 def _seal(node: Node, judged: Judged, legs: Sequence[LegRow], now: int) -> outgoing.Sending:

@@ -16,12 +16,14 @@ from functools import partial
 
 import structlog
 
+from gateway.core.deadlines import london_day
+from gateway.core.holidays import holidays_end_soon, holidays_known_until
 from gateway.errors import GatewayError, Unavailable
-from gateway.flows import receipts
+from gateway.flows import undelivered
 from gateway.flows.alarms import sound
 from gateway.flows.fires import FIRES
 from gateway.flows.node import Node
-from gateway.ports import LegEvent, LegRow, Parcel, Side, TaskRow, TimerRow, Transaction
+from gateway.ports import TaskRow, TimerRow, Transaction
 
 BATCH = 64
 """Timers of one look: as many as the store puts into one commit."""
@@ -35,12 +37,13 @@ log = structlog.get_logger("sweep")
 async def sweep(node: Node) -> int:
     """Fire what is due. Returns how many timers that were; 0 when nothing is left."""
     now = node.clock.now()
-    late = await _late(node, now)
     due = await node.store.read(lambda tx: tx.due_timers(now, BATCH))
     news = await asyncio.gather(*(_fire(node, row, now) for row in due))
     for task in (task for tasks in news for task in tasks):
         node.wake.agency(task.principal)
-    return late + len(due)
+    await undelivered.look(node, now)
+    await _warn(node, now)
+    return len(due)
 
 
 async def _fire(node: Node, row: TimerRow, now: int) -> Sequence[TaskRow]:
@@ -69,44 +72,9 @@ def _put_off(tx: Transaction, *, node: Node, row: TimerRow, now: int) -> None:
     sound(tx, "timer_failed", peer=node.area, at=now, subject=f"{row.kind} {row.subject}")
 
 
-async def _late(node: Node, now: int) -> int:
-    def work(tx: Transaction) -> list[TaskRow]:
-        return [task for leg in tx.overdue_legs(now, BATCH) for task in _fire_leg(tx, node, leg, now)]
-
-    news = await node.store.write(work)
-    for task in news:
-        node.wake.agency(task.principal)
-    return len(news)
-
-
-def _fire_leg(tx: Transaction, node: Node, leg: LegRow, now: int) -> Sequence[TaskRow]:
-    """Mark the leg late and tell the agency that has to chase: the counterpart here, the leg's own there.
-    Nothing when an answer came in between (another worker)."""
-    fired = [name for name in leg.overdue.split(",") if name]
-    which = (
-        "acknowledge"
-        if leg.acknowledge_by <= now and _unread(leg) and "acknowledge" not in fired
-        else "decide"
-    )
-    event = LegEvent(leg.id, now, f"overdue:{which}", leg.state, leg.state, node.principal)
-    if not tx.advance_leg(leg.id, leg.state, leg.state, event, overdue=",".join([*fired, which])):
-        return ()
-    log.warning("overdue", leg=leg.id, agency=leg.agency, deadline=which)
-    told = leg.counterpart if leg.side is Side.ORIGIN else leg.principal
-    task = TaskRow(
-        id=f"overdue-{leg.id}-{which}",
-        kind=Parcel.STATUS,
-        principal=told,
-        leg=leg.id,
-        mid="",
-        state=receipts.parking(node, told),
-        due=now,
-        created=now,
-        subject=f"overdue_{which}",
-    )
-    tx.put_task(task)
-    return (task,)
-
-
-def _unread(leg: LegRow) -> bool:
-    return leg.state == "DELIVERED"
+async def _warn(node: Node, now: int) -> None:
+    """The bank holidays that this release knows end within half a year: standing until a newer one runs."""
+    if holidays_end_soon(london_day(now)) and "holidays" not in node.told:
+        year = str(holidays_known_until().year)
+        await node.store.write(lambda tx: sound(tx, "holidays_end", peer=node.area, at=now, subject=year))
+        node.told["holidays"] = now

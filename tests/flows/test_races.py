@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.core.deadlines import deadlines
-from gateway.flows import receipts, sweep
-from gateway.ports import LegEvent, Transaction
+from gateway.flows import late, receipts
+from gateway.ports import LegEvent, TimerRow, Transaction
 from gateway.testing.boroughs import START, World
 
 
@@ -63,11 +63,12 @@ async def test_an_answer_that_comes_while_the_deadline_fires_is_no_delay(world: 
     ref = (await world.hackney.submit(document)).ref
     await world.settle()
     leg = (await world.hackney.legs(ref))["police"]
-    late = deadlines("STANDARD", START).acknowledge_by
+    due = deadlines("STANDARD", START).acknowledge_by
+    timer = TimerRow("acknowledge", leg.id, due, 100)
 
     def work(tx: Transaction) -> Any:
         other = LegEvent(leg.id, START, "acknowledged", "DELIVERED", "RECEIVED", leg.principal)
-        return sweep._fire(Overtaken(tx, other), world.hackney.node, leg, late)  # type: ignore[arg-type]  # plays one
+        return late.fire(Overtaken(tx, other), world.hackney.node, timer, due)  # type: ignore[arg-type]  # plays one
 
     assert await world.hackney.node.store.write(work) == ()
     after = (await world.hackney.legs(ref))["police"]

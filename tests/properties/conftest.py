@@ -37,6 +37,7 @@ from gateway.testing.boroughs import (
     assemble,
     with_recipients,
 )
+from gateway.testing.histories import OVERLAY, OWN_CLOCK
 from gateway.transports.memory import MemoryBroker, MemoryTransport
 from keys_example import AGENCIES
 from schemas.samples import minimal_example
@@ -243,7 +244,7 @@ async def check(world: World, ref: str, roles: set[str], *, calls: int, answers:
         given, told = world.bexley.desks[role].given, world.hackney.desks[role].given
         assert {key for key, v in given if v.kind is Parcel.NOTIFICATION} == {f"notification-{leg.id}"}
         assert len({key for key, v in told if v.kind is Parcel.REPLY}) == answers
-        news = [str(event) for event in dict(_news(told)).values() if "overdue" not in str(event)]
+        news = [str(event) for event in dict(_news(told)).values() if not OWN_CLOCK.match(str(event))]
         assert sorted(set(news) - {"received"}) == ["accepted", "acknowledged", "opened"], role
         assert len(set(news)) == len(news)  # "received" is no news once "opened" has overtaken it
         for keys in ([key for key, _ in given], [key for key, _ in told]):
@@ -261,7 +262,7 @@ async def _check_history(borough: Borough, leg: Any) -> None:
     at = events[0].before
     for event in events:
         assert event.before == at
-        overlay = event.event == "resealed" or event.event.startswith("overdue:")
+        overlay = OVERLAY.match(event.event) is not None
         assert event.after == (at if overlay else LEG[LegState(at), event.event]), event
         assert responsible(LegState(event.after), leg.counterpart, leg.principal)
         at = event.after
