@@ -25,14 +25,29 @@ def broker() -> None:
     """RabbitMQ: topology, accounts and permissions."""
 
 
+MeshOption = Annotated[
+    str,
+    typer.Option("--mesh", help="For this area's own broker, where every area has one; by name or ONS code."),
+]
+PeerOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--peer", help="With --mesh: AREA=amqps://HOST:5671/handover?..., a peer's broker; again for each."
+    ),
+]
+
+
 @app.command()
 def definitions(
     area: AreaOption = None,
+    mesh: MeshOption = "",
+    peer: PeerOption = None,
     vhost: VhostOption = "handover",
     config: ConfigOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Print the definitions.json of one broker or cluster for the whole network. Holds no secret.
+    """Print the definitions.json of one broker or cluster for the whole network, or with --mesh of one
+    area's own broker, whose shovels fetch from those of its peers. Holds no secret.
 
     Accounts log in by TLS certificate (EXTERNAL), with the area's code as common name; for a password, run
     `rabbitmqctl change_password` after loading.
@@ -40,9 +55,12 @@ def definitions(
     with errors(as_json=as_json):
         import json
 
-        from gateway.transports.definitions import hub
+        from gateway.transports import definitions as build
 
-        made = hub(_areas(area, config), vhost=vhost)
+        if mesh:
+            made = build.mesh(_code(mesh), dict(_peer(one) for one in peer or ()), vhost=vhost)
+        else:
+            made = build.hub(_areas(area, config), vhost=vhost)
         typer.echo(json.dumps(made, indent=2, sort_keys=True))
         say("load it: rabbitmqctl import_definitions FILE")
         say(f"then, for RabbitMQ 3.10 and 4.0 write it only seconds later: rabbitmqctl eval '{SYNC}'")
@@ -109,6 +127,25 @@ def _areas(named: list[str] | None, config: Path | None) -> list[str]:
     now = SystemClock().now()
     network = read(load(config), lambda tx: network_of(tx, now))
     return [area for area in network.areas if not network.external(area)]
+
+
+def _peer(text: str) -> tuple[str, str]:
+    """``AREA=ADDRESS``. A password would end in shells' histories and in the file."""
+    from urllib.parse import urlsplit
+
+    from gateway.errors import Malformed
+
+    name, _, address = text.partition("=")
+    parts = urlsplit(address)
+    if parts.scheme not in {"amqp", "amqps"} or not parts.hostname or parts.password:
+        raise Malformed(
+            "not the address of a peer's broker",
+            code="broker_address",
+            field="--peer",
+            remedy="give AREA=amqps://HOST:PORT/VHOST with certfile, keyfile, cacertfile and"
+            " auth_mechanism=external as its query; a password is set on the broker, with rabbitmqctl",
+        )
+    return _code(name), address
 
 
 def _code(text: str) -> str:

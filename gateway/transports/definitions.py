@@ -4,7 +4,7 @@ Duty: the topology in the broker's own words, with an account an area, its permi
 operator loads it at boot (``load_definitions``) or with ``rabbitmqctl import_definitions``; importing it
 again changes only what differs.
 
-Left out: talking to a broker (:mod:`gateway.transports.inspection` compares a live one), a mesh of brokers.
+Left out: talking to a broker (:mod:`gateway.transports.inspection` compares a live one).
 
 Rules
 -----
@@ -22,7 +22,7 @@ Example::
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from gateway.ports import Lane
@@ -42,6 +42,12 @@ MAX_CHANNELS: Final = 100
 QUARANTINE_LENGTH: Final = 100_000
 """Messages kept for a person; beyond it the broker keeps new dead letters at their source."""
 
+SHOVEL_PREFETCH: Final = 256
+"""Messages a shovel holds unconfirmed: enough for a link of some 50 ms."""
+
+RECONNECT: Final = 5
+"""Seconds until a shovel tries a peer's broker again."""
+
 _NOTHING: Final = "^$"
 
 
@@ -59,6 +65,62 @@ def hub(areas: Iterable[str], *, vhost: str = VHOST) -> Definitions:
         "users": [user(area) for area in codes],
         "permissions": [permission(area, vhost) for area in codes],
         **objects(plan, vhost),
+    }
+
+
+def mesh(me: str, peers: Mapping[str, str], *, vhost: str = VHOST, local: str = "") -> Definitions:
+    """For ``me``'s own broker, where every area has one. ``peers``: area -> the address of its broker, from
+    which a shovel of ours fetches. ``local``: our own address as the shovels reach it; empty: within the
+    broker itself. A peer's account may take what waits for it, and do nothing else.
+
+    A shovel acknowledges at the peer once our broker has confirmed, so a message is at worst brought twice.
+    """
+    plan = topology.mesh(me, peers)
+    fetchers = [{**user(peer), "name": account(peer)} for peer in sorted(peers)]
+    return {
+        "vhosts": [{"name": vhost}],
+        "users": [user(me), *fetchers],
+        "permissions": [
+            permission(me, vhost),
+            *(_fetching(peer, vhost) for peer in sorted(peers)),
+        ],
+        **objects(plan, vhost),
+        "parameters": [
+            shovel(me, peer, lane, peers[peer], local or f"amqp:///{vhost}", vhost)
+            for peer in sorted(peers)
+            for lane in Lane
+        ],
+    }
+
+
+def _fetching(peer: str, vhost: str) -> Definitions:
+    return {
+        "user": account(peer),
+        "vhost": vhost,
+        "configure": _NOTHING,
+        "write": _NOTHING,
+        "read": whole(topology.relay(peer, lane) for lane in Lane),
+    }
+
+
+def shovel(me: str, peer: str, lane: Lane, source: str, local: str, vhost: str) -> Definitions:
+    """One dynamic shovel. It keeps the routing key, so what it brings lands in the lane it was sent on."""
+    return {
+        "component": "shovel",
+        "vhost": vhost,
+        "name": f"{topology.arriving(peer)}.{lane.value}",
+        "value": {
+            "src-protocol": "amqp091",
+            "src-uri": source,
+            "src-queue": topology.relay(me, lane),
+            "src-prefetch-count": SHOVEL_PREFETCH,
+            "src-delete-after": "never",
+            "dest-protocol": "amqp091",
+            "dest-uri": local,
+            "dest-exchange": topology.arriving(peer),
+            "ack-mode": "on-confirm",
+            "reconnect-delay": RECONNECT,
+        },
     }
 
 
@@ -111,7 +173,7 @@ def objects(plan: Topology, vhost: str) -> Definitions:
                 "durable": True,
                 "auto_delete": False,
                 "internal": exchange.internal,
-                "arguments": {},
+                "arguments": {"alternate-exchange": exchange.alternate} if exchange.alternate else {},
             }
             for exchange in plan.exchanges
         ],

@@ -122,9 +122,10 @@ def _states(group: int) -> set[str]:
 
 
 class PrivateBroker:
-    """One private RabbitMQ. Blocking calls: from asyncio, use ``asyncio.to_thread``."""
+    """One private RabbitMQ with ``plugins``. Blocking calls: from asyncio, use ``asyncio.to_thread``."""
 
-    def __init__(self) -> None:
+    def __init__(self, *plugins: str) -> None:
+        self._plugins = plugins
         self._folder = Path()
         self._password = secrets.token_hex(16)
         self._amqp = self._epmd_port = self._distribution = 0
@@ -261,7 +262,7 @@ class PrivateBroker:
         cookie = self._folder / ".erlang.cookie"
         cookie.write_text(secrets.token_hex(16))
         cookie.chmod(0o400)  # Erlang refuses a cookie that others may read
-        (self._folder / "plugins").write_text("[].\n")
+        (self._folder / "plugins").write_text(f"[{','.join(self._plugins)}].\n")
         config = self._folder / "rabbit.conf"
         config.touch(mode=0o600)
         config.write_text(

@@ -34,6 +34,10 @@ connection, with everything in flight on it, on more."""
 
 DEAD_LETTERS = "gw.dlx"
 OUTGOING = "gw.out."
+FROM = "gw.from."
+"""In a mesh: where the shovel that fetches from one peer's broker puts what it brought."""
+UNROUTED = "gw.unrouted"
+"""In a mesh: what a shovel brought for no lane of ours. A shovel itself would lose it without a word."""
 
 _SUFFIX: Mapping[Lane, str] = MappingProxyType(
     {Lane.STANDARD: "", Lane.URGENT: ".urgent", Lane.RECEIPTS: ".receipts"}
@@ -43,11 +47,13 @@ _NONE: Mapping[str, str | int] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """``kind``: "direct" or "headers". ``internal``: no client may publish to it. Always durable."""
+    """``kind``: "direct", "fanout" or "headers". ``internal``: no client may publish to it. ``alternate``:
+    where it sends what it cannot route. Always durable."""
 
     name: str
     kind: str
     internal: bool = False
+    alternate: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +115,22 @@ def routing_key(area: str, lane: Lane) -> str:
     return f"{area}.{lane.value}"
 
 
+def relay(area: str, lane: Lane) -> str:
+    """In a mesh: what waits on our broker for ``area``'s shovel to fetch it."""
+    return f"gw.relay.{area}{_SUFFIX[lane]}"
+
+
+def arriving(area: str) -> str:
+    """In a mesh: the exchange that only the shovel from ``area``'s broker writes to."""
+    return FROM + area
+
+
 def sender(exchange: str | None) -> str | None:
     """The area whose exchange this is: the broker lets nobody else publish to it. None: not an area's."""
-    if exchange is None or not exchange.startswith(OUTGOING):
-        return None
-    return exchange.removeprefix(OUTGOING) or None
+    for prefix in (OUTGOING, FROM):
+        if exchange is not None and exchange.startswith(prefix):
+            return exchange.removeprefix(prefix) or None
+    return None
 
 
 def intake_policy() -> Policy:
@@ -127,7 +144,7 @@ def intake_policy() -> Policy:
     """
     return Policy(
         name="gw-intake",
-        pattern=r"^gw\.in\.",
+        pattern=r"^gw\.(in|relay)\.",
         definition=MappingProxyType(
             {
                 "dead-letter-exchange": DEAD_LETTERS,
@@ -156,6 +173,46 @@ def topology(areas: Iterable[str]) -> Topology:
         ),
         policies=(intake_policy(),),
     )
+
+
+def mesh(me: str, areas: Iterable[str]) -> Topology:
+    """Everything that the broker of ``me`` must hold where every area has its own: its node publishes and
+    reads here, peers fetch what waits for them, and our shovels bring what waits for us on theirs."""
+    peers = sorted(set(areas) - {me})
+    return Topology(
+        exchanges=(
+            Exchange(DEAD_LETTERS, "headers", internal=True),
+            Exchange(UNROUTED, "fanout", internal=True),
+            _exchange(me),
+            *(Exchange(arriving(peer), "direct", alternate=UNROUTED) for peer in peers),
+        ),
+        queues=(
+            *_queues(me),
+            *(Queue(relay(peer, lane), intake=True) for peer in peers for lane in Lane),
+        ),
+        bindings=(
+            *(binding for peer in peers for binding in _exchanged(me, peer)),
+            *_dead_letters(me),
+            *(binding for peer in peers for binding in _stranded(me, peer)),
+            Binding(UNROUTED, quarantine(me)),
+        ),
+        policies=(intake_policy(),),
+    )
+
+
+def _exchanged(me: str, peer: str) -> Iterable[Binding]:
+    for lane in Lane:
+        yield Binding(outgoing(me), relay(peer, lane), key=routing_key(peer, lane))
+        yield Binding(arriving(peer), intake(me, lane), key=routing_key(me, lane))
+
+
+def _stranded(me: str, peer: str) -> Iterable[Binding]:
+    """What cannot go on in a mesh, and has no way back to its sender: a person looks. Without a target it
+    would stay at the head of its queue for ever (dead-lettering is at least once)."""
+    yield _death(quarantine(me), "expired", "exchange", arriving(peer))
+    for lane in Lane:
+        for reason in ("rejected", "delivery_limit"):
+            yield _death(quarantine(me), reason, "queue", relay(peer, lane))
 
 
 def _exchange(area: str) -> Exchange:

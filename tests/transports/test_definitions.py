@@ -20,7 +20,7 @@ from gateway.ports import Lane
 from gateway.testing.broker import PrivateBroker
 from gateway.testing.transport_suite import message, take
 from gateway.transports import topology
-from gateway.transports.definitions import hub
+from gateway.transports.definitions import hub, mesh
 from gateway.transports.inspection import differences
 from gateway.transports.rabbit import RabbitTransport
 
@@ -259,3 +259,15 @@ def _queues(area: str) -> list[str]:
         topology.quarantine(area),
         topology.returned(area),
     ]
+
+
+def test_the_command_for_a_mesh() -> None:
+    run = CliRunner()
+    address = "amqps://broker.bexley.example:5671/handover?auth_mechanism=external"
+    printed = run.invoke(app, ["broker", "definitions", "--mesh", "hackney", "--peer", f"bexley={address}"])
+    assert printed.exit_code == 0
+    assert json.loads(printed.stdout) == mesh(HACKNEY, {BEXLEY: address})
+    for wrong in ("bexley", f"nowhere={address}", "bexley=amqps://u:secret@h/v", "bexley=http://h/v"):
+        said = run.invoke(app, ["broker", "definitions", "--mesh", "hackney", "--peer", wrong, "--json"])
+        assert said.exit_code != 0
+        assert "secret" not in said.output

@@ -1,0 +1,160 @@
+"""Each area with a broker of its own: two RabbitMQ as processes, joined by shovels that fetch."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import Unavailable
+from gateway.ports import Lane, Outgoing
+from gateway.testing.broker import PrivateBroker
+from gateway.testing.transport_suite import take
+from gateway.transports import topology
+from gateway.transports.definitions import VHOST, mesh
+from gateway.transports.rabbit import RabbitTransport, Timeouts
+
+HACKNEY, BEXLEY = "E09000012", "E09000004"
+AREAS = (HACKNEY, BEXLEY)
+PASSWORD = "test"
+QUICK = Timeouts(connect=2, confirm=2, settle=1, close=1)
+COUNT = 300
+
+
+class Mesh:
+    """Two brokers, each with the definitions of its area."""
+
+    def __init__(self, folder: Path) -> None:
+        self.brokers = {area: PrivateBroker("rabbitmq_shovel") for area in AREAS}
+        for area, broker in self.brokers.items():
+            (folder / area).mkdir()
+            broker.start(folder / area)
+        for area, broker in self.brokers.items():
+            (peer,) = set(AREAS) - {area}
+            # Their addresses are known once all of them run; the account there is ours, by its area.
+            made = mesh(area, {peer: self.address(peer, area)}, local=self.admin(area))
+            file = folder / f"{area}.json"
+            file.write_text(json.dumps({**made, "parameters": []}))
+            broker.ctl("import_definitions", str(file))
+            for account in AREAS:
+                broker.ctl("change_password", account, PASSWORD)
+            broker.ctl("set_permissions", "-p", VHOST, "gateway", ".*", ".*", ".*")
+            for one in made["parameters"]:
+                value = json.dumps(one["value"])
+                broker.ctl("set_parameter", "-p", VHOST, one["component"], one["name"], value)
+            broker.sync()
+
+    def address(self, area: str, account: str) -> str:
+        return f"amqp://{account}:{PASSWORD}@127.0.0.1:{self.port(area)}/{VHOST}"
+
+    def admin(self, area: str) -> str:
+        return self.brokers[area].url.removesuffix("%2F") + VHOST
+
+    def port(self, area: str) -> str:
+        return self.brokers[area].url.rpartition(":")[2].partition("/")[0]
+
+    def waiting(self, area: str, queue: str) -> int:
+        rows = self.brokers[area].ctl("list_queues", "-p", VHOST, "name", "messages").split("\n")
+        return next(int(row.split("\t")[1]) for row in rows if row.startswith(f"{queue}\t"))
+
+    def close(self) -> None:
+        for broker in self.brokers.values():
+            broker.close()
+
+
+@pytest.fixture(scope="module")
+def meshed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
+    made = Mesh(tmp_path_factory.mktemp("mesh"))
+    yield made
+    made.close()
+
+
+@asynccontextmanager
+async def nodes(meshed: Mesh) -> AsyncIterator[tuple[RabbitTransport, RabbitTransport]]:
+    made = tuple(RabbitTransport(meshed.address(area, area), area, timeouts=QUICK) for area in AREAS)
+    try:
+        for one in made:
+            await one.start()
+        yield made[0], made[1]
+    finally:
+        for one in made:
+            await one.close()
+
+
+def message(number: int, lane: Lane = Lane.STANDARD) -> Outgoing:
+    return Outgoing(to=BEXLEY, lane=lane, body=b"%d" % number, message_id=f"{number:032x}")
+
+
+async def test_every_lane_reaches_the_peer_and_says_who_sent_it(meshed: Mesh) -> None:
+    async with nodes(meshed) as (hackney, bexley):
+        for number, lane in enumerate(Lane):
+            await hackney.publish(message(number, lane))
+            while (delivery := await take(bexley.deliveries(lane))).body != b"%d" % number:
+                await delivery.ack()  # a repeat that the killed brokers of another test have left
+            assert delivery.sender == HACKNEY
+            await delivery.ack()
+
+
+async def test_either_broker_is_killed_and_what_was_confirmed_arrives(meshed: Mesh) -> None:
+    confirmed: set[bytes] = set()
+    received: set[bytes] = set()
+
+    async def publish(transport: RabbitTransport) -> None:
+        for number in range(COUNT):
+            body = message(1000 + number)
+            while body.body not in confirmed:
+                try:
+                    await transport.publish(body)
+                    confirmed.add(body.body)
+                except Unavailable:
+                    await asyncio.sleep(0.1)
+
+    async def read(transport: RabbitTransport) -> None:
+        async for delivery in transport.deliveries(Lane.STANDARD):
+            received.add(delivery.body)
+            await delivery.ack()
+
+    async with nodes(meshed) as (hackney, bexley):
+        reading, publishing = asyncio.create_task(read(bexley)), asyncio.create_task(publish(hackney))
+        for area, share in ((BEXLEY, 0.25), (HACKNEY, 0.6)):
+            while len(confirmed) < share * COUNT:  # noqa: ASYNC110 - counts what a broker confirms
+                await asyncio.sleep(0.01)
+            broker = meshed.brokers[area]
+            await asyncio.to_thread(broker.kill)
+            await asyncio.to_thread(broker.restart)
+        async with asyncio.timeout(90):
+            await publishing
+            while not confirmed <= received:  # noqa: ASYNC110 - the same
+                await asyncio.sleep(0.05)
+        reading.cancel()
+    assert len(confirmed) == COUNT
+
+
+async def test_what_is_for_no_lane_of_ours_waits_for_a_person(meshed: Mesh) -> None:
+    """A shovel into an exchange without a binding for it would lose it and say nothing."""
+    import aio_pika  # noqa: PLC0415 - for this attack alone
+
+    before = meshed.waiting(BEXLEY, topology.quarantine(BEXLEY))
+    connection = await aio_pika.connect(meshed.admin(HACKNEY))
+    async with connection:
+        channel = await connection.channel()
+        queue = topology.relay(BEXLEY, Lane.STANDARD)
+        # Past the node, with the rights of the broker's operator: another area's key.
+        await channel.default_exchange.publish(aio_pika.Message(b"stray"), queue)
+    async with asyncio.timeout(30):
+        while await asyncio.to_thread(meshed.waiting, BEXLEY, topology.quarantine(BEXLEY)) == before:  # noqa: ASYNC110
+            await asyncio.sleep(0.2)
+
+
+def test_a_peer_fetches_what_waits_for_it_and_nothing_else(meshed: Mesh) -> None:
+    rights = meshed.brokers[HACKNEY].ctl("list_permissions", "-p", VHOST).splitlines()
+    (line,) = [row for row in rights if row.startswith(BEXLEY)]
+    assert line.split("\t")[1:] == [
+        "^$",
+        "^$",
+        rf"^(gw\.relay\.{BEXLEY}|gw\.relay\.{BEXLEY}\.urgent|gw\.relay\.{BEXLEY}\.receipts)$",
+    ]
