@@ -5,12 +5,11 @@ Example: see :mod:`gateway.client`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from gateway.client.files import RelayedFile
-from gateway.client.http import Connection
 from gateway.client.opening import AgencyKeys, Entry, Opened, Sealed, open_parcel, read_entry, read_sealed
 from gateway.client.signing import Link
 from gateway.core.encoding import Json, JsonObject, encode, unb64
@@ -20,11 +19,20 @@ from gateway.errors import Conflict, Malformed, Misconfigured, Unavailable
 DOCUMENTS: Final = ("roots", "directory", "cards", "suspensions")
 
 
+class Line(Protocol):
+    """As much of a :class:`gateway.client.http.Connection` as a client needs; a file can stand in for it."""
+
+    async def get(self, path: str, *, wait: int = 0, **query: str) -> dict[str, Any]: ...
+    async def post(
+        self, path: str, body: bytes, headers: Mapping[str, str] | None = None
+    ) -> dict[str, Any]: ...
+
+
 class Client:
     """``fingerprint``: of the network, as it was read aloud. ``now``: unix seconds."""
 
     def __init__(
-        self, line: Connection, keys: AgencyKeys, *, fingerprint: str, now: Callable[[], int]
+        self, line: Line, keys: AgencyKeys, *, fingerprint: str, now: Callable[[], int]
     ) -> None:
         self.keys = keys
         self._line, self._fingerprint, self._now = line, fingerprint, now

@@ -1,0 +1,478 @@
+"""A handover to an area without a gateway: out as a file, opened at its desk, answered, brought back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.client.carried import Reader, open_answer, open_package, pack_answer
+from gateway.client.opening import AgencyKeys
+from gateway.core.bridge import open_file, pack_file
+from gateway.core.encoding import JsonObject
+from gateway.errors import Conflict, Expired, Forged, GatewayError, NotAllowed, NotForUs
+from gateway.flows import acknowledge, bridge
+from gateway.ports import Outbound
+from gateway.testing.counties import (
+    DARTFORD,
+    ESSEX,
+    KENT,
+    Counties,
+    desk_of,
+    for_areas_without_a_node,
+    hackney_and_kent,
+)
+
+DAY = 86_400
+POLICE = f"{KENT}/police"
+REF = "HO-E09000012-2026-000417"
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[Counties]:
+    async with hackney_and_kent(tmp_path) as opened:
+        yield opened
+
+
+def words(state: str = "ACCEPTED", **more: object) -> Any:
+    return acknowledge.read(json.dumps({"state": state, "role": "Duty inspector", **more}).encode())
+
+
+async def sent(world: Counties, document: JsonObject) -> bytes:
+    """Handed in, exported and delivered: the file as the county's desk has it."""
+    await world.verify(KENT)
+    await world.borough.submit(for_areas_without_a_node(document))
+    (carried,) = await world.export(REF)
+    await world.confirm(REF)
+    return carried.data
+
+
+async def states(world: Counties) -> dict[str, str]:
+    """Of two agencies of the county and one that is a district's elsewhere."""
+    legs = await world.borough.legs(REF)
+    return {role: legs[role].state for role in ("police", "probation", "housing")}
+
+
+# --- the way there and back
+
+
+async def test_a_handover_goes_to_a_county_and_its_answer_comes_back(
+    world: Counties, document: JsonObject
+) -> None:
+    data = await sent(world, document)
+    assert set((await states(world)).values()) == {"TRANSMITTED"}
+    world.clock.advance(600)
+    view = await world.desk(KENT).open(data)
+    assert view.elsewhere == []
+    assert "associates" in view.opened[POLICE].sections
+    opened_at = world.clock.now()
+    world.clock.advance(3600)
+    answer = await world.desk(KENT).answer(data, POLICE, words(reason_text=None))
+    world.clock.advance(DAY)
+    brought = await world.bring(answer)
+    legs = await world.borough.legs(REF)
+    assert (brought.receipts, brought.words, brought.refused, brought.repeated) == (1 + 7 + 2, 1, 0, False)
+    assert {role for role, leg in legs.items() if leg.state == "ACCEPTED"} == {"police"}
+    assert {leg.state for leg in legs.values()} == {"ACCEPTED", "DELIVERED"}
+    # The clock starts at the desk's signed receipt, not when the file was carried.
+    assert {leg.delivered for leg in legs.values()} == {opened_at}
+    assert brought.moved == {leg.id: leg.state for leg in legs.values()}
+
+
+async def test_the_words_of_an_answer_reach_the_counterpart_and_nobody_else(
+    world: Counties, document: JsonObject
+) -> None:
+    data = await sent(world, document)
+    answer = await world.desk(KENT).answer(
+        data, POLICE, words("DECLINED_NOT_RELEVANT", reason_code="ALREADY_HELD", reason_text="ours since May")
+    )
+    await world.bring(answer)
+    await world.borough.turn()
+    given = {
+        role: [view.content for _, view in desk.given if view.kind == "reply"]
+        for role, desk in world.borough.desks.items()
+    }
+    assert [reply["reply"]["reason_text"] for reply in given.pop("police")] == ["ours since May"]  # type: ignore[index,call-overload]
+    assert not any(given.values())
+
+
+async def test_nothing_leaves_by_itself_and_no_queue_is_asked_for(
+    world: Counties, document: JsonObject
+) -> None:
+    await world.verify(KENT)
+    await world.borough.submit(for_areas_without_a_node(document))
+    for _ in range(3):
+        await world.borough.turn()
+        world.clock.advance(3600)
+    leg = (await world.borough.legs(REF))["police"]
+    row = await world.node.store.read(lambda tx: tx.outbox_of(leg.mid))
+    assert leg.state == "QUEUED"
+    assert row is not None
+    assert (row.state, row.error, row.attempts) == (Outbound.PUBLISHED, "carried", 0)
+    await world.node.store.write(lambda tx: tx.release_outbox(world.clock.now()))
+    assert (
+        await world.node.store.write(lambda tx: tx.claim_outbox(world.clock.now(), 9, 1, ["n", "u", "r"]))
+        == []
+    )  # type: ignore[list-item]
+
+
+async def test_the_same_export_is_the_same_file_and_its_name_tells_of_nobody(
+    world: Counties, document: JsonObject
+) -> None:
+    await world.verify(KENT)
+    await world.borough.submit(for_areas_without_a_node(document))
+    (first,) = await world.export(REF)
+    world.clock.advance(3600)
+    (second,) = await world.export(REF)
+    assert (first.data, first.name, first.mid) == (second.data, second.name, second.mid)
+    assert first.name == f"OFFICIAL-SENSITIVE_E09000012_{KENT}_{first.mid}.handover"
+    assert len(first.data) & 0xFF == 0  # padded
+    assert b"EXAMPLE" not in first.data
+    rows = await world.node.store.read(lambda tx: tx.accesses(ref=REF))
+    exports = [row for row in rows if row.justification == "BRIDGE_EXPORT"]
+    assert len(exports) == 2 * 7
+    assert {(row.operation, row.actor) for row in exports} == {("DISCLOSURE", "ops-7")}
+    assert len({row.recipients for row in exports}) == 7
+
+
+async def test_what_could_not_be_opened_in_time_is_exported_anew_under_the_same_legs(
+    world: Counties, document: JsonObject
+) -> None:
+    data = await sent(world, document)
+    world.clock.advance(4 * DAY)
+    with pytest.raises(Expired, match="time has passed"):
+        await world.desk(KENT).open(data)
+    (again,) = await world.export(REF)
+    assert again.data != data
+    leg = (await world.borough.legs(REF))["police"]
+    assert leg.mid == again.mid
+    events = await world.node.store.read(lambda tx: [event.event for event in tx.history(leg.id)])
+    assert events == ["transmitted", "resealed"]
+    await world.confirm(REF)
+    answer = await world.desk(KENT).answer(again.data, POLICE, words())
+    await world.bring(answer)
+    assert (await states(world))["police"] == "ACCEPTED"
+
+
+async def test_an_answer_is_brought_twice_and_changes_nothing_the_second_time(
+    world: Counties, document: JsonObject, dump: Any
+) -> None:
+    data = await sent(world, document)
+    answer = await world.desk(KENT).answer(data, POLICE, words())
+    await world.bring(answer)
+    before = dump(world.borough)
+    again = await world.bring(answer)
+    assert again.repeated
+    assert (again.receipts, again.words) == (0, 0)
+    assert dump(world.borough) == before
+
+
+async def test_a_later_answer_file_holds_the_earlier_ones_so_a_lost_file_loses_nothing(
+    world: Counties, document: JsonObject
+) -> None:
+    data = await sent(world, document)
+    desk = world.desk(KENT)
+    await desk.answer(data, POLICE, words())  # lost on the way
+    answer = await desk.answer(data, f"{KENT}/probation", words())
+    brought = await world.bring(answer)
+    assert brought.words == 2
+    assert await states(world) == {"police": "ACCEPTED", "probation": "ACCEPTED", "housing": "DELIVERED"}
+
+
+async def test_two_officers_with_copies_of_one_folder_do_not_take_each_others_place(
+    world: Counties, document: JsonObject, tmp_path: Path
+) -> None:
+    data = await sent(world, document)
+    other = desk_of(tmp_path / "copy", KENT, world.node.network.fingerprint, world.clock)
+    first = await world.desk(KENT).answer(data, POLICE, words())
+    second = await other.answer(data, f"{KENT}/probation", words())
+    await world.bring(first)
+    await world.bring(second)
+    assert await states(world) == {"police": "ACCEPTED", "probation": "ACCEPTED", "housing": "DELIVERED"}
+
+
+async def test_an_agency_whose_key_is_elsewhere_reads_its_part_there_and_the_desk_brings_its_answer(
+    world: Counties, document: JsonObject, tmp_path: Path
+) -> None:
+    data = await sent(world, document)
+    fingerprint = world.node.network.fingerprint
+    desk = desk_of(tmp_path / "part", KENT, fingerprint, world.clock, roles=["probation"])
+    view = await desk.open(data)
+    assert POLICE in view.elsewhere
+    assert list(view.opened) == [f"{KENT}/probation"]
+    keys = world.desk(KENT).keys
+    own = AgencyKeys(keys.signer(POLICE), keys.opener(POLICE))
+    reader = Reader(own, tmp_path / "police", b"p" * 32, fingerprint, world.clock.now)
+    package = open_package(desk.package(data, POLICE))
+    opened = await reader.open(package)
+    assert "history" in opened.sections
+    packed = open_answer(pack_answer(await reader.answer(package, words(reason_text=None))))
+    assert packed.words is not None
+    brought = await world.bring(desk.take_answer(data, packed))
+    assert brought.words == 1
+    assert await states(world) == {"police": "ACCEPTED", "probation": "DELIVERED", "housing": "DELIVERED"}
+    stolen = open_package(desk.package(data, f"{KENT}/probation"))
+    with pytest.raises(GatewayError):
+        await reader.open(stolen)
+
+
+# --- contacts
+
+
+async def refused(world: Counties, document: JsonObject) -> str:
+    with pytest.raises(NotAllowed) as caught:
+        await world.borough.submit(document)
+    assert await world.node.store.read(lambda tx: tx.handover(REF)) is None
+    return caught.value.code if caught.value.code != "not_allowed" else str(caught.value.problems[:3])
+
+
+async def test_nothing_is_taken_in_for_a_contact_that_nobody_rang_back(
+    world: Counties, document: JsonObject
+) -> None:
+    going = for_areas_without_a_node(document)
+    assert await refused(world, going) == "bridge_no_contact"
+    now = world.clock.now()
+    await world.node.store.write(lambda tx: bridge.add_contact(tx, world.node, KENT, now))
+    assert await refused(world, going) == "bridge_not_verified"
+    await world.verify(KENT)
+    yesterday = for_areas_without_a_node(document, verified_on="2026-11-23")
+    assert await refused(world, yesterday) == "bridge_verified_on"
+    await world.borough.submit(going)
+
+
+async def test_a_call_back_counts_ninety_days(world: Counties, document: JsonObject) -> None:
+    await world.verify(KENT)
+    await world.borough.submit(for_areas_without_a_node(document))
+    row = await world.node.store.read(lambda tx: tx.bridge_contact(KENT))
+    assert row is not None
+    assert bridge.standing(world.node, row, row.verified + 90 * DAY - 1).why == ""
+    assert bridge.standing(world.node, row, row.verified + 90 * DAY).why == "verification_over"
+    await world.node.store.write(lambda tx: tx.drop_bridge_contact(KENT))
+    with pytest.raises(NotAllowed) as caught:  # taken in before, and it does not leave either
+        await world.export(REF)
+    assert caught.value.code == "bridge_no_contact"
+    assert await world.node.store.read(lambda tx: tx.bridge_file(row.area)) is None
+
+
+async def test_a_contact_is_not_verified_by_another_fingerprint_or_an_unknown_number(world: Counties) -> None:
+    node, now = world.node, world.clock.now()
+    row = await node.store.write(lambda tx: bridge.add_contact(tx, node, KENT, now))
+
+    async def tried(read_back: str, by: str = "ops-7", number_from: str = "SWITCHBOARD") -> str:
+        with pytest.raises(GatewayError) as caught:
+            await node.store.write(
+                lambda tx: bridge.verify_contact(
+                    tx, node, KENT, read_back=read_back, by=by, number_from=number_from, now=now
+                )
+            )
+        return caught.value.code if caught.value.code != "not_allowed" else str(caught.value.problems[:3])
+
+    dartford = await node.store.write(lambda tx: bridge.add_contact(tx, node, DARTFORD, now))
+    assert await tried(dartford.fingerprint) == "bridge_fingerprint"
+    assert await tried(row.fingerprint, number_from="THEIR_OWN_LETTER") == "bridge_number"
+    assert await tried(row.fingerprint, by="jane.doe@kent.example") == "actor"
+    stored = await node.store.read(lambda tx: tx.bridge_contact(KENT))
+    assert stored is not None
+    assert stored.verified == 0
+
+
+async def test_other_keys_in_the_directory_end_a_verification(world: Counties) -> None:
+    await world.verify(KENT)
+    row = await world.node.store.read(lambda tx: tx.bridge_contact(KENT))
+    assert row is not None
+
+    assert (
+        bridge.standing(world.node, replace(row, fingerprint="other"), world.clock.now()).why
+        == "keys_changed"
+    )
+
+
+async def test_the_directory_says_where_a_gateway_stands_and_not_the_document(
+    world: Counties, document: JsonObject
+) -> None:
+    await world.verify(KENT)
+    going = for_areas_without_a_node(document)
+    routing: Any = going["routing"]
+    plain = {**routing["destination"], "transport": "BROKER", "profile": "STANDARD"}
+    assert await refused(world, {**going, "routing": {**routing, "destination": plain}}) == "bridge_transport"
+
+
+# --- two tiers
+
+
+async def test_in_a_two_tier_area_each_tier_gets_its_own_file_and_learns_nothing_of_the_other(
+    world: Counties, document: JsonObject
+) -> None:
+    await world.verify(KENT, DARTFORD)
+    await world.borough.submit(for_areas_without_a_node(document, district=DARTFORD))
+    county, district = sorted(await world.export(REF), key=lambda one: one.area, reverse=True)
+    assert (county.area, district.area) == (KENT, DARTFORD)
+    await world.confirm(REF)
+    with pytest.raises(NotForUs):
+        await world.desk(KENT).open(district.data)
+    with pytest.raises(NotForUs):
+        await world.desk(DARTFORD).open(county.data)
+    view = await world.desk(DARTFORD).open(district.data)
+    assert list(view.opened) == [f"{DARTFORD}/housing"]
+    assert "associates" not in view.opened[f"{DARTFORD}/housing"].sections
+    answer = await world.desk(DARTFORD).answer(district.data, f"{DARTFORD}/housing", words())
+    await world.bring(answer)
+    # The district's desk answers for the district's legs alone.
+    assert await states(world) == {"police": "TRANSMITTED", "probation": "TRANSMITTED", "housing": "ACCEPTED"}
+
+
+async def test_an_agency_that_no_tier_has_is_refused(world: Counties, document: JsonObject) -> None:
+    await world.verify(KENT, DARTFORD)
+    going = for_areas_without_a_node(document, district=DARTFORD)
+    routing: Any = going["routing"]
+    tiers = {**routing["destination"]["two_tier"], "county_agencies": ["PROBATION"]}
+    destination = {**routing["destination"], "two_tier": tiers}
+    assert (
+        await refused(world, {**going, "routing": {**routing, "destination": destination}}) == "tier_missing"
+    )
+
+
+async def test_both_tiers_need_a_verified_contact(world: Counties, document: JsonObject) -> None:
+    await world.verify(KENT)
+    going = for_areas_without_a_node(document, district=DARTFORD)
+    assert await refused(world, going) == "bridge_no_contact"
+
+
+# --- time
+
+
+async def test_a_file_that_nobody_confirms_is_told_and_then_undeliverable(
+    world: Counties, document: JsonObject
+) -> None:
+    await world.verify(KENT)
+    await world.borough.submit(for_areas_without_a_node(document))
+    world.clock.advance(2 * DAY)  # Tuesday 10:05 -> after Wednesday 17:00
+    await world.borough.turn()
+    alarms = await world.node.store.read(lambda tx: [row.code for row in tx.alarms()])
+    assert "bridge_unconfirmed" in alarms
+    assert set((await states(world)).values()) == {"QUEUED"}
+    world.clock.advance(7 * DAY)
+    await world.borough.turn()
+    assert set((await states(world)).values()) == {"UNDELIVERABLE"}
+    leg = (await world.borough.legs(REF))["police"]
+    events = await world.node.store.read(lambda tx: [(e.event, e.code) for e in tx.history(leg.id)])
+    assert events == [("undeliverable", "NOT_CONFIRMED")]
+    with pytest.raises(Conflict) as caught:
+        await world.export(REF)
+    assert caught.value.code == "bridge_nothing"
+
+
+async def test_a_delivered_file_that_nobody_answers_is_told(world: Counties, document: JsonObject) -> None:
+    await sent(world, document)
+    world.clock.advance(9 * DAY)
+    await world.borough.turn()
+    alarms = await world.node.store.read(lambda tx: [row.code for row in tx.alarms()])
+    assert "bridge_unanswered" in alarms
+    assert "bridge_unconfirmed" not in alarms
+    assert set((await states(world)).values()) == {"TRANSMITTED"}
+
+
+async def test_a_delivery_is_confirmed_once_and_not_before_the_export(
+    world: Counties, document: JsonObject
+) -> None:
+    await world.verify(KENT)
+    await world.borough.submit(for_areas_without_a_node(document))
+    with pytest.raises(Conflict):
+        await world.confirm(REF)
+    await world.export(REF)
+    for at in (world.clock.now() - DAY, world.clock.now() + DAY):
+        with pytest.raises(NotAllowed) as caught:
+            await world.confirm(REF, at=at)
+        assert caught.value.code == "bridge_delivered_at"
+    assert set((await states(world)).values()) == {"QUEUED"}
+    await world.confirm(REF)
+    with pytest.raises(Conflict):
+        await world.confirm(REF)
+    leg = (await world.borough.legs(REF))["police"]
+    row = await world.node.store.read(lambda tx: tx.outbox_of(leg.mid))
+    assert row is not None
+    assert (row.state, row.error) == (Outbound.SETTLED, "exported")
+
+
+# --- attacks
+
+
+async def test_a_file_for_another_area_opens_for_nobody(world: Counties, document: JsonObject) -> None:
+    data = await sent(world, document)
+    with pytest.raises(NotForUs):
+        await world.desk(DARTFORD).open(data)
+    assert not list((world.desk(DARTFORD).folder).glob("message.*"))
+
+
+async def test_a_tampered_file_is_refused_and_nothing_is_signed_for_it(
+    world: Counties, document: JsonObject
+) -> None:
+    data = await sent(world, document)
+    file = open_file(data)
+    envelope = bytearray(file.envelopes[0])
+    envelope[-700] ^= 1
+    with pytest.raises(GatewayError) as caught:
+        await world.desk(KENT).open(pack_file(file.documents, [bytes(envelope)]))
+    assert isinstance(caught.value, Forged | NotForUs)
+    for changed in (data[:-1], data + b"\0", b"X" + data[1:], data[:100]):
+        with pytest.raises(GatewayError) as caught:
+            await world.desk(KENT).open(changed)
+        assert caught.value.code in {"file_padding", "file_magic", "file_form"}
+    assert not list((world.desk(KENT).folder).glob("message.*"))
+
+
+async def test_a_tampered_answer_moves_nothing(world: Counties, document: JsonObject, dump: Any) -> None:
+    data = await sent(world, document)
+    answer = open_file(await world.desk(KENT).answer(data, POLICE, words()))
+    before = dump(world.borough)
+    for at in (60, 2000, len(answer.envelopes[0]) - 5):
+        envelope = bytearray(answer.envelopes[0])
+        envelope[at] ^= 1
+        with pytest.raises(GatewayError):
+            await world.bring(pack_file({}, [bytes(envelope)]))
+    assert dump(world.borough) == before
+
+
+async def test_an_answer_by_another_countys_key_moves_nothing(tmp_path: Path, document: JsonObject) -> None:
+    async with hackney_and_kent(tmp_path, KENT, ESSEX) as world:
+        data = await sent(world, document)
+        kent, essex = world.desk(KENT), world.desk(ESSEX)
+        taken = kent.take_in(data)
+        # Essex seals Kent's own receipts, and its own receipt about Kent's message, as its own answer.
+        essex.folder.mkdir(parents=True, exist_ok=True)
+        essex._receive(taken.network, taken.about, world.clock.now())
+
+        theirs = replace(taken, routing=replace(taken.routing, entries=[]))
+        with pytest.raises(Conflict) as caught:
+            await world.bring(essex.answers(theirs))
+        assert caught.value.code == "bridge_answer"
+        assert set((await states(world)).values()) == {"TRANSMITTED"}
+
+
+async def test_an_answer_made_for_another_handover_moves_nothing(
+    world: Counties, document: JsonObject
+) -> None:
+    data = await sent(world, document)
+    answer = await world.desk(KENT).answer(data, POLICE, words())
+    message: Any = document["message"]
+    second = {**document, "message": {**message, "handover_id": "HO-E09000012-2026-000418"}}
+    await world.borough.submit(for_areas_without_a_node(second), key="k2")
+    await world.bring(answer)
+    legs = await world.borough.legs("HO-E09000012-2026-000418")
+    assert {leg.state for leg in legs.values()} == {"QUEUED"}
+
+
+async def test_a_file_opened_twice_is_receipted_once(world: Counties, document: JsonObject) -> None:
+    data = await sent(world, document)
+    first = world.desk(KENT).take_in(data)
+    await world.desk(KENT).open(data)
+    world.clock.advance(3600)
+    await world.desk(KENT).open(data)
+    again = world.desk(KENT).take_in(data)
+    assert (first.received, first.at) == (again.received, again.at)
+    brought = await world.bring(world.desk(KENT).answers(again))
+    assert brought.receipts == 1 + 7  # received, and opened by each agency
