@@ -15,6 +15,7 @@ from gateway.api.reading import (
     MAX_PAGE,
     body,
     cursor,
+    flag,
     handover,
     idempotency_key,
     known_query,
@@ -24,8 +25,8 @@ from gateway.api.reading import (
 )
 from gateway.api.routes import Call, reply
 from gateway.core.encoding import PRINCIPAL, Json, JsonObject
+from gateway.flows import drafts, show, submit
 from gateway.flows import evidence as gathering
-from gateway.flows import show, submit
 from gateway.flows.show import Standing
 from gateway.ports import Transaction
 from schemas.acknowledgement import Justification
@@ -38,11 +39,13 @@ PAGE = 50
 
 
 async def post(call: Call) -> web.Response:
-    """202: it is durably ours and goes out by itself. The same key and body again: the same answer."""
-    known_query(call.request)
-    key = idempotency_key(call.request)
+    """202: it is durably ours and goes out by itself. The same key and body again: the same answer. ``hold``:
+    where only a second person is missing it rests as a DRAFT until one agrees."""
+    known_query(call.request, "hold")
+    key, wait = idempotency_key(call.request), flag(call.request, "hold")
     document = await body(call.request)
-    made = await submit.submit(call.node, call.caller, document, key=key)
+    hand_in = drafts.hold if wait else submit.submit
+    made = await hand_in(call.node, call.caller, document, key=key)
     headers = {"Location": f"/v1/handovers/{made.ref}"}
     if made.repeated:
         headers["Idempotency-Replayed"] = "true"

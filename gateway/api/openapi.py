@@ -14,12 +14,13 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from gateway.api import relay, shapes
+from gateway.api import relay, shapes, urgent
 from gateway.api.auth import ACTOR
 from gateway.api.problems import CONTENT_TYPE
 from gateway.api.routes import BYTES, Access, Body, Parameter, Route
 from schemas.acknowledgement import Acknowledgement, Opening
 from schemas.handover import HandoverNotification
+from schemas.notice import Notice, NoticeAnswer
 
 REF_TEMPLATE: Final = "#/components/schemas/{model}"
 
@@ -27,7 +28,10 @@ DOCUMENTS: Final[Mapping[str, type[BaseModel]]] = {
     "handover": HandoverNotification,
     "acknowledgement": Acknowledgement,
     "opening": Opening,
+    "notice": Notice,
+    "notice_answer": NoticeAnswer,
     **relay.DOCUMENTS,
+    **urgent.DOCUMENTS,
 }
 """Name in a route's body -> the model of the document."""
 

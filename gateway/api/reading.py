@@ -88,6 +88,13 @@ def number(request: web.Request, name: str, default: int, *, low: int, high: int
     return int(value)
 
 
+def flag(request: web.Request, name: str) -> bool:
+    value = request.query.get(name, "false")
+    if value not in ("true", "false"):
+        raise _unusable(name, "true or false")
+    return value == "true"
+
+
 def required_number(request: web.Request, name: str, *, low: int, high: int) -> int:
     if name not in request.query:
         raise _unusable(name, f"a whole number from {low} to {high}")

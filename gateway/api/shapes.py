@@ -28,6 +28,38 @@ class Accepted(Shape):
     state: State
 
 
+class Draft(Shape):
+    """A document that waits for a second person."""
+
+    handover: str
+    version: int
+    state: Literal["DRAFT"]
+    owner: str
+    destination: str
+    urgency: str
+    recipients: int
+    """How many it names. Nothing else of it is known until it is opened."""
+    created: When
+    expires: When
+    """It is destroyed then, if nobody has agreed."""
+
+
+class Drafts(Shape):
+    drafts: list[Draft]
+
+
+class Called(Shape):
+    handover: str
+    called: When
+
+
+class Reviewed(Shape):
+    handover: str
+    urgent: bool
+    review_by: When
+    """When the next review is due; null when it is urgent no more."""
+
+
 class ValidatedLeg(Shape):
     agency: str
     principal: str
@@ -147,7 +179,9 @@ class Reasons(Shape):
 
 class Entry(Shape):
     parcel: str
-    kind: Literal["notification", "status", "reply"]
+    kind: Literal["notification", "status", "reply", "notice"]
+    notice: str
+    """Id of the notice, "" for what is none."""
     handover: str
     version: int
     leg: str
@@ -169,13 +203,76 @@ class Opened(Shape):
     """Holds personal data, for the agency it was sealed to."""
 
     parcel: str
-    kind: Literal["notification", "status", "reply"]
+    kind: Literal["notification", "status", "reply", "notice"]
     handover: str
     version: int
     leg: str
     principal: str
     urgency: str
     content: dict[str, Any]
+
+
+class NoticeAccepted(Shape):
+    """``notices``: one for each area that has to hear it; ``notice`` is the first."""
+
+    handover: str
+    notice: str
+    notices: list[str]
+
+
+class NoticeReader(Shape):
+    """``onward``: no agency but an area to which the notice was passed on."""
+
+    principal: str
+    state: str
+    updated: str | None
+    code: str
+    onward: bool
+
+
+class NoticeLine(Shape):
+    """``sent``: by this side. ``state``: OPEN until every reader has taken it in."""
+
+    notice: str
+    kind: str
+    reason_code: str
+    sent: bool
+    peer: str
+    by: str
+    version: int
+    created: str
+    answer_by: str | None
+    state: str
+    about: str
+    facts: dict[str, object]
+    legal: str
+    readers: list[NoticeReader]
+
+
+class NoticeUnresolved(Shape):
+    """Who has not taken what in, since when."""
+
+    notice: str
+    kind: str
+    principal: str
+    state: str
+    since: str
+    onward: bool
+
+
+class Notices(Shape):
+    handover: str
+    notices: list[NoticeLine]
+    unresolved: list[NoticeUnresolved]
+
+
+class NoticeAnswered(Shape):
+    """``receipts``: what was signed by this answer."""
+
+    notice: str
+    state: str
+    receipts: list[str]
+    repeated: bool
 
 
 class Uploaded(Shape):
@@ -294,7 +391,7 @@ class NetworkDocuments(Shape):
 
 class RelayLine(Shape):
     parcel: str
-    kind: Literal["notification", "status", "reply"]
+    kind: Literal["notification", "status", "reply", "notice"]
     handover: str
     version: int
     leg: str

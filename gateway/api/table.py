@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.api import attachments, audit, handovers, inbox, log, ops, reference, relay, shapes, watch
+from gateway.api import attachments, audit, handovers, inbox, log, notices, ops, reference, relay, shapes, urgent, watch
 from gateway.api.reading import HANDOVER, ID, MAX_PAGE, MAX_WAIT
 from gateway.api.routes import BYTES, Access, Body, Parameter, Route
 from gateway.core.purposes import Purpose
@@ -100,6 +100,12 @@ REASON: Final = Parameter(
     {"type": "string", "pattern": f"^{watch.REASON.pattern[:-2]}$"},
     True,
 )
+HOLD: Final = Parameter(
+    "hold",
+    "query",
+    "true: where only a second person is missing, keep it sealed as a draft until one agrees.",
+    {"type": "string", "enum": ["true", "false"]},
+)
 KEY: Final = Parameter(
     "Idempotency-Key",
     "header",
@@ -155,12 +161,38 @@ REFERENCE: Final = Parameter(
 )
 FILE: Final = Body("file", attachments.MEDIA)
 
+NOTICE: Final = Parameter(
+    "notice",
+    "path",
+    "Id of the notice.",
+    {"type": "string", "pattern": f"^{ID.pattern[:-2]}$"},
+    True,
+)
+
 _DOCUMENT, _REFUSED = Body("handover"), (400, 403, 404, 409, 413, 415, 422)
 
 TABLE: Final[tuple[Route, ...]] = (
     Route(
         "POST", "/v1/handovers", handovers.post, "Hand in a handover", Access.STAFF, shapes.Accepted,
-        status=202, body=_DOCUMENT, parameters=(KEY,), problems=(400, 403, 409, 413, 415, 422, 503),
+        status=202, body=_DOCUMENT, parameters=(KEY, HOLD), problems=(400, 403, 409, 413, 415, 422, 503),
+    ),
+    Route(
+        "GET", "/v1/drafts", urgent.waiting, "Documents of this area that wait for a second person",
+        Access.AGENCY, shapes.Drafts, problems=(400,),
+    ),
+    Route(
+        "POST", "/v1/handovers/{ref}/authorisations", urgent.authorise,
+        "Agree as the second person: a draft is issued, an urgent handover agreed to", Access.STAFF,
+        shapes.Accepted, parameters=(REF,), problems=(400, 403, 404, 409, 422, 503),
+    ),
+    Route(
+        "POST", "/v1/handovers/{ref}/verbal", urgent.verbal, "Record the call of an urgent handover",
+        Access.STAFF, shapes.Called, body=Body("call"), parameters=(REF,), problems=_REFUSED,
+    ),
+    Route(
+        "POST", "/v1/handovers/{ref}/review", urgent.review, "Review an urgent handover",
+        Access.STAFF, shapes.Reviewed, body=Body("review"), parameters=(REF,),
+        problems=(400, 403, 404, 409, 413, 415, 422, 503),
     ),
     Route(
         "POST", "/v1/handovers/validate", handovers.validate, "Judge a handover and keep nothing",
@@ -191,6 +223,21 @@ TABLE: Final[tuple[Route, ...]] = (
     Route(
         "GET", "/v1/handovers/{ref}/why", handovers.why, "What it waits for, and what to do",
         Access.AGENCY, shapes.Reasons, parameters=(REF, VERSION), problems=(400, 404),
+    ),
+    Route(
+        "POST", "/v1/handovers/{ref}/notices", notices.post, "Say something about a handover that was sent",
+        Access.STAFF, shapes.NoticeAccepted, status=202, body=Body("notice"), parameters=(REF, KEY),
+        problems=(*_REFUSED, 503),
+    ),
+    Route(
+        "GET", "/v1/handovers/{ref}/notices", notices.listed,
+        "Its notices, and who has not acknowledged them, since when",
+        Access.AGENCY, shapes.Notices, parameters=(REF,), problems=(400, 404),
+    ),
+    Route(
+        "POST", "/v1/inbox/notices/{notice}/acknowledgements", notices.answer, "Answer a notice",
+        Access.STAFF, shapes.NoticeAnswered, body=Body("notice_answer"), parameters=(NOTICE,),
+        problems=_REFUSED,
     ),
     Route(
         "POST", "/v1/attachments", attachments.upload, "Upload a file for a handover", Access.STAFF,

@@ -14,7 +14,8 @@ timer                   due                             then
 ``urgent_review``       72 hours; 4 hours more          parcel; alarm ``urgent_unreviewed``
 ======================= =============================== ===================================================
 
-Rules: a clock that runs is not started anew by a second partial version. What is settled clears its alarm.
+Rules: a clock that runs is not started anew by a second partial version. What is settled clears its alarm;
+while an alarm stands the area's ladder of roles is climbed, over a missing call every half hour.
 No row holds a word of the document: of the trigger only whether it is OTHER_EVIDENCED.
 """
 
@@ -27,7 +28,7 @@ from typing import Final
 from gateway.core.encoding import JsonObject
 from gateway.core.states import ANSWERED, SETTLED, HandoverState, LegState
 from gateway.core.urgent import GRACE, REVIEW, call_by, out_of_hours, owed_by
-from gateway.flows import receipts
+from gateway.flows import paging, receipts
 from gateway.flows.alarms import settle, sound
 from gateway.flows.facts import Facts
 from gateway.flows.node import Caller, Node
@@ -42,6 +43,8 @@ OWED: Final = "full_owed"
 CALL: Final = "urgent_call"
 AUTHORISER: Final = "urgent_authoriser"
 REVIEWING: Final = "urgent_review"
+
+ESCALATION: Final = "urgent_escalation"
 
 ALARMS: Final = {
     FULL: "partial_overdue",
@@ -124,7 +127,7 @@ def _full_version(
     if document.data_quality.completeness is not Completeness.PARTIAL_URGENT:
         stop(tx, node, FULL, ref, now)
     elif before is None or not before.partial:
-        _within(tx, FULL, ref, now, owed_by(now), step=2 * version)
+        _within(tx, FULL, ref, now, owed_by(now), step=2 * (version - 1))
 
 
 def _within(tx: Transaction, kind: str, ref: str, now: int, due: int, step: int = 0) -> None:
@@ -186,8 +189,23 @@ def fire(tx: Transaction, node: Node, timer: TimerRow, now: int) -> Sequence[Tas
     last = bool(timer.step % 2)
     if last:
         sound(tx, ALARMS[timer.kind], peer=node.area, at=now, subject=row.ref)
+        set_timer(tx, ESCALATION, f"{timer.kind}/{row.ref}/{timer.step}", now, 10 * (timer.step // 2))
     event = f"{timer.kind}_{'overdue' if last else 'due'}"
     return tell(tx, node, row, event, timer.step, now)
+
+
+def escalate(tx: Transaction, node: Node, timer: TimerRow, now: int) -> Sequence[TaskRow]:
+    """Call the next role of the area's ladder for as long as the alarm stands; past its end the last again,
+    who is also the first to hear of what is missed for a second time."""
+    kind, ref, _ = timer.subject.split("/")
+    row, role = tx.handover(ref), node.ladders.rung(f"{node.area}/", timer.step)
+    standing = any(alarm.subject == ref for alarm in tx.standing_alarms(ALARMS[kind], peer=node.area))
+    if row is None or not standing or not role:
+        return ()
+    paging.page(tx, node, ALARMS[kind], ref=ref, area=row.destination, step=timer.step, now=now)
+    pace = Urgency.URGENT if kind == CALL else Urgency.STANDARD
+    set_timer(tx, ESCALATION, timer.subject, node.ladders.next_call(role, pace, now), timer.step + 1)
+    return ()
 
 
 def tell(tx: Transaction, node: Node, row: HandoverRow, event: str, step: int, now: int) -> Sequence[TaskRow]:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Final
 
 from gateway.core.deadlines import HOUR
@@ -40,22 +39,13 @@ from gateway.ports import (
     Transaction,
     UrgentRow,
 )
+from schemas.urgent import Keep
 
 SECTION: Final = "downgrade"
 """The section of a control envelope, and the timer that says it again."""
 
 AGAIN: Final = 48 * HOUR
 DOWNGRADED: Final = "downgraded"
-
-
-class Keep(StrEnum):
-    """Why a move stays urgent for another 72 hours."""
-
-    THREAT_CONTINUES = "THREAT_CONTINUES"
-    FURTHER_INCIDENT = "FURTHER_INCIDENT"
-    SUSPECTS_AT_LARGE = "SUSPECTS_AT_LARGE"
-    PLACEMENT_NOT_SAFE = "PLACEMENT_NOT_SAFE"
-    ASSESSMENT_AWAITED = "ASSESSMENT_AWAITED"
 
 
 @dataclass(frozen=True, slots=True)

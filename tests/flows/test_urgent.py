@@ -9,15 +9,17 @@ from typing import Any
 
 import pytest
 
-from gateway.core.deadlines import deadlines
+from gateway.core.deadlines import add_working_days, deadlines
+from gateway.core.ladder import Ladders, Role
 from gateway.core.urgent import REVIEW, call_by, owed_by, softened
 from gateway.errors import Conflict, NotFound
 from gateway.flows import control, urgent, urgent_review
-from gateway.flows.urgent_review import Call, Keep
+from gateway.flows.urgent_review import Call
 from gateway.ports import Parcel
 from gateway.testing.anywhere import boroughs
 from gateway.testing.boroughs import World
 from schemas.samples import example_text, restamp
+from schemas.urgent import Keep
 
 NEWHAM, HILLINGDON = "E09000025", "E09000017"
 SATURDAY = 1_796_510_400
@@ -113,9 +115,8 @@ async def test_the_full_version_settles_what_was_owed_on_both_sides(world: World
     assert await send(world, full, "k2") == ref
     await until(world, MONDAY_1700 + DAY)
     for area in (NEWHAM, HILLINGDON):
-        assert not any(
-            "full_version" in event for role in (EDT, "police") for event in told(world, area, role)
-        )
+        heard = [*told(world, area, EDT), *told(world, area, "police")]
+        assert not any("full_version" in event for event in heard)
         row = await world.of(area).node.store.read(lambda tx: tx.handover(ref))
         assert row is not None
         assert row.version == 2
@@ -138,6 +139,11 @@ async def test_a_second_partial_version_does_not_start_the_clock_anew(world: Wor
     ref = await send(world, example())
     await until(world, SATURDAY + 40 * HOUR)  # Monday 14:40
     await send(world, example(2, at=world.clock.now()), "k2")
+    for area in (NEWHAM, HILLINGDON):
+        row = await world.of(area).node.store.read(lambda tx: tx.handover(ref))
+        assert row is not None
+        owed = await world.of(area).node.store.read(lambda tx, row=row: urgent.full_by(tx, row))
+        assert (row.version, owed) == (2, MONDAY_1700)
     await until(world, MONDAY_1700)
     assert ("partial_overdue", ref) in await alarms(world, NEWHAM)
 
@@ -199,8 +205,8 @@ async def test_a_call_is_recorded_once_by_who_sent_it_and_not_from_the_future(wo
     world.clock.advance(HOUR)
     with pytest.raises(NotFound):
         await urgent_review.called(newham.node, newham.caller("police"), ref, CALL)
+    hillingdon = world.of(HILLINGDON)
     with pytest.raises(NotFound):
-        hillingdon = world.of(HILLINGDON)
         await urgent_review.called(hillingdon.node, hillingdon.caller(EDT), ref, CALL)
     await urgent_review.called(newham.node, newham.caller(EDT), ref, CALL)
     with pytest.raises(Conflict) as caught:
@@ -231,6 +237,25 @@ async def test_after_72_hours_the_sender_is_asked_and_four_hours_later_everybody
     newham = world.of(NEWHAM)
     await urgent_review.keep(newham.node, newham.caller(EDT), ref, Keep.THREAT_CONTINUES)
     assert ("urgent_unreviewed", ref) not in await alarms(world, NEWHAM)
+
+
+async def test_a_missed_review_climbs_the_ladder_until_somebody_reviews(world: World) -> None:
+    newham = world.of(NEWHAM)
+    roles = {"duty": Role("duty", "test"), "head": Role("head", "test")}
+    newham.node = replace(newham.node, ladders=Ladders(roles, {"": ("duty", "head")}))
+    ref = await send(world, example())
+    await until(world, SATURDAY + REVIEW + 4 * HOUR)
+
+    async def called() -> list[tuple[str, str]]:
+        rows = await newham.node.store.write(lambda tx: tx.claim_pages(world.clock.now(), 50, 0))
+        return sorted((row.code, row.role) for row in rows if row.code == "urgent_unreviewed")
+
+    assert await called() == [("urgent_unreviewed", "duty")]
+    await until(world, add_working_days(world.clock.now(), 1))
+    assert await called() == [("urgent_unreviewed", "duty"), ("urgent_unreviewed", "head")]
+    await urgent_review.keep(newham.node, newham.caller(EDT), ref, Keep.THREAT_CONTINUES)
+    await until(world, add_working_days(world.clock.now(), 1))
+    assert len(await called()) == 2
 
 
 async def test_what_is_kept_urgent_is_reviewed_again_after_another_72_hours(world: World) -> None:
@@ -366,6 +391,10 @@ async def test_a_peer_downgrades_its_own_handovers_alone(world: World) -> None:
     await newham.node.store.write(lambda tx: control.tell(tx, newham.node, HILLINGDON, future, now))
     await world.settle()
     assert await both(world, ref) == before
+    for borough in (newham, hillingdon):
+        row = await borough.node.store.read(lambda tx: tx.urgent(ref))
+        assert row is not None
+        assert row.downgraded == 0
 
 
 async def test_a_new_version_that_is_not_urgent_is_a_downgrade_and_one_that_is_takes_it_back(
