@@ -98,12 +98,6 @@ class Transaction(Protocol):
         """Oldest first, in commit order."""
         ...
 
-    def overdue_legs(self, now: int, limit: int) -> Sequence[LegRow]:
-        """Legs not settled with an unfired deadline <= now: state DELIVERED with acknowledge_by due and
-        "acknowledge" not in overdue, or state in (DELIVERED, RECEIVED, INFO_REQUESTED) with decide_by due
-        and "decide" not in it. A deadline of 0 is none."""
-        ...
-
     # messages, streams, outbox
     def put_envelope(self, row: EnvelopeRow) -> bool:
         """Identity: mid and side; and side, peer, stream and seq."""

@@ -12,8 +12,6 @@ from gateway.ports import HandoverRow, LegEvent, LegRow, Side
 from gateway.stores.common import check_leg_columns, numbered
 from gateway.stores.memory_tables import MemoryPart
 
-UNDECIDED = frozenset({"DELIVERED", "RECEIVED", "INFO_REQUESTED"})
-
 
 def _newest(rows: Iterable[Any], before: str, limit: int) -> list[Any]:
     """One page: ids smaller than ``before``, descending."""
@@ -94,19 +92,3 @@ class MemoryHandovers(MemoryPart):
 
     def history(self, leg: str) -> Sequence[LegEvent]:
         return [event for event in self._t.events if event.leg == leg]
-
-    def overdue_legs(self, now: int, limit: int) -> Sequence[LegRow]:
-        unacknowledged = [
-            row
-            for row in self._t.legs.values()
-            if row.state == "DELIVERED" and 0 < row.acknowledge_by <= now and "acknowledge" not in row.overdue
-        ]
-        undecided = [
-            row
-            for row in self._t.legs.values()
-            if row.state in UNDECIDED and 0 < row.decide_by <= now and "decide" not in row.overdue
-        ]
-        unacknowledged.sort(key=lambda row: (row.acknowledge_by, row.id))
-        undecided.sort(key=lambda row: (row.decide_by, row.id))
-        late = unacknowledged[:limit] + undecided[:limit]
-        return list({row.id: row for row in late}.values())[:limit]

@@ -49,26 +49,6 @@ _INBOX: Final = Statement(
 )
 _HISTORY: Final = Statement(select(LEG_EVENT, _e.leg == bindparam("leg")).order_by(_e.n))
 _APPEND_EVENT: Final = append(LEG_EVENT)
-_UNACKNOWLEDGED: Final = Statement(
-    select(
-        LEG,
-        tables.UNACKNOWLEDGED,
-        _l.acknowledge_by <= bindparam("now"),
-        sa.not_(_l.overdue.contains(sa.literal_column("'acknowledge'"))),
-    )
-    .order_by(_l.acknowledge_by, _l.id)
-    .limit(bindparam("limit"))
-)
-_UNDECIDED: Final = Statement(
-    select(
-        LEG,
-        tables.UNDECIDED,
-        _l.decide_by <= bindparam("now"),
-        sa.not_(_l.overdue.contains(sa.literal_column("'decide'"))),
-    )
-    .order_by(_l.decide_by, _l.id)
-    .limit(bindparam("limit"))
-)
 
 
 @lru_cache(maxsize=4)
@@ -151,9 +131,3 @@ class HandoverPart(Part):
 
     def history(self, leg: str) -> Sequence[LegEvent]:
         return LEG_EVENT.load_all(self._session.rows(_HISTORY, leg=leg))
-
-    def overdue_legs(self, now: int, limit: int) -> Sequence[LegRow]:
-        """Each deadline has its own index, so each is asked by itself; a leg late for both comes once."""
-        late = LEG.load_all(self._session.rows(_UNACKNOWLEDGED, now=now, limit=limit))
-        late += LEG.load_all(self._session.rows(_UNDECIDED, now=now, limit=limit))
-        return list({leg.id: leg for leg in late}.values())[:limit]

@@ -44,7 +44,6 @@ HELD_TASK: Final = sa.text("state = 'held'")
 UNSENT: Final = sa.text("ours AND sent_in = ''")
 RECEIVED: Final = sa.text("side = 'destination'")
 SENT: Final = sa.text("side = 'origin'")
-UNACKNOWLEDGED: Final = sa.text("state = 'DELIVERED' AND acknowledge_by > 0")
 ABOUT_MESSAGE: Final = sa.text("about <> 0")
 DUE_PAGE: Final = sa.text("state = 'waiting'")
 UNFIRED: Final = sa.text("fired = 0")
@@ -54,7 +53,6 @@ KEPT: Final = sa.text("state <> 'PURGED'")
 HOLDING: Final = sa.text("lifted = 0")
 UNATTESTED: Final = sa.text("length(note) = 0")
 FOLLOWS: Final = sa.text("parent <> ''")
-UNDECIDED: Final = sa.text("state IN ('DELIVERED', 'RECEIVED', 'INFO_REQUESTED') AND decide_by > 0")
 
 
 def _text(name: str, *, key: bool = False) -> sa.Column[str]:
@@ -135,8 +133,6 @@ legs: Final = sa.Table(
     sa.UniqueConstraint("ref", "version", "principal"),
     sa.Index(None, "mid"),
     _partial("ix_legs_inbox", "principal", "id", where=RECEIVED),
-    _partial("ix_legs_unacknowledged", "acknowledge_by", where=UNACKNOWLEDGED),
-    _partial("ix_legs_undecided", "decide_by", where=UNDECIDED),
 )
 
 leg_events: Final = sa.Table(

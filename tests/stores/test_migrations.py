@@ -128,6 +128,50 @@ def mid(one: bytes) -> str:
     return one[8:10].decode() if one.startswith(b'{"mid":"m') else ""
 
 
+async def test_0009_gives_legs_that_are_waited_for_the_clocks_that_a_new_one_would_have(
+    empty: Callable[[str], str],
+) -> None:
+    url = empty("clocks")
+    engine = Database(url).engine
+    with engine.connect() as connection:
+        command.upgrade(migrations.configuration(connection), "0008")
+        for ref, side, state, overdue in (
+            ("A", "destination", "DELIVERED", ""),
+            ("B", "origin", "DELIVERED", "acknowledge"),
+            ("C", "origin", "RECEIVED", ""),
+            ("D", "origin", "ACCEPTED", ""),
+            ("E", "origin", "TRANSMITTED", ""),
+        ):
+            connection.exec_driver_sql(
+                "INSERT INTO handovers (id, ref, version, side, origin, destination, urgency, state, "
+                f"submitted_by, created, updated) VALUES ('h{ref}', '{ref}', 2, '{side}', '', '', "
+                "'STANDARD', 'ISSUED', '', 100, 100)"
+            )
+            clock = 0 if state == "TRANSMITTED" else 500
+            connection.exec_driver_sql(
+                "INSERT INTO legs (id, ref, version, side, principal, agency, counterpart, state, urgency, "
+                "mid, delivered, opened, acknowledge_by, decide_by, overdue, updated) "
+                f"VALUES ('l{ref}', '{ref}', 2, '{side}', '', '', '', '{state}', 'STANDARD', '', 1, 0, "
+                f"{clock}, {clock * 2}, '{overdue}', 1)"
+            )
+        connection.commit()
+    engine.dispose()
+    migrations.upgrade(url)
+    store = open_store(url)
+    await store.start()
+    try:
+        due = await store.read(lambda tx: tx.due_timers(99_999, 99))
+    finally:
+        await store.close()
+    assert sorted((row.subject, row.kind, row.step, row.due) for row in due) == [
+        ("E", "undelivered", 2, 14_500),
+        ("lA", "acknowledge", 100, 500),
+        ("lA", "decide", 100, 1000),
+        ("lB", "decide", 100, 1000),
+        ("lC", "decide", 100, 1000),
+    ]
+
+
 def test_upgrading_again_changes_nothing(empty: Callable[[str], str]) -> None:
     url = empty("twice")
     migrations.upgrade(url)

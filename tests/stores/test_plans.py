@@ -50,7 +50,6 @@ HOT: dict[str, Callable[[Transaction], object]] = {
     "inbox": lambda tx: tx.inbox(POLICE, before="f", limit=9),
     "advance_leg": lambda tx: tx.advance_leg("l1", "DELIVERED", "RECEIVED", event("l1"), opened=1),
     "history": lambda tx: tx.history("l1"),
-    "overdue_legs": lambda tx: tx.overdue_legs(NOW, 9),
     "envelope": lambda tx: (tx.envelope("m"), tx.envelope_at(PEER, STREAM, 1)),
     "received_after": lambda tx: tx.received_after(PEER, STREAM, 1, 9),
     "sent_between": lambda tx: tx.sent_between(PEER, STREAM, 1, 9, 5),

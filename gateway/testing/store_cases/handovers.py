@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gateway.ports import LegRow, Side, Store, Transaction
+from gateway.ports import Side, Store, Transaction
 from gateway.testing.store_cases.rows import NOW, POLICE, event, handover, leg
 from gateway.testing.store_cases.units import raised
 
@@ -148,41 +148,3 @@ class HandoverCases:
         history = await store.read(lambda tx: tx.history(row.id))
         assert [line.at for line in history] == [NOW + 9, NOW + 1, NOW + 5]
         assert all(len(line.id) == 32 and line.leg == row.id for line in history)
-
-    async def test_overdue_legs_are_those_with_a_deadline_that_passed_and_has_not_fired(
-        self, store: Store
-    ) -> None:
-        due = {"acknowledge_by": NOW, "decide_by": NOW}
-        late = {
-            "both": leg("A", **due),
-            "acknowledge": leg("B", acknowledge_by=NOW, decide_by=NOW + 1),
-            "decide": leg("C", overdue="acknowledge", **due),
-            "received": leg("D", state="RECEIVED", **due),
-            "asked": leg("E", state="INFO_REQUESTED", decide_by=NOW),
-        }
-        fine = [
-            leg("F", acknowledge_by=NOW + 1, decide_by=NOW + 2),
-            leg("G", overdue="acknowledge,decide", **due),
-            leg("H", state="RECEIVED", acknowledge_by=NOW, decide_by=NOW + 1),
-            leg("I", state="RECEIVED", overdue="decide", **due),
-            leg("J", state="ACCEPTED", **due),
-            leg("K"),  # no clock has started
-            leg("L", state="QUEUED", **due),
-            leg("M", overdue="acknowledge", acknowledge_by=NOW, decide_by=NOW + 1),
-        ]
-        await store.write(lambda tx: [tx.put_leg(row) for row in [*late.values(), *fine]])
-        found = await store.read(lambda tx: tx.overdue_legs(NOW, 100))
-        assert sorted(found, key=lambda row: row.ref) == list(late.values())
-        assert len(await store.read(lambda tx: tx.overdue_legs(NOW, 2))) == 2
-        assert await store.read(lambda tx: tx.overdue_legs(NOW - 1, 100)) == []
-
-    async def test_a_deadline_that_was_marked_fired_is_not_found_again(self, store: Store) -> None:
-        row: LegRow = leg(acknowledge_by=NOW, decide_by=NOW + 100)
-        await store.write(lambda tx: tx.put_leg(row))
-        await store.write(
-            lambda tx: tx.advance_leg(
-                row.id, "DELIVERED", "DELIVERED", event(row.id, "overdue"), overdue="acknowledge"
-            )
-        )
-        assert await store.read(lambda tx: tx.overdue_legs(NOW + 99, 9)) == []
-        assert [leg.id for leg in await store.read(lambda tx: tx.overdue_legs(NOW + 100, 9))] == [row.id]

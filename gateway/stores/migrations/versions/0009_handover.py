@@ -93,7 +93,8 @@ def _handovers() -> None:
 
 
 def _timers() -> None:
-    """Legs that wait for an answer get the clocks that a new one would have; what fired before is told."""
+    """Legs that wait for an answer get the timers of what is still to come of their clocks; those that have
+    not arrived are looked after from now on."""
     op.create_table(
         "timers",
         _text("subject", key=True),
@@ -111,6 +112,23 @@ def _timers() -> None:
         sqlite_where=unfired,
         postgresql_where=unfired,
     )
+    for kind, states, due in (
+        ("acknowledge", "'DELIVERED'", "acknowledge_by"),
+        ("decide", "'DELIVERED', 'RECEIVED', 'INFO_REQUESTED'", "decide_by"),
+    ):
+        op.execute(
+            "INSERT INTO timers (subject, kind, step, due, fired) "  # noqa: S608 - our own words, see above
+            f"SELECT id, '{kind}', 100, {due}, 0 FROM legs "
+            f"WHERE state IN ({states}) AND {due} > 0 AND overdue NOT LIKE '%{kind}%'"
+        )
+    op.execute(
+        "INSERT INTO timers (subject, kind, step, due, fired) "
+        "SELECT ref, 'undelivered', version, created + 14400, 0 FROM handovers "
+        "WHERE side = 'origin' AND EXISTS (SELECT 1 FROM legs WHERE legs.ref = handovers.ref AND legs.version = handovers.version "
+        "AND legs.state IN ('QUEUED', 'TRANSMITTED'))"
+    )
+    for name in ("ix_legs_unacknowledged", "ix_legs_undecided"):
+        op.drop_index(name, "legs")
 
 
 def _actions() -> None:
@@ -278,9 +296,7 @@ def _paging() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_pages")),
     )
     waiting = sa.text("state = 'waiting'")
-    op.create_index(
-        "ix_pages_due", "pages", ["due", "id"], sqlite_where=waiting, postgresql_where=waiting
-    )
+    op.create_index("ix_pages_due", "pages", ["due", "id"], sqlite_where=waiting, postgresql_where=waiting)
     op.create_index("ix_pages_created_id", "pages", ["created", "id"])
     op.create_index("ix_pages_ref_created_id", "pages", ["ref", "created", "id"])
     op.create_table(
