@@ -22,7 +22,9 @@ from gateway.core import purposes
 from gateway.core.encoding import Json, JsonObject
 from gateway.core.states import ANSWERED, TERMINAL, LegState
 from gateway.errors import InvalidDocument, NotFound, Problem
-from gateway.flows import acknowledge, deliver, show
+from gateway.flows import acknowledge, deliver, parcels, show
+from gateway.flows.checklist import checklist, rows_of
+from gateway.flows.node import Node
 from gateway.ports import LegRow, Parcel, Side, TaskRow, Transaction, View
 from schemas.acknowledgement import Opening, parse_opening
 from schemas.base import ShapeError
@@ -50,7 +52,7 @@ async def _until_news(call: Call, limit: int, seen: Collection[str], wait: int) 
     loop = asyncio.get_running_loop()
     end = loop.time() + wait
     while True:
-        entries = await call.node.store.read(lambda tx: _entries(tx, call.caller.principal, limit))
+        entries = await call.node.store.read(lambda tx: _entries(tx, call.node, call.caller.principal, limit))
         left = end - loop.time()
         if left <= 0 or (_tag(entries) not in seen if seen else entries):
             return entries
@@ -73,16 +75,22 @@ async def _bell(call: Call, left: float) -> None:
         return
 
 
-def _entries(tx: Transaction, principal: str, limit: int) -> Entries:
-    """Parcels that wait to be opened, then handovers that were opened and wait for an answer."""
-    parked = [(tx.leg(task.leg), task) for task in tx.parked_tasks(principal, limit)]
+def _entries(tx: Transaction, node: Node, principal: str, limit: int) -> Entries:
+    """What waits to be opened, notices first; then handovers that were opened and wait for an answer."""
+    tasks = sorted(tx.parked_tasks(principal, limit), key=lambda task: task.kind is not Parcel.NOTICE)
+    parked = [(parcels.leg_of(tx, task), task) for task in tasks]
     waiting = [(row, task) for row, task in parked if row is not None]
     listed = {task.id for _, task in waiting}
     for row in tx.inbox(principal, before="", limit=limit):
         task = _notification(tx, row)
         if task is not None and task.id not in listed and _to_answer(row):
             waiting.append((row, task))
-    return [show.inbox_entry(row, task) for row, task in waiting[:limit]]
+    page = waiting[:limit]
+    rows = rows_of(tx, [row for row, task in page if task.kind is Parcel.NOTIFICATION])
+    return [
+        show.inbox_entry(row, task, checklist([row], rows, node.tailoring, node.clock.now()))
+        for row, task in page
+    ]
 
 
 def _to_answer(row: LegRow) -> bool:
@@ -159,6 +167,17 @@ def _shown(view: View, task: str) -> JsonObject:
         "urgency": view.urgency,
         "content": dict(view.content),
     }
+
+
+async def act(call: Call) -> web.Response:
+    """What became of one action: signed, and on its way when this returns."""
+    known_query(call.request)
+    name, action = leg(call.request), call.request.match_info["action"]
+    words = acknowledge.read_action(await body(call.request))
+    made = await acknowledge.answer_action(call.node, call.caller, name, action, words)
+    return reply(
+        {"leg": made.leg, "state": made.state, "receipts": list(made.receipts), "repeated": made.repeated}
+    )
 
 
 async def answer(call: Call) -> web.Response:

@@ -110,6 +110,8 @@ class Leg(Shape):
     state: State
     responsible: str
     """The principal who is responsible now: the origin's agency until the receiving one has accepted."""
+    duty: Literal["", "CARETAKING", "STAYS", "TRANSFERRED"]
+    """Why that is otherwise: home keeps a youth order until its review, or the function does not move."""
     acknowledge_by: When
     decide_by: When
     delivered: When
@@ -117,11 +119,39 @@ class Leg(Shape):
     overdue: list[str]
 
 
+class Action(Shape):
+    leg: str
+    action: str
+    code: str
+    title: str
+    """The catalogue's; the origin's own title stands in the document."""
+    agency: str
+    owner: str
+    """The principal that owes it."""
+    chases: str
+    """The principal that asks after it."""
+    blocks_closure: bool
+    due: When
+    """Binding: both nodes reckon it from the signed receipt."""
+    planned: When
+    """The origin's plan."""
+    target: When
+    """An earlier date of this area's own."""
+    state: Literal["OPEN", "COMPLETED", "NOT_DONE"]
+    answer: str
+    reason_code: str
+    late: bool
+    local: bool
+    """Added by this area; the origin knows nothing of it."""
+
+
 class Handover(Line):
     summary: str
     """One sentence: who has taken it on, who is waited for."""
     responsible: dict[str, str]
     legs: list[Leg]
+    checklist: list[Action]
+    """Every action asked: whose, by when, what became of it."""
 
 
 class Event(Shape):
@@ -193,6 +223,8 @@ class Entry(Shape):
     acknowledge_by: When
     decide_by: When
     overdue: list[str]
+    actions: list[Action]
+    """What the leg is asked, with its deadlines."""
 
 
 class Inbox(Shape):

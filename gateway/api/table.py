@@ -4,13 +4,29 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.api import attachments, audit, handovers, inbox, log, notices, ops, reference, relay, shapes, urgent, watch
+from gateway.api import (
+    attachments,
+    audit,
+    handovers,
+    inbox,
+    log,
+    notices,
+    ops,
+    reference,
+    relay,
+    rights,
+    shapes,
+    urgent,
+    watch,
+)
 from gateway.api.reading import HANDOVER, ID, MAX_PAGE, MAX_WAIT
 from gateway.api.routes import BYTES, Access, Body, Parameter, Route
 from gateway.core.purposes import Purpose
 from gateway.flows.audit import Use
 from gateway.flows.audit_export import REFERENCE as REFERENCE_FORM
 from gateway.flows.logbook import MAX_LEAVES
+from gateway.flows.subject import Ground
+from schemas.base import ITEM_ID
 
 REF: Final = Parameter(
     "ref",
@@ -27,6 +43,13 @@ LEG: Final = Parameter(
     True,
 )
 PARCEL: Final = Parameter("parcel", "path", "Id of the parcel, from the inbox.", {"type": "string"}, True)
+ACTION: Final = Parameter(
+    "action",
+    "path",
+    "Id of the action, from the inbox.",
+    {"type": "string", "pattern": ITEM_ID},
+    True,
+)
 NAME: Final = Parameter("name", "path", "Name of a document or section.", {"type": "string"}, True)
 VERSION: Final = Parameter(
     "version", "query", "A version; the newest if not given.", {"type": "integer", "minimum": 1}
@@ -134,6 +157,21 @@ SEGMENT: Final = Parameter(
     "Number of the segment, from 0.",
     {"type": "integer", "minimum": 0, "maximum": relay.MAX_SEGMENTS},
     True,
+)
+GROUND: Final = Parameter(
+    "ground",
+    "query",
+    "Withhold something on this ground (s.45(4) DPA 2018); nothing if not given.",
+    {"type": "string", "enum": [*Ground]},
+)
+WITHHOLD: Final = Parameter(
+    "withhold", "query", "Sections, with commas between; all content if not given.", {"type": "string"}
+)
+REVIEW: Final = Parameter(
+    "review",
+    "query",
+    "When that decision is looked at again: within a year.",
+    {"type": "string", "format": "date-time"},
 )
 OF: Final = Parameter(
     "handover",
@@ -265,6 +303,10 @@ TABLE: Final[tuple[Route, ...]] = (
         Access.STAFF, shapes.Recorded, body=Body("acknowledgement"), parameters=(LEG,), problems=_REFUSED,
     ),
     Route(
+        "POST", "/v1/inbox/{leg}/actions/{action}", inbox.act, "Say what became of one action",
+        Access.STAFF, shapes.Recorded, body=Body("action"), parameters=(LEG, ACTION), problems=_REFUSED,
+    ),
+    Route(
         "GET", "/v1/network", relay.network, "The signed documents of the network",
         Access.ANYONE, shapes.NetworkDocuments,
     ),
@@ -323,6 +365,11 @@ TABLE: Final[tuple[Route, ...]] = (
     Route(
         "GET", "/v1/log/leaves", log.leaves, "Leaves of the log: hashes, codes and times",
         Access.ANYONE, shapes.Leaves, parameters=(START, LEAVES),
+    ),
+    Route(
+        "POST", "/v1/handovers/{ref}/subject-access", rights.access,
+        "What this agency holds about the person, for the person", Access.STAFF, None,
+        parameters=(REF, GROUND, WITHHOLD, REVIEW), problems=(400, 403, 404),
     ),
     Route(
         "GET", "/v1/audit/log", audit.listed, "Who did what with which handover, when and why",

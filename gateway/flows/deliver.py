@@ -14,20 +14,23 @@ from dataclasses import dataclass, replace
 import structlog
 
 from gateway.core import purposes
+from gateway.core.duty import responsible
 from gateway.core.encoding import Json, JsonObject
-from gateway.core.states import LegState, responsible
+from gateway.core.states import LegState
 from gateway.errors import Conflict, GatewayError, NotFound, Unavailable
-from gateway.flows import accounts, disclosed, receipts
+from gateway.flows import accounts, checklist, disclosed, notice_sign, notice_view, parcels, receipts
 from gateway.flows.node import Caller, Node
 from gateway.flows.retrieve import take_out
 from gateway.flows.slots import check_hosted, keeps_own_key, readable, view_for
 from gateway.ports import (
     AccessRow,
+    ActionRow,
     AgencyBinding,
     Attachment,
     EnvelopeRow,
     LegEvent,
     LegRow,
+    NoticeRow,
     Parcel,
     Task,
     TaskRow,
@@ -56,6 +59,8 @@ class _Claimed:
     task: TaskRow
     leg: LegRow | None
     envelope: EnvelopeRow | None
+    notice: NoticeRow | None = None
+    rows: Sequence[ActionRow] = ()
 
 
 async def deliver(node: Node, binding: AgencyBinding) -> int:
@@ -70,7 +75,7 @@ async def deliver(node: Node, binding: AgencyBinding) -> int:
             for task in tasks:
                 tx.advance_task(task.id, Task.WAITING, Task.PARKED)
             return ()
-        claimed = [_Claimed(task, tx.leg(task.leg), tx.envelope(task.mid)) for task in tasks]
+        claimed = [found for task in tasks if (found := _claimed(tx, task, now)) is not None]
         for parcel in claimed:
             _account(tx, parcel.task, parcel.leg, binding, now)
         return claimed
@@ -79,6 +84,17 @@ async def deliver(node: Node, binding: AgencyBinding) -> int:
     room = asyncio.Semaphore(AT_ONCE)
     await asyncio.gather(*(_hand_over(node, binding, parcel, room) for parcel in claimed))
     return len(claimed)
+
+
+def _claimed(tx: Transaction, task: TaskRow, now: int) -> _Claimed | None:
+    """None for a handover that has to wait for a notice about it."""
+    leg = parcels.leg_of(tx, task)
+    if task.kind is Parcel.NOTIFICATION and leg is not None and parcels.notice_waits(tx, leg):
+        parcels.set_back(tx, task, now)
+        return None
+    notice = tx.notice(task.subject) if task.kind is Parcel.NOTICE else None
+    rows = tx.actions(leg.id) if leg is not None and task.kind is Parcel.NOTIFICATION else ()
+    return _Claimed(task, leg, tx.envelope(task.mid), notice, rows)
 
 
 def _account(tx: Transaction, task: TaskRow, leg: LegRow | None, binding: AgencyBinding, now: int) -> None:
@@ -152,7 +168,7 @@ class _Shown:
 def _shown(node: Node, binding: AgencyBinding, parcel: _Claimed) -> _Shown:
     if parcel.leg is None:
         raise NotFound("the leg of this parcel is gone", code="no_leg")
-    return present(node, binding, parcel.task, parcel.leg, parcel.envelope)
+    return present(node, binding, parcel.task, parcel.leg, parcel.envelope, notice=parcel.notice, rows=parcel.rows)
 
 
 def present(
@@ -162,14 +178,19 @@ def present(
     leg: LegRow,
     envelope: EnvelopeRow | None,
     purpose: str = purposes.DEFAULT,
+    *,
+    notice: NoticeRow | None = None,
+    rows: Sequence[ActionRow] = (),
 ) -> _Shown:
-    """PLAINTEXT for one agency: a view of the handover in its words, a reply, or the news about a leg.
+    """PLAINTEXT for one agency: a view of the handover in its words, a reply, a notice, or news about a leg.
     Raises NotAllowed where ``purpose`` is not this handover's."""
     content: JsonObject
     files: Sequence[Attachment] = ()
     undue: frozenset[str] = frozenset()
     if task.kind is Parcel.STATUS:
         content = status(leg, task)
+    elif notice is not None and not notice.mid:
+        content = notice_view.shown(notice, notice_view.of_codes(notice))
     elif envelope is None:
         raise NotFound("the message of this parcel is gone", code="no_message")
     else:
@@ -178,25 +199,30 @@ def present(
         if task.kind is Parcel.NOTIFICATION:
             undue = disclosed.undue(node, leg, content)
             content = binding.profile.present(content, leg)
+            content = checklist.shown(content, leg, rows, node.tailoring, node.clock.now())
+        elif notice is not None:
+            content = notice_view.shown(notice, content)
     view = View(task.kind, leg.ref, leg.version, leg.id, binding.principal, leg.urgency, content, files)
     return _Shown(view, undue)
 
 
 def status(leg: LegRow, task: TaskRow) -> JsonObject:
-    """What the counterpart is told of a leg. Codes and times only."""
+    """What the counterpart is told of a leg, or of one of its actions. Codes and times only."""
+    event, _, about = task.subject.partition(".")
+    code, _, action = about.partition(".")
     facts: dict[str, Json] = {
         "handover": leg.ref,
         "version": leg.version,
         "leg": leg.id,
         "agency": leg.agency,
         "principal": leg.principal,
-        "event": task.subject,
+        "event": event,
         "state": leg.state,
-        "responsible": responsible(LegState(leg.state), leg.counterpart, leg.principal),
+        "responsible": responsible(leg.duty, LegState(leg.state), leg.counterpart, leg.principal),
         "acknowledge_by": leg.acknowledge_by,
         "decide_by": leg.decide_by,
     }
-    return facts
+    return facts | ({"action": action, "code": code} if action else {})
 
 
 def delivered(tx: Transaction, node: Node, task: TaskRow, now: int, undue: Collection[str] = ()) -> None:
@@ -204,6 +230,8 @@ def delivered(tx: Transaction, node: Node, task: TaskRow, now: int, undue: Colle
     if not tx.advance_task(task.id, task.state, Task.DONE):
         return
     envelope = tx.envelope(task.mid)
+    if task.kind is Parcel.NOTICE:
+        _notice_delivered(tx, node, task, envelope, now)
     if task.kind is not Parcel.NOTIFICATION or envelope is None:
         return
     receipts.chain_lock(tx, envelope.peer)
@@ -217,6 +245,15 @@ def delivered(tx: Transaction, node: Node, task: TaskRow, now: int, undue: Colle
     receipts.sign(
         tx, node, by=leg.principal, envelope=envelope, state="opened", now=now, leg=leg, parts=parts
     )
+
+
+def _notice_delivered(
+    tx: Transaction, node: Node, task: TaskRow, envelope: EnvelopeRow | None, now: int
+) -> None:
+    if envelope is not None:
+        notice_sign.opened(tx, node, task, envelope, now)
+    if (leg := parcels.leg_of(tx, task)) is not None:
+        parcels.let_on(tx, task, leg, now)
 
 
 async def _postpone(node: Node, task: TaskRow, error: GatewayError) -> None:
@@ -251,20 +288,24 @@ async def open_parked(
     binding = node.binding(caller.principal)
     now = node.clock.now()
 
-    def record(tx: Transaction) -> tuple[TaskRow, LegRow, EnvelopeRow | None]:
+    def record(tx: Transaction) -> tuple[TaskRow, LegRow, EnvelopeRow | None, NoticeRow | None]:
         task = tx.task(task_id)
-        leg = tx.leg(task.leg) if task else None
+        leg = parcels.leg_of(tx, task) if task else None
         if task is None or leg is None or task.principal != caller.principal:
             raise NotFound("no such parcel for this agency", remedy="list them with GET /v1/inbox")
         if task.state is Task.WAITING:
             raise Conflict("this parcel is with the agency's adapter", code="in_hand")
+        if task.kind is Parcel.NOTIFICATION:
+            parcels.check_notice_seen(tx, leg)
         if task.kind is not Parcel.STATUS:
             seen = access(caller, leg, "CONSULTATION", justification, now, purpose=purpose)
             accounts.record(tx, accounts.noted(node.keys, seen, note))
-        return task, leg, tx.envelope(task.mid)
+        notice = tx.notice(task.subject) if task.kind is Parcel.NOTICE else None
+        return task, leg, tx.envelope(task.mid), notice
 
-    task, leg, envelope = await node.store.write(record)
-    shown = present(node, binding, task, leg, envelope, purpose)
+    task, leg, envelope, notice = await node.store.write(record)
+    rows = await node.store.read(lambda tx: tx.actions(leg.id)) if task.kind is Parcel.NOTIFICATION else ()
+    shown = present(node, binding, task, leg, envelope, purpose, notice=notice, rows=rows)
     parked = replace(task, state=Task.PARKED)
     await node.store.write(lambda tx: delivered(tx, node, parked, node.clock.now(), shown.undue))
     node.wake.receipts.set()

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gateway.flows import (
+    action_clock,
+    actions,
     attest,
     bridge,
     clocks,
     drafts,
+    effects,
     escalation,
     late,
+    notice_legs,
     purge_clock,
     retention,
     undelivered,
@@ -22,6 +26,7 @@ from gateway.flows.timers import Fire
 FIRES: Mapping[str, Fire] = {
     **dict.fromkeys((clocks.ACKNOWLEDGE, clocks.DECIDE), late.fire),
     **dict.fromkeys(escalation.KINDS, escalation.fire),
+    actions.TIMER: action_clock.fire,
     undelivered.TIMER: undelivered.fire,
     **dict.fromkeys(urgent.ALARMS, urgent.fire),
     urgent.OWED: urgent.fire_owed,
@@ -29,6 +34,7 @@ FIRES: Mapping[str, Fire] = {
     drafts.TIMER: drafts.fire,
     urgent_review.SECTION: urgent_review.say_again,
     bridge.TIMER: bridge.fire,
+    notice_legs.SETTLED: effects.settled,
     purge_clock.PURGE: retention.fire,
     purge_clock.REVIEW: retention.remind,
     purge_clock.ATTEST: attest.overdue,

@@ -18,7 +18,7 @@ import structlog
 
 from gateway.core.encoding import JsonObject
 from gateway.errors import Conflict, Misconfigured, NotAllowed, NotFound, Unavailable
-from gateway.flows import accounts
+from gateway.flows import accounts, parcels
 from gateway.flows.alarms import sound
 from gateway.flows.attachments import MISSING
 from gateway.flows.deliver import access, status
@@ -62,7 +62,7 @@ def check_own_key(node: Node, caller: Caller) -> None:
 
 def waiting(tx: Transaction, principal: str, limit: int) -> Sequence[tuple[LegRow, TaskRow]]:
     """Parcels of one agency that it has not taken yet."""
-    found = [(tx.leg(task.leg), task) for task in tx.parked_tasks(principal, limit)]
+    found = [(parcels.leg_of(tx, task), task) for task in tx.parked_tasks(principal, limit)]
     return [(leg, task) for leg, task in found if leg is not None]
 
 
@@ -100,7 +100,7 @@ async def fetch(node: Node, caller: Caller, parcel: str) -> Relayed:
 
 def _parcel(tx: Transaction, caller: Caller, parcel: str) -> tuple[TaskRow, LegRow]:
     task = tx.task(parcel)
-    leg = tx.leg(task.leg) if task else None
+    leg = parcels.leg_of(tx, task) if task else None
     if task is None or leg is None or task.principal != caller.principal:
         raise NotFound(
             "no such parcel for this agency", code="no_parcel", remedy="list them with GET /v1/relay"

@@ -9,12 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Final
 
+from gateway.core.duty import responsible
 from gateway.core.encoding import Json, JsonObject, b64
-from gateway.core.states import ANSWERED, LegState, responsible
+from gateway.core.states import ANSWERED, LegState
 from gateway.errors import NotFound
+from gateway.flows.checklist import Rows, checklist
 from gateway.flows.node import Node
-from gateway.ports import HandoverRow, LegRow, OutboxRow, ReceiptRow, Side, Task, TaskRow, Transaction
+from gateway.ports import HandoverRow, LegRow, OutboxRow, Parcel, ReceiptRow, Side, Task, TaskRow, Transaction
+
+NO_ROWS: Final[Rows] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +66,14 @@ def line(row: HandoverRow) -> JsonObject:
     }
 
 
-def summary(node: Node, standing: Standing) -> JsonObject:
+def summary(node: Node, standing: Standing, rows: Rows = NO_ROWS) -> JsonObject:
     row = standing.handover
     return {
         **line(row),
         "summary": sentence(node, standing),
         "responsible": responsibilities(standing.legs),
         "legs": [leg_facts(leg) for leg in standing.legs],
+        "checklist": checklist(standing.legs, rows, node.tailoring, node.clock.now()),
         "updated": when(max([row.updated, *(leg.updated for leg in standing.legs)])),
     }
 
@@ -78,6 +85,7 @@ def leg_facts(leg: LegRow) -> JsonObject:
         "principal": leg.principal,
         "state": leg.state,
         "responsible": who(leg),
+        "duty": leg.duty,
         "acknowledge_by": when(leg.acknowledge_by),
         "decide_by": when(leg.decide_by),
         "delivered": when(leg.delivered),
@@ -87,8 +95,9 @@ def leg_facts(leg: LegRow) -> JsonObject:
 
 
 def who(leg: LegRow) -> str:
-    """Never empty: the origin's agency until the receiving one has accepted (R28)."""
-    return responsible(LegState(leg.state), leg.counterpart, leg.principal)
+    """Never empty: the origin's agency until the receiving one has accepted, and for some functions longer
+    (R28)."""
+    return responsible(leg.duty, LegState(leg.state), leg.counterpart, leg.principal)
 
 
 def responsibilities(legs: Sequence[LegRow]) -> JsonObject:
@@ -214,10 +223,11 @@ def _turn(leg: LegRow, outbox: OutboxRow | None, task: TaskRow | None) -> tuple[
     return "with the agency", leg.principal, f"ask {leg.principal} for an answer before {when(leg.decide_by)}"
 
 
-def inbox_entry(leg: LegRow, task: TaskRow) -> JsonObject:
+def inbox_entry(leg: LegRow, task: TaskRow, actions: Sequence[Json] = ()) -> JsonObject:
     return {
         "parcel": task.id,
         "kind": task.kind.value,
+        "notice": task.subject if task.kind is Parcel.NOTICE else "",
         "handover": leg.ref,
         "version": leg.version,
         "leg": leg.id,
@@ -228,6 +238,7 @@ def inbox_entry(leg: LegRow, task: TaskRow) -> JsonObject:
         "acknowledge_by": when(leg.acknowledge_by),
         "decide_by": when(leg.decide_by),
         "overdue": [name for name in leg.overdue.split(",") if name],
+        "actions": [*actions],
     }
 
 

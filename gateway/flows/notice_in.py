@@ -1,0 +1,128 @@
+"""A notice comes in: who may send it about what, what this node does at once, and a parcel for every reader.
+
+It is a message like any other (:mod:`gateway.flows.arrival` keeps it, signs "received" and calls here). A
+notice overtakes the handover that it is about: it travels on the urgent lane, so it may come first.
+
+Rules
+-----
+- A notice about a handover comes from one of its two sides: the area under whose reference it is, or the area
+  that it was sent to. The kind says which of them. A third area is refused whatever it holds.
+- Its leg is a leg of that handover and of that reader, where the leg is known here already.
+- What came twice is made once: the origin sealed it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from gateway.core.encoding import encode
+from gateway.core.notices import TYPES, Block, NoticeKind, Sender
+from gateway.errors import Forged
+from gateway.flows import effects, receipts
+from gateway.flows.node import Node, area_of
+from gateway.flows.opening import Entry, Opened, Routing
+from gateway.ports import NoticeLegRow, NoticeRow, Parcel, Side, TaskRow, Transaction
+
+WITHOUT_HANDOVER: Final = frozenset({NoticeKind.HANDOVER_REQUEST})
+"""Kinds that are about no handover yet."""
+
+
+def store(
+    tx: Transaction, node: Node, opened: Opened, routing: Routing, block: Block, now: int
+) -> Sequence[TaskRow]:
+    """Keep a notice with what follows from it. Returns parcels for agencies, not put yet. Raises Forged."""
+    sent_here = _check_party(tx, node, opened.peer, routing, block.kind)
+    for entry in routing.entries:
+        _check_entry(tx, node, opened.peer, routing, entry, sent_here=sent_here)
+    row = _row(opened, routing, block, now)
+    mid = opened.statement.mid
+    if not tx.put_notice(row):
+        _check_again(tx, row)
+        tx.put_notice_message(mid, row.id)
+        return ()
+    tx.put_notice_message(mid, row.id)
+    for entry in routing.entries:
+        tx.put_notice_leg(NoticeLegRow(row.id, entry.principal, entry.leg, entry.reply_to, "DELIVERED", now))
+    extra = effects.on_arrival(tx, node, row, now)
+    return [*(_task(node, row, entry, now) for entry in routing.entries), *extra]
+
+
+def _check_party(tx: Transaction, node: Node, peer: str, routing: Routing, kind: NoticeKind) -> bool:
+    """Whether the handover was sent to us (True) or by us. Raises Forged for a third area's, or a kind that
+    the other side sends."""
+    if kind in WITHOUT_HANDOVER:
+        return True
+    sent_here = routing.handover.startswith(f"HO-{peer}-")
+    if not sent_here:
+        sent = tx.handover(routing.handover)
+        reached = _areas(tx, sent.ref, sent.version) if sent and sent.side is Side.ORIGIN else ()
+        if peer not in reached:
+            raise Forged("a notice about a handover that this area has no part in", code="notice_party")
+    allowed = TYPES[kind].sender
+    if allowed is not Sender.EITHER and (allowed is Sender.ORIGIN) != sent_here:
+        raise Forged("a notice that is the other side's to send", code="notice_side")
+    return sent_here
+
+
+def _areas(tx: Transaction, ref: str, newest: int) -> frozenset[str]:
+    """Where any version was sent to."""
+    return frozenset(
+        area_of(leg.principal) for version in range(1, newest + 1) for leg in tx.legs(ref, version)
+    )
+
+
+def _check_entry(
+    tx: Transaction, node: Node, peer: str, routing: Routing, entry: Entry, *, sent_here: bool
+) -> None:
+    if area_of(entry.reply_to) != peer:
+        raise Forged("answers would go to an area that did not send this", code="reply_to")
+    leg = tx.leg(entry.leg)
+    if leg is None and sent_here:
+        return  # what it is about has not come yet, or it is about no handover
+    ours = leg and (leg.principal if sent_here else leg.counterpart)
+    if leg is None or (leg.ref, ours) != (routing.handover, entry.principal):
+        raise Forged("a notice to another agency than the leg's", code="notice_leg")
+    if (leg.side is Side.DESTINATION) != sent_here:
+        raise Forged("a notice to another agency than the leg's", code="notice_leg")
+
+
+def _row(opened: Opened, routing: Routing, block: Block, now: int) -> NoticeRow:
+    about = block.facts.get("about")
+    return NoticeRow(
+        id=block.id,
+        ref=routing.handover,
+        version=routing.version,
+        kind=block.kind.value,
+        side=Side.DESTINATION,
+        peer=opened.peer,
+        by=routing.entries[0].reply_to,
+        code=block.code,
+        mid=opened.statement.mid,
+        urgency=routing.urgency,
+        created=now,
+        parent=about if isinstance(about, str) else "",
+        facts=encode(block.facts).decode(),
+    )
+
+
+def _check_again(tx: Transaction, row: NoticeRow) -> None:
+    """The same notice, sealed again; or an id that another notice has. Raises Forged."""
+    held = tx.notice(row.id)
+    named = ("ref", "version", "kind", "side", "peer", "code", "facts")
+    if held is None or any(getattr(held, name) != getattr(row, name) for name in named):
+        raise Forged("a notice under another notice's id", code="notice_id")
+
+
+def _task(node: Node, row: NoticeRow, entry: Entry, now: int) -> TaskRow:
+    return TaskRow(
+        id=f"notice-{row.id}-{entry.leg}",
+        kind=Parcel.NOTICE,
+        principal=entry.principal,
+        leg=entry.leg,
+        mid=row.mid,
+        state=receipts.parking(node, entry.principal),
+        due=now,
+        created=now,
+        subject=row.id,
+    )

@@ -1,0 +1,102 @@
+"""What people see of notices: an agency in its own parcel, and both sides of what is not taken in yet.
+
+Codes, references and times; the words of a notice are only in the parcel of the agency that they were sealed
+to.
+"""
+
+from __future__ import annotations
+
+from gateway.core.encoding import Json, JsonObject, decode_object
+from gateway.core.notice_words import SAYS
+from gateway.core.notices import TYPES, NoticeKind, resolved
+from gateway.flows.show import Standing, when
+from gateway.ports import NoticeLegRow, NoticeRow, Side, Transaction
+
+MARKING = "OFFICIAL-SENSITIVE"
+
+
+def shown(row: NoticeRow, words: JsonObject) -> JsonObject:
+    """PLAINTEXT for one agency: the notice with its heading, what is asked and what it may answer."""
+    kind = NoticeKind(row.kind)
+    heading, asked = SAYS[kind]
+    answers: list[Json] = ["ACKNOWLEDGED", *(["COMPLETED", "REJECTED"] if TYPES[kind].work else [])]
+    return {
+        "marking": MARKING,
+        "heading": heading,
+        "handover": row.ref,
+        "version": row.version,
+        "notice": row.id,
+        "kind": row.kind,
+        "asked": asked,
+        "answer_at": f"/v1/inbox/notices/{row.id}/acknowledgements" if row.mid else "",
+        "may_answer": answers if row.mid else [],
+        "view": words,
+    }
+
+
+def of_codes(row: NoticeRow) -> JsonObject:
+    """What there is to show of a notice that carries no words of its own: news of this node's."""
+    told: JsonObject = {"kind": row.kind, "reason_code": row.code, "facts": decode_object(row.facts.encode())}
+    return {"notice": told}
+
+
+def listing(tx: Transaction, standing: Standing, principal: str | None) -> JsonObject:
+    """Every notice about a handover that the reader may see, and who has not taken what in, since when.
+
+    The sending side sees all readers of its own notices. A receiving agency sees itself and no other
+    (readers do not learn of each other, protocol 4.3). ``principal`` None: the operator, who sees all.
+    """
+    rows = [
+        (row, legs) for row in tx.notices(ref=standing.handover.ref) if (legs := _visible(tx, row, principal))
+    ]
+    notices: list[Json] = [line(row, legs) for row, legs in rows]
+    unresolved: list[Json] = [
+        {
+            "notice": row.id,
+            "kind": row.kind,
+            "principal": leg.principal,
+            "state": leg.state,
+            "since": when(row.created),
+            "onward": leg.onward,
+        }
+        for row, legs in rows
+        for leg in legs
+        if not resolved(NoticeKind(row.kind), leg.state)
+    ]
+    return {"handover": standing.handover.ref, "notices": notices, "unresolved": unresolved}
+
+
+def _visible(tx: Transaction, row: NoticeRow, principal: str | None) -> list[NoticeLegRow]:
+    legs = list(tx.notice_legs(row.id))
+    if principal is None or row.side is Side.ORIGIN:
+        return legs
+    return [leg for leg in legs if leg.principal == principal]
+
+
+def line(row: NoticeRow, legs: list[NoticeLegRow]) -> JsonObject:
+    readers: list[Json] = [
+        {
+            "principal": leg.principal,
+            "state": leg.state,
+            "updated": when(leg.updated),
+            "code": leg.code,
+            "onward": leg.onward,
+        }
+        for leg in legs
+    ]
+    return {
+        "notice": row.id,
+        "kind": row.kind,
+        "reason_code": row.code,
+        "sent": row.side is Side.ORIGIN,
+        "peer": row.peer,
+        "by": row.by,
+        "version": row.version,
+        "created": when(row.created),
+        "answer_by": when(row.answer_by),
+        "state": row.state,
+        "about": row.parent,
+        "facts": decode_object(row.facts.encode()),
+        "legal": TYPES[NoticeKind(row.kind)].legal,
+        "readers": readers,
+    }
