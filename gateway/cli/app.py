@@ -30,6 +30,7 @@ from gateway.cli import (
     schema,
     settings,
     shred,
+    subject,
 )
 from gateway.cli.output import colours
 
@@ -81,6 +82,7 @@ for name, group in (
     ("receipt", receipt.app),
     ("log", log.app),
     ("report", report.app),
+    ("subject", subject.app),
     ("audit", audit.app),
     ("alarms", alarms.app),
     ("peer", peer.app),

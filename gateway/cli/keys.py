@@ -1,4 +1,4 @@
-"""``gateway keys``: list, generate, card, rotate, revoke."""
+"""``gateway keys``: list, generate, card, inventory, rotate, revoke."""
 
 from __future__ import annotations
 
@@ -105,6 +105,16 @@ def card(
             ),
         )
         next_step(f"gateway join {out}, at each peer")
+
+
+@app.command()
+def inventory(config: ConfigOption = None, as_json: JsonFlag = False) -> None:
+    """Every use of cryptography and what stands against a quantum computer; asks for no passphrase."""
+    with errors(as_json=as_json):
+        from gateway.cli import inventory as made
+
+        found = made.inventory(config)
+        emit(found, as_json=as_json, text=made.told(found))
 
 
 PrincipalArgument = Annotated[str, typer.Argument(help="Whose key: E09000004/police.")]
