@@ -46,6 +46,7 @@ class Why(StrEnum):
     ACKNOWLEDGED = "ALL_ACKNOWLEDGED"
     ISSUED = "NINETY_DAYS"
     LATE = "CAME_AFTER_PURGE"
+    DRILL = "DRILL_ENDED"
 
 
 class Due(NamedTuple):
@@ -127,8 +128,9 @@ TABLE: Final[Mapping[str, Kept]] = MappingProxyType(
             "every cosignature; afterwards one checkpoint a day and log, so that a proof says the day",
         ),
         "idempotency": Kept(130 * DAY, "keys of requests and answers: a repetition is told from another"),
-        "timers": Kept(14 * DAY, "clocks that have fired"),
+        "timers": Kept(130 * DAY, "clocks that have fired: none may be set a second time"),
         "tasks": Kept(130 * DAY, "parcels that were delivered"),
+        "pages": Kept(130 * DAY, "calls to people that were made or dropped"),
         "held": Kept(90 * DAY, "bytes that could not be accepted: sealed, and nobody's to keep for longer"),
         "alarms": Kept(2 * 366 * DAY, "alarms that somebody cleared"),
         "metadata": Kept(

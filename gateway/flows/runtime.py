@@ -28,6 +28,7 @@ from gateway.flows import (
     glass,
     holds,
     paging,
+    prune,
     rekey,
     relay,
     submit,
@@ -217,6 +218,7 @@ async def _housekeeping(node: Node, accept: Callable[[Network], None]) -> int:
     await holds.look(node)
     await take_up(node)
     await attest.sign_waiting(node)
+    await prune.turn(node)
     return fired
 
 

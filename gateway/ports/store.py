@@ -235,6 +235,28 @@ class Transaction(Protocol):
         """By its id; False when it has a note."""
         ...
 
+    # what grows
+    def prune(self, what: str, before: int, limit: int) -> int:
+        """Delete at most ``limit`` rows that ended before then; returns how many. ``what``: idempotency, timers
+        (fired), tasks (done), pages (made or dropped), held, alarms (cleared); and of the envelopes that are
+        about no handover: sent (with their outbox rows), heard (received, receipts and control), files
+        (received, of kind 1). Raises KeyError for another word."""
+        ...
+
+    def unstripped(self, before: int, limit: int) -> Sequence[EnvelopeRow]:
+        """Received control envelopes with their secrets, not the first of a stream, whose life ended before
+        then, oldest first."""
+        ...
+
+    def spare_cosignatures(self, before: int, limit: int) -> Sequence[tuple[str, int]]:
+        """(origin, size) of cosigned checkpoints older than ``before`` that are neither the smallest of their
+        UTC day that somebody beside the log has cosigned, nor the largest of their log, in ascending order."""
+        ...
+
+    def drop_cosignatures(self, origin: str, size: int) -> int:
+        """Returns how many there were."""
+        ...
+
     # receipts
     def put_receipt(self, row: ReceiptRow) -> bool:
         """Identity: hash."""

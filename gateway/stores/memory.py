@@ -30,6 +30,7 @@ from gateway.stores.memory_handovers import MemoryHandovers
 from gateway.stores.memory_messages import MemoryMessages
 from gateway.stores.memory_notices import MemoryNotices
 from gateway.stores.memory_paging import MemoryPaging
+from gateway.stores.memory_prune import MemoryPrune
 from gateway.stores.memory_records import MemoryRecords
 from gateway.stores.memory_retention import MemoryRetention
 from gateway.stores.memory_shred import MemoryShred
@@ -55,6 +56,7 @@ class MemoryTransaction(
     MemoryMessages,
     MemoryShred,
     MemoryRetention,
+    MemoryPrune,
     MemoryAgencies,
     MemoryWatch,
     MemoryTimers,

@@ -47,6 +47,7 @@ from gateway.stores.sql_handovers import HandoverPart
 from gateway.stores.sql_messages import MessagePart
 from gateway.stores.sql_notices import NoticePart
 from gateway.stores.sql_paging import PagingPart
+from gateway.stores.sql_prune import PrunePart
 from gateway.stores.sql_receipts import ReceiptPart
 from gateway.stores.sql_records import RecordPart
 from gateway.stores.sql_retention import RetentionPart
@@ -77,6 +78,7 @@ class SqlTransaction(
     MessagePart,
     ShredPart,
     RetentionPart,
+    PrunePart,
     ReceiptPart,
     AgencyPart,
     WatchPart,

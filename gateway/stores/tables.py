@@ -51,6 +51,8 @@ SENDING: Final = sa.text("state = 'sending'")
 UNNAMED: Final = sa.text("state IN ('uploading', 'ready')")
 KEPT: Final = sa.text("state <> 'PURGED'")
 HOLDING: Final = sa.text("lifted = 0")
+PASSING: Final = sa.text("ref = ''")
+UNSTRIPPED: Final = sa.text("kind = 3 AND side = 'destination' AND seq > 1 AND length(secrets) > 0")
 UNATTESTED: Final = sa.text("length(note) = 0")
 FOLLOWS: Final = sa.text("parent <> ''")
 
@@ -172,6 +174,8 @@ envelopes: Final = sa.Table(
     _partial("ix_envelopes_sent", "peer", "stream", "seq", where=SENT, unique=True),
     _partial("ix_envelopes_ref", "ref", "version", where=sa.text("ref <> ''")),
     _partial("ix_envelopes_epoch", "epoch", where=sa.text("epoch <> ''")),
+    _partial("ix_envelopes_passing", "side", "expires", where=PASSING),
+    _partial("ix_envelopes_unstripped", "expires", where=UNSTRIPPED),
 )
 
 punctures: Final = sa.Table("punctures", metadata, _text("epoch", key=True), _text("path", key=True))

@@ -35,6 +35,7 @@ from gateway.testing.store_cases.log import LogCases
 from gateway.testing.store_cases.messages import MessageCases
 from gateway.testing.store_cases.notices import NoticeCases
 from gateway.testing.store_cases.paging import PagingCases
+from gateway.testing.store_cases.prune import PruneCases
 from gateway.testing.store_cases.receipts import ReceiptCases
 from gateway.testing.store_cases.records import RecordCases
 from gateway.testing.store_cases.retention import RetentionCases
@@ -61,6 +62,7 @@ class StoreSuite(
     AuditCases,
     ShredCases,
     RetentionCases,
+    PruneCases,
     WitnessCases,
     TimerCases,
     PagingCases,

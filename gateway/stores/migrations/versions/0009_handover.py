@@ -124,8 +124,8 @@ def _timers() -> None:
     op.execute(
         "INSERT INTO timers (subject, kind, step, due, fired) "
         "SELECT ref, 'undelivered', version, created + 14400, 0 FROM handovers "
-        "WHERE side = 'origin' AND EXISTS (SELECT 1 FROM legs WHERE legs.ref = handovers.ref AND legs.version = handovers.version "
-        "AND legs.state IN ('QUEUED', 'TRANSMITTED'))"
+        "WHERE side = 'origin' AND EXISTS (SELECT 1 FROM legs WHERE legs.ref = handovers.ref "
+        "AND legs.version = handovers.version AND legs.state IN ('QUEUED', 'TRANSMITTED'))"
     )
     for name in ("ix_legs_unacknowledged", "ix_legs_undecided"):
         op.drop_index(name, "legs")
@@ -162,6 +162,13 @@ def _retention() -> None:
     _add("handovers", {"review_by": "int", "issued": "int"})
     kept, holding, unattested = (sa.text(t) for t in ("state <> 'PURGED'", "lifted = 0", "length(note) = 0"))
     op.create_index("ix_handovers_kept", "handovers", ["id"], sqlite_where=kept, postgresql_where=kept)
+    passing = sa.text("ref = ''")
+    bare = sa.text("kind = 3 AND side = 'destination' AND seq > 1 AND length(secrets) > 0")
+    for index, columns, where in (
+        ("ix_envelopes_passing", ["side", "expires"], passing),
+        ("ix_envelopes_unstripped", ["expires"], bare),
+    ):
+        op.create_index(index, "envelopes", columns, sqlite_where=where, postgresql_where=where)
     op.create_table(
         "holds",
         _text("id", key=True),
