@@ -98,6 +98,48 @@ def run(config: AgentConfig = Path("agent.toml"), as_json: JsonFlag = False) -> 
         asyncio.run(_work(load(config), as_json))
 
 
+@app.command("open")
+def open_package(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A package, as it was handed over.")],
+    config: AgentConfig = Path("agent.toml"),
+    as_json: JsonFlag = False,
+) -> None:
+    """Show the part that is sealed to this agency, out of a file: no line to its node is needed."""
+    with errors(as_json=as_json):
+        from gateway.cli import agent_files
+
+        emit(agent_files.opened(config, file), as_json=as_json)
+        next_step(f"gateway agency-agent answer {file} --state ACCEPTED --role ROLE --out ANSWER")
+
+
+@app.command()
+def answer(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The package that is answered.")],
+    out: Annotated[Path, typer.Option(help="The answer to write, for whoever handed the package over.")],
+    state: Annotated[str, typer.Option(help="RECEIVED, ACCEPTED, RETURNED, ...", show_default=False)],
+    role: Annotated[str, typer.Option(help="The role in which you act.", show_default=False)],
+    reason: Annotated[str, typer.Option(help="A reason code, where one is due.", show_default=False)] = "",
+    suggested_area: Annotated[
+        str, typer.Option(help="Where it should have gone: an ONS code.", show_default=False)
+    ] = "",
+    text_file: Annotated[
+        Path | None,
+        typer.Option(help="Words to go with it: a file, or - for standard input.", show_default=False),
+    ] = None,
+    config: AgentConfig = Path("agent.toml"),
+    as_json: JsonFlag = False,
+) -> None:
+    """Sign an answer with this agency's own key, and seal its words to the agency that is asked about."""
+    with errors(as_json=as_json):
+        from gateway.cli import agent_files
+        from gateway.cli.bridge import spoken
+
+        words = spoken(state, role, reason, suggested_area, text_file)
+        made = agent_files.answered(config, file, words, out)
+        emit(made, as_json=as_json, text=f"{made['file']}: {made['receipts']} receipts about {made['leg']}")
+        say("hand it back to whoever gave you the package")
+
+
 async def _work(settings: AgentSettings, as_json: bool) -> None:
     from gateway.cli.agent_settings import assembled
 

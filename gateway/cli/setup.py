@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ import tomli_w
 
 from gateway.cli.output import Usage
 from gateway.clock import SystemClock
-from gateway.config import ROLE
+from gateway.config import ROLE, Governance
 from gateway.core.ceremony import SUBKEY_LIFE
 from gateway.core.directory import display_name
 from gateway.core.keys import fingerprint_of
@@ -69,6 +70,7 @@ class Plan:
     database_file: Path | None
     api_port: int
     passphrase_file: Path | None
+    governance: Mapping[str, Any]
 
     @property
     def slug(self) -> str:
@@ -98,6 +100,7 @@ def plan(
     database_file: Path | None,
     api_port: int,
     passphrase_file: Path | None,
+    governance: Path | None = None,
 ) -> Plan:
     """Raises Usage naming the option that is wrong."""
     found = area_of(area)
@@ -110,13 +113,31 @@ def plan(
         area=found,
         folder=(data or Path(slug_of(found))).absolute(),
         environment=environment,
-        agencies=_agencies(agencies),
+        agencies=agencies_of(agencies),
         broker=BrokerPlan(broker.url, _absolute(broker.credentials), broker.create),
         database=database,
         database_file=_absolute(database_file),
         api_port=api_port,
         passphrase_file=_absolute(passphrase_file),
+        governance=_on_file(governance),
     )
+
+
+def _on_file(path: Path | None) -> Mapping[str, Any]:
+    """The section out of the file named; empty, for its operator to fill in, without one. Raises Usage."""
+    if path is None:
+        return {"dpia_ref": "", "eia_ref": "", "dpo": "", "policies": [], "agreements": []}
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))["governance"]
+        Governance(**table)
+    except (OSError, ValueError, TypeError, KeyError):
+        raise Usage(
+            "no usable section [governance] in this file",
+            code="governance",
+            field="--governance",
+            remedy="`gateway config example` prints one",
+        ) from None
+    return dict(table)
 
 
 def area_of(text: str) -> Area:
@@ -163,7 +184,7 @@ def _check_url(url: str, option: str, schemes: Sequence[str], instead: str) -> N
         )
 
 
-def _agencies(named: Sequence[str]) -> Sequence[AgencyPlan]:
+def agencies_of(named: Sequence[str]) -> Sequence[AgencyPlan]:
     plans = [_agency(text) for text in named or DEFAULT]
     if len({agency.role for agency in plans}) != len(plans):
         raise Usage("a role is named twice", code="agency", field="--agency", remedy="name each role once")
@@ -264,6 +285,7 @@ def _table(plan: Plan) -> dict[str, Any]:
         "broker": broker,
         "api": {"host": "127.0.0.1", "port": plan.api_port},
         "keys": {"folder": str(plan.keys)},
+        "governance": dict(plan.governance),
         "agencies": {agency.role: _section(agency) for agency in plan.agencies},
     }
     if plan.passphrase_file:
