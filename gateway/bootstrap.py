@@ -21,14 +21,17 @@ from urllib.parse import urlsplit
 import structlog
 from aiohttp import web
 
+from gateway import config, governance
 from gateway.anchor import NAME, AnchorFile
 from gateway.api.app import build
 from gateway.api.ops import build_metrics
 from gateway.api.routes import Options
 from gateway.clock import SystemClock
 from gateway.config import Agency, Api, Escalation, Settings, Timing, credentials
+from gateway.core.deadlines import london_day
 from gateway.core.ladder import DEFAULT, Ladders, Role
 from gateway.core.rotation import Pace as Rotation
+from gateway.core.tailoring import Tailoring, tailor
 from gateway.core.trust import Network
 from gateway.errors import GatewayError, Misconfigured, Unavailable
 from gateway.flows.metrics import Metrics
@@ -86,6 +89,7 @@ async def compose(
 ) -> Node:
     """A node out of an opened store and a transport. Raises Misconfigured, each with its remedy."""
     ticking = clock or SystemClock()
+    governance.check(settings, london_day(ticking.now()))
     held = keys or open_keys(settings)
     trust = await load_trust(settings, store, ticking.now())
     agencies = bind_agencies(settings, trust.network)
@@ -102,6 +106,9 @@ async def compose(
         pace=pace_of(settings.timing),
         wake=Wake(tasks=events),
         anchor=AnchorFile(settings.key_folder / NAME),
+        tailoring=tailoring_of(settings.tailoring),
+        registers=governance.registers_of(settings, trust.network.entitlements),
+        places=governance.places_of(settings),
         ladders=ladders_of(settings.escalation),
         pagers=pagers_of(settings.escalation),
     )
@@ -127,6 +134,16 @@ def pagers_of(escalation: Escalation) -> Mapping[str, Pager]:
         name: kinds[channel.kind](name, **channel.model_dump(exclude={"kind"}))
         for name, channel in escalation.channels.items()
     }
+
+
+def tailoring_of(told: config.Tailoring) -> Tailoring:
+    """Raises Misconfigured, naming each setting that is weaker than the core."""
+    return tailor(
+        actions=[one.model_dump() for one in told.actions],
+        deadlines=told.deadlines,
+        guidance=told.guidance,
+        titles=told.titles,
+    )
 
 
 def pace_of(timing: Timing) -> Pace:

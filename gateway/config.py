@@ -30,6 +30,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -110,6 +111,29 @@ class Agency(_Section):
     profile: str = ""
     justification: str = "STANDING_ADAPTER"
     options: dict[str, Any] = {}
+
+
+class ExtraAction(_Section):
+    """An action that this area's own agencies owe beside those of the catalogue. ``code``: one of its own.
+    ``urgent`` "": the same as ``standard``."""
+
+    code: str
+    agency: str
+    title: Annotated[str, Field(min_length=1, max_length=200)]
+    standard: str
+    urgent: str = ""
+    blocks: bool = False
+
+
+class Tailoring(_Section):
+    """What this area adds to the core, and never takes from it (``core.tailoring``): ``actions`` of its own,
+    shorter ``deadlines`` (code -> standard and urgent, "8 working days"), ``guidance`` by agency type,
+    ``titles`` by which its staff know an action."""
+
+    actions: tuple[ExtraAction, ...] = ()
+    deadlines: dict[str, dict[str, str]] = {}
+    guidance: dict[str, tuple[str, ...]] = {}
+    titles: dict[str, str] = {}
 
 
 class Timing(_Section):
@@ -202,6 +226,37 @@ class Escalation(_Section):
         return self
 
 
+class OnFile(_Section):
+    """A document by its reference, and the days on which it is in force, both included."""
+
+    ref: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\r\n]*$")]
+    begins: Annotated[date, Field(alias="from")]
+    ends: Annotated[date, Field(alias="until")]
+
+
+class OnFileAgreement(OnFile):
+    """A data sharing agreement. No ``areas``: the whole network; no ``agencies``: every type."""
+
+    areas: tuple[AreaCode, ...] = ()
+    agencies: tuple[str, ...] = ()
+
+
+class Governance(_Section):
+    """What has to be on file before anything is shared (findings F6, F7; s.42, s.64 DPA 2018; s.149 Equality
+    Act 2010). ``dpo``: the role of the data protection officer. ``uprn_table``: a CSV or SQLite file of UPRN
+    and area, by which a new address is checked. ``entitlements``: field group -> the agencies that read it in
+    this area, fewer than the directory lists. ``commenced``: powers that have come into force."""
+
+    dpia_ref: str = ""
+    eia_ref: str = ""
+    dpo: str = ""
+    policies: tuple[OnFile, ...] = ()
+    agreements: tuple[OnFileAgreement, ...] = ()
+    uprn_table: Path | None = None
+    entitlements: dict[str, tuple[str, ...]] = {}
+    commenced: tuple[str, ...] = ()
+
+
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="GATEWAY__", env_nested_delimiter="__", frozen=True, extra="forbid"
@@ -217,6 +272,8 @@ class Settings(BaseSettings):
     keys: KeyFiles = KeyFiles()
     agencies: dict[RoleName, Agency] = {}
     timing: Timing = Timing()
+    tailoring: Tailoring = Tailoring()
+    governance: Governance = Governance()
     escalation: Escalation = Escalation()
     accountability: Accountability = Accountability()
 

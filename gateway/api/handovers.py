@@ -27,6 +27,7 @@ from gateway.api.routes import Call, reply
 from gateway.core.encoding import PRINCIPAL, Json, JsonObject
 from gateway.flows import drafts, show, submit
 from gateway.flows import evidence as gathering
+from gateway.flows.checklist import rows_of
 from gateway.flows.show import Standing
 from gateway.ports import Transaction
 from schemas.acknowledgement import Justification
@@ -86,7 +87,11 @@ async def listed(call: Call) -> web.Response:
 
 
 async def one(call: Call) -> web.Response:
-    return reply(await _look(call, lambda _, standing: show.summary(call.node, standing)))
+    return reply(
+        await _look(
+            call, lambda tx, standing: show.summary(call.node, standing, rows_of(tx, standing.legs))
+        )
+    )
 
 
 async def events(call: Call) -> web.Response:

@@ -18,7 +18,7 @@ from gateway.api import relay, shapes, urgent
 from gateway.api.auth import ACTOR
 from gateway.api.problems import CONTENT_TYPE
 from gateway.api.routes import BYTES, Access, Body, Parameter, Route
-from schemas.acknowledgement import Acknowledgement, Opening
+from schemas.acknowledgement import Acknowledgement, ActionAnswer, Opening
 from schemas.handover import HandoverNotification
 from schemas.notice import Notice, NoticeAnswer
 
@@ -28,6 +28,7 @@ DOCUMENTS: Final[Mapping[str, type[BaseModel]]] = {
     "handover": HandoverNotification,
     "acknowledgement": Acknowledgement,
     "opening": Opening,
+    "action": ActionAnswer,
     "notice": Notice,
     "notice_answer": NoticeAnswer,
     **relay.DOCUMENTS,

@@ -11,6 +11,7 @@ import typer
 
 from gateway.cli.client import HOME, ActorOption, Agency, ApiOption, RoleOption, TokenOption
 from gateway.cli.files import opened, read_input, write_output
+from gateway.cli.inbox import action_line
 from gateway.cli.output import ConfigOption, JsonFlag, emit, errors, next_step
 
 app = typer.Typer(help="Send a handover, and see who has taken it on.", no_args_is_help=True)
@@ -173,6 +174,7 @@ def _standing(standing: Mapping[str, Any]) -> str:
     for leg in standing["legs"]:
         late = f"  LATE: {', '.join(leg['overdue'])}" if leg["overdue"] else ""
         lines.append(f"  {leg['agency']:<22} {leg['state']:<14} responsible: {leg['responsible']}{late}")
+        lines += [action_line(one) for one in standing["checklist"] if one["leg"] == leg["leg"]]
     return "\n".join(lines)
 
 

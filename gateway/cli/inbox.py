@@ -129,18 +129,58 @@ def acknowledge(
         next_step("gateway inbox list")
 
 
+@app.command()
+def action(
+    leg: LegArgument,
+    action: Annotated[str, typer.Argument(metavar="ACTION", help="As `gateway inbox list` shows it: AC1.")],
+    actor: ActorOption,
+    role: RoleOption,
+    answer: Annotated[
+        str, typer.Option(help="It is done; CLEAR, CONCERN where it asks for an answer.", show_default=False)
+    ] = "",
+    not_done: Annotated[
+        str,
+        typer.Option(help="It is not done: the reason code. Without it, it is done.", show_default=False),
+    ] = "",
+    text: TextOption = None,
+    api: ApiOption = HOME,
+    token: TokenOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say what became of one action of a handover that this agency has taken on; signed with its key."""
+    with errors(as_json=as_json):
+        optional = {"answer": answer, "reason_code": not_done}
+        told = {"result": "NOT_DONE" if not_done else "COMPLETED", "role": role}
+        told |= {name: value for name, value in optional.items() if value} | _words("reason_text", text)
+        made = Agency(api, token, actor, role).post(
+            f"/v1/inbox/{leg}/actions/{action}", json.dumps(told).encode()
+        )
+        emit(made, as_json=as_json, text=f"{action}: {told['result']}; {_answered(made)}")
+        next_step("gateway inbox list")
+
+
 def _words(name: str, file: Path | None) -> dict[str, str]:
     return {name: read_input(file).decode("utf-8", "replace").strip()} if file is not None else {}
 
 
 def _line(entry: Mapping[str, Any]) -> str:
     late = f"  LATE: {', '.join(entry['overdue'])}" if entry["overdue"] else ""
-    return (
+    head = (
         f"{entry['leg']}  {entry['handover']}  {entry['urgency']:<9} {entry['state']:<12} "
         f"answer before {entry['decide_by']}{late}"
     )
+    return "\n".join([head, *map(action_line, entry["actions"])])
 
 
 def _answered(made: Mapping[str, Any]) -> str:
     again = " (it was so already)" if made["repeated"] else ""
     return f"{made['leg']} {made['state']}{again}; signed: {', '.join(made['receipts']) or 'nothing new'}"
+
+
+def action_line(one: Mapping[str, Any]) -> str:
+    """One action of a checklist, under its leg."""
+    said = one["answer"] or one["reason_code"]
+    state = one["state"] + (f" ({said})" if said else "")
+    due = one["due"] or ("standing" if one["title"] else one["planned"] or "no date")
+    late = "  LATE" if one["late"] else ""
+    return f"    {one['action']:<12} {one['code']:<8} {state:<28} due {due}{late}  {one['title']}"

@@ -17,11 +17,10 @@ from gateway.core.envelope import MAX_LIFE, Kind, Recipient, prepare
 from gateway.core.presealed import pack_presealed
 from gateway.core.receipts import ZERO, About, Receipt, make_receipt
 from gateway.core.recipients import ROUTING
-from gateway.core.states import RECEIPT_OF, LegState, advance_leg, path
+from gateway.core.states import RECEIPT_OF, LegState, advance_leg
 from gateway.core.trust import Network
-from gateway.flows.acknowledge import reply_section
+from gateway.flows.acknowledge import names_words, reply_routing, reply_section, steps_of
 from gateway.flows.node import PRIORITY, area_of
-from gateway.flows.submit import routing_part
 from gateway.flows.vault import write_sections
 from gateway.ports import LegRow
 from schemas.acknowledgement import Acknowledgement
@@ -89,8 +88,7 @@ def answer_notes(
     such step from where the leg stands."""
     target, last = RECEIPT_OF[answer.state], (chain[-1] if chain else None)
     fresh: list[Receipt] = []
-    for step in path(state_of(chain), target):
-        final = step == target
+    for step in steps_of(state_of(chain), answer):
         receipt = sign(
             keys,
             net,
@@ -98,8 +96,8 @@ def answer_notes(
             step,
             at=at,
             prev=fresh[-1] if fresh else last,
-            code=answer.reason_code.value if answer.reason_code and final else "",
-            reply=reply if final else None,
+            code=answer.reason_code.value if answer.reason_code and step == target else "",
+            reply=reply if names_words(step, answer) else None,
         )
         fresh.append(receipt)
     return fresh
@@ -124,7 +122,7 @@ def seal_words(network: Network, leg: LegRow, answer: Acknowledgement, now: int)
             Recipient(leg.counterpart, network.sealing_key(leg.counterpart, now), {ROUTING + 1}),
         ],
         contents=[
-            routing_part(leg.ref, leg.version, leg.urgency, [addressed], kind="REPLY"),
+            reply_routing(addressed, answer),
             write_sections({"reply": reply_section(leg, answer)}),
         ],
     )

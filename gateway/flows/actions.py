@@ -227,6 +227,13 @@ def told(rows: Sequence[ActionRow], said: Sequence[Said]) -> tuple[Said, ...]:
     return tuple(one for one in said if one.action not in own)
 
 
+def without_local(rows: Sequence[ActionRow], answer: Acknowledgement) -> Acknowledgement:
+    """The answer as the origin gets it."""
+    own = {row.action for row in rows if row.local}
+    left = tuple(one for one in answer.actions if one.action_id not in own)
+    return answer if len(left) == len(answer.actions) else answer.model_copy(update={"actions": left})
+
+
 def keep(tx: Transaction, leg: LegRow, statement: bytes, said: Sequence[Said]) -> None:
     """What one message says. It counts once a receipt names the message."""
     for one in said:

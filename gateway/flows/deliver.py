@@ -18,7 +18,7 @@ from gateway.core.duty import responsible
 from gateway.core.encoding import Json, JsonObject
 from gateway.core.states import LegState
 from gateway.errors import Conflict, GatewayError, NotFound, Unavailable
-from gateway.flows import accounts, checklist, disclosed, notice_sign, notice_view, parcels, receipts
+from gateway.flows import accounts, checklist, disclosed, drills, notice_sign, notice_view, parcels, receipts
 from gateway.flows.node import Caller, Node
 from gateway.flows.retrieve import take_out
 from gateway.flows.slots import check_hosted, keeps_own_key, readable, view_for
@@ -61,6 +61,7 @@ class _Claimed:
     envelope: EnvelopeRow | None
     notice: NoticeRow | None = None
     rows: Sequence[ActionRow] = ()
+    drill: bool = False
 
 
 async def deliver(node: Node, binding: AgencyBinding) -> int:
@@ -75,7 +76,7 @@ async def deliver(node: Node, binding: AgencyBinding) -> int:
             for task in tasks:
                 tx.advance_task(task.id, Task.WAITING, Task.PARKED)
             return ()
-        claimed = [found for task in tasks if (found := _claimed(tx, task, now)) is not None]
+        claimed = [found for task in tasks if (found := _claimed(tx, task, binding, now)) is not None]
         for parcel in claimed:
             _account(tx, parcel.task, parcel.leg, binding, now)
         return claimed
@@ -86,15 +87,19 @@ async def deliver(node: Node, binding: AgencyBinding) -> int:
     return len(claimed)
 
 
-def _claimed(tx: Transaction, task: TaskRow, now: int) -> _Claimed | None:
-    """None for a handover that has to wait for a notice about it."""
+def _claimed(tx: Transaction, task: TaskRow, binding: AgencyBinding, now: int) -> _Claimed | None:
+    """None for a handover that has to wait for a notice about it, and for a drill that is a person's."""
     leg = parcels.leg_of(tx, task)
+    drill = leg is not None and drills.is_drill(tx, leg)
+    if drill and drills.kept_out(binding):
+        tx.advance_task(task.id, Task.WAITING, Task.PARKED)
+        return None
     if task.kind is Parcel.NOTIFICATION and leg is not None and parcels.notice_waits(tx, leg):
         parcels.set_back(tx, task, now)
         return None
     notice = tx.notice(task.subject) if task.kind is Parcel.NOTICE else None
     rows = tx.actions(leg.id) if leg is not None and task.kind is Parcel.NOTIFICATION else ()
-    return _Claimed(task, leg, tx.envelope(task.mid), notice, rows)
+    return _Claimed(task, leg, tx.envelope(task.mid), notice, rows, drill)
 
 
 def _account(tx: Transaction, task: TaskRow, leg: LegRow | None, binding: AgencyBinding, now: int) -> None:
@@ -168,7 +173,16 @@ class _Shown:
 def _shown(node: Node, binding: AgencyBinding, parcel: _Claimed) -> _Shown:
     if parcel.leg is None:
         raise NotFound("the leg of this parcel is gone", code="no_leg")
-    return present(node, binding, parcel.task, parcel.leg, parcel.envelope, notice=parcel.notice, rows=parcel.rows)
+    return present(
+        node,
+        binding,
+        parcel.task,
+        parcel.leg,
+        parcel.envelope,
+        notice=parcel.notice,
+        rows=parcel.rows,
+        drill=parcel.drill,
+    )
 
 
 def present(
@@ -181,6 +195,7 @@ def present(
     *,
     notice: NoticeRow | None = None,
     rows: Sequence[ActionRow] = (),
+    drill: bool = False,
 ) -> _Shown:
     """PLAINTEXT for one agency: a view of the handover in its words, a reply, a notice, or news about a leg.
     Raises NotAllowed where ``purpose`` is not this handover's."""
@@ -202,6 +217,8 @@ def present(
             content = checklist.shown(content, leg, rows, node.tailoring, node.clock.now())
         elif notice is not None:
             content = notice_view.shown(notice, content)
+    if drill:
+        content = drills.headed(content)
     view = View(task.kind, leg.ref, leg.version, leg.id, binding.principal, leg.urgency, content, files)
     return _Shown(view, undue)
 
@@ -304,8 +321,9 @@ async def open_parked(
         return task, leg, tx.envelope(task.mid), notice
 
     task, leg, envelope, notice = await node.store.write(record)
-    rows = await node.store.read(lambda tx: tx.actions(leg.id)) if task.kind is Parcel.NOTIFICATION else ()
-    shown = present(node, binding, task, leg, envelope, purpose, notice=notice, rows=rows)
+    rows, drill = await node.store.read(lambda tx: (tx.actions(leg.id), drills.is_drill(tx, leg)))
+    asks = rows if task.kind is Parcel.NOTIFICATION else ()
+    shown = present(node, binding, task, leg, envelope, purpose, notice=notice, rows=asks, drill=drill)
     parked = replace(task, state=Task.PARKED)
     await node.store.write(lambda tx: delivered(tx, node, parked, node.clock.now(), shown.undue))
     node.wake.receipts.set()

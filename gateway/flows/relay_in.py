@@ -21,13 +21,16 @@ from gateway.core.receipts import ZERO, Receipt, open_receipt
 from gateway.core.recipients import ROUTING
 from gateway.core.states import RECEIPT_OF, LegState, advance_leg
 from gateway.errors import Conflict, NotAllowed, NotFound, Refused
-from gateway.flows import accounts, outgoing, receipts
+from gateway.flows import accounts, actions, asked, outgoing, receipts
 from gateway.flows.acknowledge import NEEDS_OPENING
+from gateway.flows.asked import Said
 from gateway.flows.deliver import access
 from gateway.flows.node import PRIORITY, Caller, Node, area_of, lane_for
+from gateway.flows.opening import read_routing
 from gateway.flows.relay import agent, check_own_key
 from gateway.flows.submit import routing_part
-from gateway.ports import EnvelopeRow, LegEvent, LegRow, Parcel, Side, Task, Transaction, TrustRow
+from gateway.flows.vault import read_sections
+from gateway.ports import ActionRow, EnvelopeRow, LegEvent, LegRow, Parcel, Side, Task, Transaction, TrustRow
 from schemas.acknowledgement import REASONS_FOR
 
 REPLY_PARTS = 3
@@ -92,7 +95,7 @@ def _take(
         raise NotFound("the message of this leg is gone", code="no_message")
     fresh = [receipt for receipt in given if tx.receipt(receipt.hash) is None]
     for receipt in fresh:
-        leg = _apply(tx, leg, envelope, receipt, now)
+        leg = _apply(tx, node, leg, envelope, receipt, now)
     if fresh:
         _check_read(leg, fresh[-1])
         answered = f"ANSWER_{fresh[-1].state.upper()}"
@@ -101,7 +104,9 @@ def _take(
     return Taken(leg.id, leg.state, not fresh)
 
 
-def _apply(tx: Transaction, leg: LegRow, envelope: EnvelopeRow, receipt: Receipt, now: int) -> LegRow:
+def _apply(
+    tx: Transaction, node: Node, leg: LegRow, envelope: EnvelopeRow, receipt: Receipt, now: int
+) -> LegRow:
     """One receipt, kept and applied as if the node had signed it. Returns the leg as it stands then."""
     _check(tx, leg, envelope, receipt, now)
     after = advance_leg(LegState(leg.state), receipt.state)
@@ -113,7 +118,8 @@ def _apply(tx: Transaction, leg: LegRow, envelope: EnvelopeRow, receipt: Receipt
         for task in tx.tasks_of(leg.id):
             if task.kind is Parcel.NOTIFICATION:
                 tx.advance_task(task.id, task.state, Task.DONE)
-    return replace(leg, state=after, opened=opened, updated=receipt.at)
+    moved = replace(leg, state=after, opened=opened, updated=receipt.at)
+    return actions.follow(tx, moved, receipt.state, receipt.at, now, tailoring=node.tailoring)
 
 
 def _check(tx: Transaction, leg: LegRow, envelope: EnvelopeRow, receipt: Receipt, now: int) -> None:
@@ -138,8 +144,17 @@ def _check(tx: Transaction, leg: LegRow, envelope: EnvelopeRow, receipt: Receipt
     allowed = _REASONS.get(receipt.state, frozenset())
     if (receipt.code not in allowed) if allowed else receipt.code:
         raise NotAllowed("a reason that does not fit this answer", code="reason_code", field="/code")
+    if receipt.state == "completed":
+        actions.check_decided(tx.actions(leg.id), _brought(tx, leg, receipt))
     if any(number not in range(ROUTING + 1, len(split(envelope.body).parts)) for number in receipt.parts):
         raise NotAllowed("a receipt for parts that an agency cannot have", code="recipient_parts")
+
+
+def _brought(tx: Transaction, leg: LegRow, receipt: Receipt) -> list[Said]:
+    """The results in the message that a receipt names: the agency brings that message first."""
+    return [
+        Said(one.action, one.result, one.code) for one in tx.results(leg.id) if one.statement == receipt.reply
+    ]
 
 
 def _check_read(leg: LegRow, last: Receipt) -> None:
@@ -162,14 +177,16 @@ async def reply(node: Node, caller: Caller, leg_id: str, sealed: Json) -> tuple[
     """
     check_own_key(node, caller)
     now = node.clock.now()
-    leg = await node.store.read(lambda tx: _leg(tx, caller, leg_id))
+    leg, rows = await node.store.read(lambda tx: (_leg(tx, caller, leg_id), tx.actions(leg_id)))
     outgoing.check_sendable(node.network, now)
-    handed = _reply(node, leg, sealed, now)
+    handed, said = _reply(node, leg, rows, sealed, now)
 
     def work(tx: Transaction) -> bytes:
         known = tx.envelope(handed.draft.mid)
         if known is None:
-            return outgoing.store(tx, node, _sending(leg, handed), now).statement
+            statement = outgoing.store(tx, node, _sending(leg, handed), now).statement
+            actions.keep(tx, leg, statement, said)
+            return statement
         if known.side is not Side.ORIGIN or split(known.body).slots != handed.parsed.slots:
             raise Conflict("another message has this id", code="mid", remedy="seal the words again")
         return known.statement
@@ -179,17 +196,21 @@ async def reply(node: Node, caller: Caller, leg_id: str, sealed: Json) -> tuple[
     return handed.draft.mid, statement
 
 
-def _reply(node: Node, leg: LegRow, sealed: Json, now: int) -> Presealed:
-    """Raises NotAllowed for anything but a reply about this leg to its counterpart: under our signature an
-    agency could otherwise send handovers that no rule has judged."""
+def _reply(
+    node: Node, leg: LegRow, rows: Sequence[ActionRow], sealed: Json, now: int
+) -> tuple[Presealed, Sequence[Said]]:
+    """The message, and what it says of actions. Raises NotAllowed for anything but a reply about this leg to
+    its counterpart: under our signature an agency could otherwise send handovers that no rule has judged."""
     try:
         handed = open_presealed(sealed, net=node.network.net)
     except Refused as error:
         raise NotAllowed(error.message, code=error.code, field=error.field) from None
     parsed = handed.parsed
     addressed = replace(leg, principal=leg.counterpart, counterpart=leg.principal)
+    said = _results(handed, rows)
+    results = {leg.id: asked.result_members(said)}
     expected = (
-        routing_part(leg.ref, leg.version, leg.urgency, [addressed], kind="REPLY"),
+        routing_part(leg.ref, leg.version, leg.urgency, [addressed], kind="REPLY", more=results),
         (Kind.MESSAGE, PRIORITY[leg.urgency], area_of(leg.counterpart), 2, REPLY_PARTS),
     )
     outside = (parsed.kind, parsed.priority, parsed.to, len(parsed.slots), len(parsed.parts))
@@ -201,7 +222,27 @@ def _reply(node: Node, leg: LegRow, sealed: Json, now: int) -> Presealed:
             code="life",
             remedy="compare this machine's clock with the node's",
         )
-    return handed
+    return handed, said
+
+
+def _results(handed: Presealed, rows: Sequence[ActionRow]) -> Sequence[Said]:
+    """Raises NotAllowed for one that does not fit what this leg is asked."""
+    try:
+        entries = read_routing(read_sections(handed.routing).get("routing")).entries
+    except Refused as error:
+        raise NotAllowed(error.message, code="reply_to", field=error.field) from None
+    said = entries[0].said
+    held = {row.action: row for row in rows if not row.local}
+    for one in said:
+        row = held.get(one.action)
+        if row is None or not actions.fits(row, one.result, one.code):
+            raise NotAllowed(
+                "what is said of an action does not fit it",
+                code="action_answer",
+                field="/actions",
+                remedy="name an action of this leg, with an answer or a reason that it takes",
+            )
+    return said
 
 
 def _sending(leg: LegRow, handed: Presealed) -> outgoing.Sending:

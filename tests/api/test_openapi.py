@@ -66,6 +66,7 @@ async def test_the_document_says_who_may_call(desk: Desk, route: Any) -> None:
         parcel="reply-0",
         name="handover",
         blob="0" * 32,
+        action="AC1",
         alarm="0" * 32,
         notice="0" * 32,
     )
@@ -96,6 +97,7 @@ async def test_an_answer_that_was_not_announced_is_not_given(desk: Desk, route: 
         parcel="reply-0",
         name="handover",
         blob="0" * 32,
+        action="AC1",
         alarm="0" * 32,
         notice="0" * 32,
     )

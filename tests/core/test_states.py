@@ -49,9 +49,9 @@ RECEIVED     returned>RETURNED declined>DECLINED_NOT_RELEVANT info_requested>INF
 INFO_REQUESTED transmitted>INFO_REQUESTED received>INFO_REQUESTED opened>INFO_REQUESTED
 INFO_REQUESTED acknowledged>RECEIVED purged>PURGED
 ACCEPTED     transmitted>ACCEPTED received>ACCEPTED opened>ACCEPTED in_progress>IN_PROGRESS
-IN_PROGRESS  transmitted>IN_PROGRESS received>IN_PROGRESS opened>IN_PROGRESS
+IN_PROGRESS  transmitted>IN_PROGRESS received>IN_PROGRESS opened>IN_PROGRESS in_progress>IN_PROGRESS
 IN_PROGRESS  completed>COMPLETED not_done>COMPLETED
-COMPLETED    transmitted>COMPLETED received>COMPLETED opened>COMPLETED closed>CLOSED
+COMPLETED    transmitted>COMPLETED received>COMPLETED opened>COMPLETED in_progress>COMPLETED closed>CLOSED
 CLOSED       transmitted>CLOSED received>CLOSED opened>CLOSED
 REJECTED     transmitted>REJECTED received>REJECTED opened>REJECTED purged>PURGED
 RETURNED     transmitted>RETURNED received>RETURNED opened>RETURNED purged>PURGED

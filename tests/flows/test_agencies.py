@@ -187,7 +187,7 @@ async def test_the_look_is_on_record_before_there_is_plaintext(
     """Killed between the record and the view, the record is there and the parcel is still unopened."""
     ref, task = await _parked(fetching, document)
 
-    def killed(*_: object) -> View:
+    def killed(*_: object, **__: object) -> View:
         raise SystemError("killed here")
 
     monkeypatch.setattr(deliver, "present", killed)
