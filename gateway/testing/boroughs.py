@@ -25,12 +25,13 @@ from gateway.core.ceremony import Bundle
 from gateway.core.encoding import Json
 from gateway.core.entitlements import ENTITLEMENTS
 from gateway.core.keys import KemKey, SubkeyOpener
+from gateway.core.registers import FICTIONAL
 from gateway.core.rotation import Pace as Rotation
 from gateway.core.rotation import due, next_term, to_destroy
 from gateway.core.shred import Epoch
 from gateway.core.trust import Network
 from gateway.errors import GatewayError, Misconfigured
-from gateway.flows import acknowledge, attachments, deliver, dispatch, receive, submit, sweep, uploads
+from gateway.flows import acknowledge, attachments, deliver, dispatch, paging, receive, submit, sweep, uploads
 from gateway.flows.node import Caller, Node, Pace, Trust, Wake
 from gateway.flows.trust import join
 from gateway.ports import (
@@ -153,6 +154,7 @@ class Borough:
         done += await dispatch.dispatch(self.node, dispatch.BULK)
         for binding in self.node.agencies.values():
             done += await deliver.deliver(self.node, binding)
+        done += await paging.send(self.node)
         return done + await uploads.sweep(self.node) + await sweep.sweep(self.node)
 
 
@@ -258,6 +260,7 @@ async def assemble(
         agencies=bindings,
         pace=pace,
         wake=Wake(tasks={principal: asyncio.Event() for principal in bindings}),
+        registers=FICTIONAL,
     )
     return Borough(node, desks)
 

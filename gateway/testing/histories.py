@@ -1,4 +1,4 @@
-"""What in a leg's history and news is a node's own clock, and no move by the table: for checks of histories."""
+"""What in a leg's history and news is a node's own clock and no move by the table: to check histories by."""
 
 from __future__ import annotations
 
