@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-OVERLAY: Final = re.compile(r"(overdue|due\d+|escalated|ignored):|resealed\Z")
+OVERLAY: Final = re.compile(r"(overdue|due\d+|escalated|ignored|action|duty):|resealed\Z")
 """The events of a leg that leave its state where it is and stand in no table of moves."""
 
-OWN_CLOCK: Final = re.compile(r"overdue_|due\d+_|undelivered\Z|resealed\Z")
+OWN_CLOCK: Final = re.compile(r"overdue_|action_|due\d+_|undelivered\Z|resealed\Z")
 """The news that a node tells its own agency because time has passed, and not because a receipt came."""

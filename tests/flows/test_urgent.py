@@ -247,7 +247,7 @@ async def test_a_missed_review_climbs_the_ladder_until_somebody_reviews(world: W
     await until(world, SATURDAY + REVIEW + 4 * HOUR)
 
     async def called() -> list[tuple[str, str]]:
-        rows = await newham.node.store.write(lambda tx: tx.claim_pages(world.clock.now(), 50, 0))
+        rows = await newham.node.store.read(lambda tx: tx.pages(ref=ref))
         return sorted((row.code, row.role) for row in rows if row.code == "urgent_unreviewed")
 
     assert await called() == [("urgent_unreviewed", "duty")]
