@@ -26,10 +26,12 @@ from typing import Final
 from gateway.core.bridge import keys_fingerprint
 from gateway.core.deadlines import deadlines, london_day
 from gateway.core.states import LegState, advance_leg
-from gateway.errors import Conflict, NotAllowed, NotFound, Problem, UnknownRecipient, Untrusted
-from gateway.flows.alarms import sound
+from gateway.errors import NotAllowed, NotFound, Problem, UnknownRecipient, Untrusted
+from gateway.flows import escalation
+from gateway.flows.alarms import settle, sound
 from gateway.flows.node import Node, log_leaf
 from gateway.flows.timers import set_timer
+from gateway.flows.waiting import DELIVER, awaits, tell, theirs
 from gateway.ports import BridgeContactRow, LegEvent, LegRow, TaskRow, TimerRow, Transaction
 from schemas.handover import HandoverNotification
 
@@ -192,16 +194,27 @@ def fire(tx: Transaction, node: Node, timer: TimerRow, now: int) -> Sequence[Tas
     """Tell people; at the end call it undeliverable. Nothing for a leg that has gone on meanwhile."""
     leg = tx.leg(timer.subject)
     late = LegState.TRANSMITTED if timer.step == UNANSWERED else LegState.QUEUED
-    if leg is None or leg.state != late:
+    if leg is None or leg.state != late or not awaits(tx, leg, DELIVER):
         return ()
-    area = leg.principal.partition("/")[0]
-    if timer.step != GIVEN_UP:
-        code = "bridge_unanswered" if timer.step == UNANSWERED else "bridge_unconfirmed"
-        sound(tx, code, peer=area, at=now, subject=leg.id)
-        return ()
-    after = advance_leg(LegState(leg.state), "undeliverable")
-    event = LegEvent(leg.id, now, "undeliverable", leg.state, after, node.principal, "NOT_CONFIRMED")
-    if not tx.advance_leg(leg.id, leg.state, after, event):
-        raise Conflict("the leg has moved", code="leg_moved")
-    sound(tx, "bridge_undeliverable", peer=area, at=now, subject=leg.id)
-    return ()
+    code = _CODES[timer.step]
+    sound(tx, code, peer=theirs(leg), at=now, subject=leg.ref)
+    if timer.step == GIVEN_UP:
+        return _give_up(tx, node, leg, now)
+    escalation.begin(tx, leg, DELIVER, now)
+    return (tell(tx, node, leg, code, now),)
+
+
+def _give_up(tx: Transaction, node: Node, leg: LegRow, now: int) -> Sequence[TaskRow]:
+    event, after = "undeliverable", advance_leg(LegState(leg.state), "undeliverable")
+    line = LegEvent(leg.id, now, event, leg.state, after, node.principal, "NOT_CONFIRMED")
+    if not tx.advance_leg(leg.id, leg.state, after, line):
+        return ()  # delivery was confirmed since we looked
+    settle(tx, escalation.EXHAUSTED, peer=theirs(leg), at=now, why=event, about=leg.id)
+    return (tell(tx, node, leg, event, now),)
+
+
+_CODES: Final = {
+    UNCONFIRMED: "bridge_unconfirmed",
+    GIVEN_UP: "bridge_undeliverable",
+    UNANSWERED: "bridge_unanswered",
+}

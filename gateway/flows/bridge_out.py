@@ -20,9 +20,11 @@ from gateway.core.envelope import SKEW, Kind
 from gateway.core.states import LegState, advance_leg
 from gateway.errors import Conflict, NotAllowed, NotFound
 from gateway.flows import accounts, bridge, outgoing, reseal
+from gateway.flows.carrying import CARRIED, EXPORTED, MARKS
 from gateway.flows.deliver import access
 from gateway.flows.node import Caller, Node
 from gateway.flows.timers import set_timer
+from gateway.flows.undelivered import may_go_again
 from gateway.ports import (
     BridgeFileRow,
     EnvelopeRow,
@@ -35,8 +37,6 @@ from gateway.ports import (
 )
 
 OPEN = (Outbound.WAITING, Outbound.PUBLISHED)
-EXPORTED = "exported"
-"""In the place of a settled outbox row's error: a person says that the contact has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +73,11 @@ def waiting(tx: Transaction, node: Node, ref: str) -> Sequence[EnvelopeRow]:
 
 def _outstanding(tx: Transaction, row: EnvelopeRow) -> bool:
     outbox = tx.outbox_of(row.mid)
-    if outbox is None or outbox.error not in (outgoing.CARRIED, EXPORTED):
+    if outbox is None or outbox.error not in MARKS:
         return False
     legs = tx.legs_of_message(row.mid)
     moved = [leg for leg in legs if leg.state not in (LegState.QUEUED, LegState.TRANSMITTED)]
-    return outbox.error == outgoing.CARRIED if not legs else len(moved) < len(legs)
+    return outbox.error == CARRIED if not legs else len(moved) < len(legs)
 
 
 def listed(tx: Transaction, node: Node, ref: str) -> Sequence[Carried]:
@@ -124,9 +124,17 @@ async def export(node: Node, caller: Caller, ref: str, *, area: str = "") -> Seq
 
 async def _again(node: Node, row: EnvelopeRow, now: int) -> EnvelopeRow:
     """The same parts in a new message: what its contact could not open in time."""
-    outbox = await node.store.read(lambda tx: tx.outbox_of(row.mid))
+    outbox, handover = await node.store.read(
+        lambda tx: (tx.outbox_of(row.mid), tx.handover(row.ref, row.version))
+    )
     if outbox is None:
         raise NotFound("the message is gone", code="no_message")
+    if not may_go_again(handover, now):
+        raise Conflict(
+            "the content of this handover may not be sent any more",
+            code="bridge_over",
+            remedy="verify it again and send a further version",
+        )
     sending = reseal.sending_again(node, row, outbox, now)
 
     def work(tx: Transaction) -> EnvelopeRow:

@@ -17,6 +17,7 @@ from gateway.core.receipts import ZERO
 from gateway.core.trust import Network
 from gateway.errors import Expired, GatewayError, Unavailable, Untrusted
 from gateway.flows import glass, purge_clock, restart
+from gateway.flows.carrying import CARRIED
 from gateway.flows.node import Node, log_leaf
 from gateway.flows.vault import ROUTING, RecordKey, Secrets, new_record_key, write_sections
 from gateway.ports import EnvelopeRow, Lane, Outbound, OutboxRow, Side, StreamRow, Transaction
@@ -24,9 +25,6 @@ from gateway.ports import EnvelopeRow, Lane, Outbound, OutboxRow, Side, StreamRo
 ONCE = "once"
 """In the place of an outbox row's error: it is published once and settled then. What is said again anyway
 (heartbeats, questions), and what a peer has asked for again."""
-
-CARRIED = "carried"
-"""In the place of an outbox row's error: it leaves as a file, in a person's hands (:mod:`gateway.flows.bridge`)."""
 
 NEVER = 1 << 53
 """When a row that no broker takes is due."""

@@ -16,6 +16,7 @@ from gateway.core.duty import responsible
 from gateway.core.encoding import Json, JsonObject, b64
 from gateway.core.states import ANSWERED, LegState
 from gateway.errors import NotFound
+from gateway.flows import carrying
 from gateway.flows.checklist import Rows, checklist
 from gateway.flows.node import Node
 from gateway.ports import HandoverRow, LegRow, OutboxRow, Parcel, ReceiptRow, Side, Task, TaskRow, Transaction
@@ -180,8 +181,9 @@ def why(tx: Transaction, standing: Standing) -> list[Json]:
 def _why(tx: Transaction, leg: LegRow) -> JsonObject:
     outbox = tx.outbox_of(leg.mid) if leg.side is Side.ORIGIN else None
     task = next((t for t in tx.tasks_of(leg.id) if t.id.startswith("notification-")), None)
-    where, turn, fix = _turn(leg, outbox, task)
-    last: OutboxRow | TaskRow | None = outbox or task
+    by_hand = carrying.turn(leg, outbox, tx.bridge_file(leg.mid))
+    where, turn, fix = by_hand or _turn(leg, outbox, task)
+    last: OutboxRow | TaskRow | None = None if outbox and outbox.error in carrying.MARKS else outbox or task
     return {
         "agency": leg.agency,
         "state": leg.state,

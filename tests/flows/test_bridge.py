@@ -15,7 +15,7 @@ from gateway.client.opening import AgencyKeys
 from gateway.core.bridge import open_file, pack_file
 from gateway.core.encoding import JsonObject
 from gateway.errors import Conflict, Expired, Forged, GatewayError, NotAllowed, NotForUs
-from gateway.flows import acknowledge, bridge
+from gateway.flows import acknowledge, bridge, show
 from gateway.ports import Outbound
 from gateway.testing.counties import (
     DARTFORD,
@@ -476,3 +476,37 @@ async def test_a_file_opened_twice_is_receipted_once(world: Counties, document: 
     assert (first.received, first.at) == (again.received, again.at)
     brought = await world.bring(world.desk(KENT).answers(again))
     assert brought.receipts == 1 + 7  # received, and opened by each agency
+
+
+async def test_why_says_the_next_step_of_a_carried_leg(world: Counties, document: JsonObject) -> None:
+    async def why() -> list[Any]:
+        found = await world.node.store.read(lambda tx: show.why(tx, show.find(tx, REF, None)))
+        return [(one["turn"], one["fix"], one["last_error"]) for one in found if one["agency"] == "POLICE"]  # type: ignore[index,call-overload]
+
+    await world.verify(KENT)
+    await world.borough.submit(for_areas_without_a_node(document))
+    ((turn, fix, error),) = await why()
+    assert (turn, error) == ("this node's operator", "")
+    assert "gateway bridge export" in fix
+    (carried,) = await world.export(REF)
+    assert "gateway bridge confirm" in (await why())[0][1]
+    await world.confirm(REF)
+    turn, fix, error = (await why())[0]
+    assert (turn, error) == (f"the desk of {KENT}", "")
+    assert "telephone" in fix
+    assert "gateway bridge import" in fix
+    await world.bring(await world.desk(KENT).answer(carried.data, POLICE, words()))
+    assert (await why())[0][0] == "nobody"
+
+
+async def test_the_counterpart_is_told_of_a_file_that_stays_lying(
+    world: Counties, document: JsonObject
+) -> None:
+    await world.verify(KENT)
+    await world.borough.submit(for_areas_without_a_node(document))
+    for days in (2, 7):
+        world.clock.advance(days * DAY)
+        await world.borough.turn()
+        await world.borough.turn()
+    told = [view.content["event"] for _, view in world.borough.desks["police"].given]
+    assert told == ["bridge_unconfirmed", "undeliverable"]
