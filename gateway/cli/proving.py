@@ -15,6 +15,8 @@ from gateway.cli import database
 from gateway.cli.files import read_input
 from gateway.clock import SystemClock
 from gateway.config import load
+from gateway.core.attestation import Judged
+from gateway.core.attestation import judge as judge_attestations
 from gateway.core.ceremony import unpack
 from gateway.core.examination import judge_evidence
 from gateway.core.judgement import Judgement, Verdict, judge
@@ -45,11 +47,66 @@ def verdicts(content: bytes, bundle: Path | None, expect: str, config: Path | No
 
 
 def is_evidence(content: bytes) -> bool:
+    return _holds(content, "envelope")
+
+
+def is_attestation(content: bytes) -> bool:
+    """A file of ``gateway retention attest``."""
+    return _holds(content, "notes")
+
+
+def _holds(content: bytes, member: str) -> bool:
     try:
         found = json.loads(content)
     except (ValueError, RecursionError):
         return False
-    return isinstance(found, dict) and "envelope" in found
+    return isinstance(found, dict) and member in found
+
+
+def attestations(content: bytes, network: str, config: Path | None) -> dict[str, Any]:
+    """Judged by the network's fingerprint and nothing else; without one, by that of the configured node."""
+    fingerprint = network or network_from(None, "", config).fingerprint
+    judged = judge_attestations(content, fingerprint)
+    worst = next(v for v in WORST if any(one.verdict is v for one in judged))
+    return {
+        "verdict": worst.value,
+        "network": fingerprint,
+        "attestations": [_attested(one) for one in judged],
+    }
+
+
+def _attested(one: Judged) -> dict[str, Any]:
+    told = one.told
+    said = (
+        {
+            "by": told.by,
+            "handover": told.ref,
+            "version": told.version,
+            "at": when(told.at),
+            "why": told.why,
+            "messages": told.messages,
+            "parts": told.parts,
+            "files": told.files,
+            "unanswered": told.unanswered,
+        }
+        if told
+        else {"by": None}
+    )
+    seen = {"logged": one.logged, "witnesses": list(one.seen)}
+    return {"verdict": one.verdict.value, **said, **seen, "reason": one.reason}
+
+
+def attestations_told(found: Mapping[str, Any]) -> str:
+    lines = [str(found["verdict"]).replace("_", " ")]
+    for one in found["attestations"]:
+        if one["by"] is None:
+            lines.append(f"  {one['verdict'].replace('_', ' ')}: {one['reason']}")
+            continue
+        lines.append(f"  {one['by']} destroyed {one['handover']}/{one['version']} at {one['at']}")
+        if one["logged"]:
+            seen = ", ".join(one["witnesses"]) or "no other borough"
+            lines.append(f"    in its log, seen by: {seen}")
+    return "\n".join(lines)
 
 
 def evidence(content: bytes, network: str, config: Path | None) -> dict[str, Any]:

@@ -23,8 +23,8 @@ def verify(
     file: Annotated[
         Path,
         typer.Argument(
-            help="An evidence bundle; lines of an access log; a note, or JSON with a `note` or `receipts`; "
-            "- for stdin."
+            help="An evidence bundle; lines of an access log; purge attestations; a note, or JSON with a "
+            "`note` or `receipts`; - for stdin."
         ),
     ],
     network: Annotated[
@@ -48,6 +48,9 @@ def verify(
         if proving.is_evidence(content):
             found = proving.evidence(content, network or expect, config)
             emit(found, as_json=as_json, text=proving.evidence_told(found))
+        elif proving.is_attestation(content):
+            found = proving.attestations(content, network or expect, config)
+            emit(found, as_json=as_json, text=proving.attestations_told(found))
         elif audit_bundle.is_bundle(content):
             found = accesses.judged(content, network or expect, None, config)
             emit(found, as_json=as_json, text=accesses.check_told(found))

@@ -11,7 +11,7 @@ cosignatures are thinned to one checkpoint a day, so that a proof of when others
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -103,7 +103,9 @@ async def _thin(node: Shredder, before: int) -> int:
     total = 0
     for start in range(0, len(spare), BATCH):
         page = spare[start : start + BATCH]
-        total += await node.store.write(
-            lambda tx, page=page: sum(tx.drop_cosignatures(*place) for place in page)
-        )
+        total += await node.store.write(partial(_drop, places=page))
     return total
+
+
+def _drop(tx: Transaction, *, places: Sequence[tuple[str, int]]) -> int:
+    return sum(tx.drop_cosignatures(origin, size) for origin, size in places)

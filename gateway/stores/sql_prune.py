@@ -18,7 +18,7 @@ from gateway.stores.database import Part
 from gateway.stores.records import ENVELOPE
 from gateway.stores.statements import Statement, select
 
-_DAY: Final = sa.literal_column("86400")
+_DAY: Final[sa.ColumnClause[int]] = sa.literal_column("86400", sa.BigInteger)
 
 _v, _o, _c, _t = tables.envelopes.c, tables.outbox.c, tables.cosignatures.c, tables.timers.c
 
@@ -29,7 +29,7 @@ def _delete(table: sa.Table, order: str, *where: sa.ColumnElement[bool] | sa.Tex
     return Statement(sa.delete(table).where(sa.tuple_(*keys).in_(old)))
 
 
-_BEFORE: Final = bindparam("before")
+_BEFORE: Final[sa.BindParameter[int]] = bindparam("before")
 
 
 def _passing(side: str, kinds: str) -> tuple[sa.ColumnElement[bool] | sa.TextClause, ...]:
