@@ -246,7 +246,9 @@ async def test_the_whole_way_there_and_back(pair: Pair, document: Document) -> N
     await pair.world.settle()
     standing = (await hackney.call("GET", f"/v1/handovers/{REF}"))[1]
     assert {leg["state"] for leg in standing["legs"]} == {"ACCEPTED"}
-    assert {leg["responsible"] for leg in standing["legs"]} == {f"{BEXLEY}/{role}" for role in AGENCIES}
+    moved = {f"{BEXLEY}/{role}" for role in AGENCIES if role != "leaving_care"}
+    assert {leg["responsible"] for leg in standing["legs"]} == moved | {f"{HACKNEY}/leaving_care"}
+    assert len(standing["checklist"]) == 11
     receipts = (await hackney.call("GET", f"/v1/handovers/{REF}/receipts"))[1]
     shapes.Receipts.model_validate(receipts)
     signed = {(receipt["by"], receipt["state"]) for receipt in receipts["receipts"]}

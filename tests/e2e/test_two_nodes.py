@@ -37,7 +37,7 @@ async def test_seven_agencies_accept_and_nobody_is_told_twice(
         assert [await node.stop() for node in (both.hackney, both.bexley)] == [0, 0]
         assert standing["responsible"] == {
             leg["agency"]: f"E09000004/{leg['principal'].partition('/')[2]}" for leg in standing["legs"]
-        }
+        } | {"LEAVING_CARE": "E09000012/leaving_care"}, "the responsible authority does not change on a move"
         assert {leg["agency"] for leg in standing["legs"]} == {
             "COMMUNITY_SAFETY", "POLICE", "PROBATION", "LEAVING_CARE", "HOUSING", "DWP", "VOLUNTARY_SECTOR",
         }  # fmt: skip
@@ -113,7 +113,8 @@ def test_demo_prints_one_object_and_exits_zero_over_a_broker_of_ones_own(broker_
         assert [leg["state"] for leg in result["legs"]] == ["ACCEPTED"] * 7
         for leg in result["legs"]:
             assert tuple(receipt["state"] for receipt in leg["receipts"]) == KINDS
-        assert all(who.startswith("E09000004/") for who in result["responsible"].values())
+        moved = {agency for agency, who in result["responsible"].items() if who.startswith("E09000004/")}
+        assert set(result["responsible"]) - moved == {"LEAVING_CARE"}, "its authority does not change"
 
 
 def test_demo_without_a_broker() -> None:

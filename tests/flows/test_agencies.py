@@ -205,10 +205,10 @@ async def test_an_adapters_disclosure_is_on_record_before_there_is_plaintext(
     at_look: dict[str, int] = {}
     real = deliver.present
 
-    def looking(node: Any, binding: Any, *rest: Any) -> View:
+    def looking(node: Any, binding: Any, *rest: Any, **more: Any) -> View:
         rows = node.store.memory.tables.accesses
         at_look[binding.principal] = sum(row.principal == binding.principal for row in rows)
-        return real(node, binding, *rest)
+        return real(node, binding, *rest, **more)
 
     monkeypatch.setattr(deliver, "present", looking)
     await world.hackney.submit(document)
@@ -345,7 +345,9 @@ async def test_the_information_asked_for_comes_and_goes(
     await world.settle()
     leg = (await world.bexley.legs(ref))["dwp"]
     for state in ("INFO_REQUESTED", "RECEIVED", "ACCEPTED", "IN_PROGRESS", "COMPLETED", "CLOSED"):
-        more = {"reason_code": "INSUFFICIENT_INFORMATION"} if state == "INFO_REQUESTED" else {}
+        more: Any = {"reason_code": "INSUFFICIENT_INFORMATION"} if state == "INFO_REQUESTED" else {}
+        if state == "COMPLETED":
+            more = {"actions": [{"action_id": "AC10", "result": "COMPLETED"}]}
         await world.bexley.answer("dwp", leg.id, state, **more)
         await world.settle()
         assert (await world.hackney.legs(ref))["dwp"].state == state
