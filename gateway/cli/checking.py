@@ -12,10 +12,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from gateway import governance
 from gateway.bootstrap import accept_network, bind_agencies, connect, open_keys, tls
 from gateway.cli import database
 from gateway.clock import SystemClock
 from gateway.config import Settings, find, load
+from gateway.core.deadlines import london_day
+from gateway.core.entitlements import ENTITLEMENTS
 from gateway.core.trust import Network
 from gateway.errors import GatewayError
 
@@ -40,6 +43,7 @@ def checks(config: Path | None) -> dict[str, Any]:
     """Raises Misconfigured only when there are no settings to check."""
     settings = load(config)
     done = [
+        outcome("governance", lambda: _governance(settings)),
         outcome("api", lambda: tls(settings.api)),
         outcome("keys", lambda: _keys(settings)),
         outcome("network", lambda: _network(settings)),
@@ -62,6 +66,12 @@ def outcome(name: str, work: Callable[[], object]) -> dict[str, Any]:
             "remedy": error.remedy,
         }
     return {"check": name, "ok": True}
+
+
+def _governance(settings: Settings) -> None:
+    governance.check(settings, london_day(SystemClock().now()))
+    governance.registers_of(settings, ENTITLEMENTS)
+    governance.places_of(settings)
 
 
 def _keys(settings: Settings) -> None:

@@ -40,6 +40,13 @@ def init(
             help="ROLE[=TYPE[:Organisation]], repeated. Default: the statutory ones.", show_default=False
         ),
     ] = None,
+    governance: Annotated[
+        Path | None,
+        typer.Option(
+            help="TOML file with the section [governance], as `gateway config example` prints it.",
+            show_default=False,
+        ),
+    ] = None,
     api_port: Annotated[
         int, typer.Option(help="Port of the HTTP API on this machine.", min=0, max=65535)
     ] = 8420,
@@ -63,11 +70,14 @@ def init(
             database=db,
             database_file=db_url_file,
             api_port=api_port,
+            governance=governance,
             passphrase_file=generate_passphrase or passphrase_file,
         )
         setup.check_new(plan)
         made = setup.make(plan, fresh(passphrase_file, generate_passphrase))
         emit(made, as_json=as_json, text=setup.told(made))
+        if environment == "prod" and not governance:
+            say("before it starts, [governance] needs its references: `gateway config example` prints them")
         say("keep a copy of the keys and of the passphrase, apart from each other and from the database")
         next_step(
             f"gateway directory request --config {made['config']} --network network.json "

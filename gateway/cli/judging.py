@@ -13,14 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from gateway.clock import SystemClock
-from gateway.config import find, load
+from gateway.config import Settings, find, load
 from gateway.core import policy
 from gateway.core.audience import Reader, cut
 from gateway.core.entitlements import ENTITLEMENTS
+from gateway.core.places import address_check
+from gateway.core.registers import narrowed
 from gateway.core.trust import Network
 from gateway.errors import Misconfigured, NotAllowed, Problem
 from gateway.flows.submit import check_destination, read, resolve
 from gateway.flows.trust import trust_of
+from gateway.governance import places_of, registers_of
 from gateway.stores import open_store
 from schemas.handover import HandoverNotification, to_document
 
@@ -29,12 +32,18 @@ def judge_file(body: bytes, as_of: str, config: Path | None) -> dict[str, Any]:
     """Raises InvalidDocument, NotAllowed or UnknownRecipient with every field named."""
     now = moment(as_of)
     document = read(body)
-    network = _network(config, now)
-    entitlements = network.entitlements if network else ENTITLEMENTS
-    policy.check(document, now=now, entitlements=entitlements)
+    settings = _settings(config)
+    network = asyncio.run(_stored(settings.database_url, now)) if settings else None
+    held = registers_of(settings, network.entitlements) if settings and network else None
+    places = places_of(settings) if settings and network else None
+    signed = network.entitlements if network else ENTITLEMENTS
+    entitlements = narrowed(signed, held.narrowing) if held else signed
+    lookup = places.area_of if places else None
+    policy.check(document, now=now, entitlements=entitlements, registers=held, lookup=lookup)
     readers = _readers(network, document, now)
     parts = cut(to_document(document), readers, entitlements)
     return {
+        "address_check": address_check(document, lookup).value,
         "valid": True,
         "checked": "everything" if network else "shape and rules",
         "as_of": now,
@@ -57,14 +66,13 @@ def moment(as_of: str) -> int:
     return int(at.timestamp())
 
 
-def _network(config: Path | None, now: int) -> Network | None:
+def _settings(config: Path | None) -> Settings | None:
     try:
-        settings = load(find(config))
+        return load(find(config))
     except Misconfigured:
         if config is not None:
             raise
         return None
-    return asyncio.run(_stored(settings.database_url, now))
 
 
 async def _stored(url: str, now: int) -> Network | None:
@@ -80,8 +88,8 @@ async def _stored(url: str, now: int) -> Network | None:
 def _readers(network: Network | None, document: HandoverNotification, now: int) -> Sequence[Reader]:
     if network is not None:
         origin = document.routing.origin.area_code
-        destination = check_destination(network, origin, document)
-        return [reader for reader, _ in resolve(network, document, destination, now)]
+        check_destination(network, origin, document)
+        return [reader for reader, _ in resolve(network, document, now)]
     area = document.routing.destination.area_code
     return [
         Reader(f"{area}/{recipient.agency.lower()}_{index}", recipient.agency, index)

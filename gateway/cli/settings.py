@@ -19,6 +19,18 @@ def show(config: ConfigOption = None, as_json: JsonFlag = False) -> None:
 
 
 @app.command()
+def example(as_json: JsonFlag = False) -> None:
+    """Print the section [governance] to copy: assessments, policy documents, sharing agreements."""
+    with errors(as_json=as_json):
+        from gateway.governance import EXAMPLE
+
+        if as_json:
+            emit({"toml": EXAMPLE}, as_json=True)
+        else:
+            typer.echo(EXAMPLE, nl=False)
+
+
+@app.command()
 def check(config: ConfigOption = None, as_json: JsonFlag = False) -> None:
     """Try everything that `gateway run` needs, each with its fix. Exit 8 when something is to be mended."""
     with errors(as_json=as_json):

@@ -8,17 +8,31 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from gateway.core.encoding import Json, JsonObject, encode
 from gateway.core.ladder import Ladders
+from gateway.core.registers import NONE as NO_REGISTERS
+from gateway.core.registers import Registers, narrowed
 from gateway.core.rotation import PACE as WEEKLY
 from gateway.core.rotation import Pace as Rotation
 from gateway.core.tailoring import NONE as UNTAILORED
 from gateway.core.tailoring import Tailoring
 from gateway.core.trust import Network
 from gateway.errors import Misconfigured
-from gateway.ports import AgencyBinding, Anchor, Clock, Keys, Lane, Pager, Store, Transaction, Transport
+from gateway.ports import (
+    AgencyBinding,
+    Anchor,
+    Clock,
+    Keys,
+    Lane,
+    Pager,
+    Places,
+    Store,
+    Transaction,
+    Transport,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +97,10 @@ class Node:
     pace: Pace
     wake: Wake
     anchor: Anchor | None = None
+    registers: Registers = NO_REGISTERS
+    """What is on file here: without it no handover rests on a sharing agreement."""
+    places: Places | None = None
+    """Where an address lies; None: no table, and every check is recorded as not made."""
     tailoring: Tailoring = UNTAILORED
     ladders: Ladders = field(default_factory=Ladders)
     pagers: Mapping[str, Pager] = field(default_factory=dict)
@@ -99,6 +117,11 @@ class Node:
     @property
     def network(self) -> Network:
         return self.trust.network
+
+    @property
+    def entitlements(self) -> Mapping[str, AbstractSet[str]]:
+        """The signed ones, less what this area keeps from some agencies."""
+        return narrowed(self.network.entitlements, self.registers.narrowing)
 
     def binding(self, principal: str) -> AgencyBinding:
         """Raises Misconfigured when the directory lists an agency that this node has no adapter for."""

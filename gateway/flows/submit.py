@@ -15,6 +15,7 @@ from uuid_utils.compat import uuid7
 
 from gateway.core import policy, shred
 from gateway.core.audience import Part, Reader, cut
+from gateway.core.drills import check as check_invented
 from gateway.core.duty import duty_of
 from gateway.core.encoding import JsonObject
 from gateway.core.envelope import Kind
@@ -28,6 +29,7 @@ from gateway.flows import (
     attachments,
     bridge,
     destinations,
+    drills,
     facts,
     operations,
     outgoing,
@@ -97,15 +99,25 @@ def judge(node: Node, body: bytes, *, now: int, caller: Caller | None = None) ->
     destinations.check(network, document, areas)
     readers = resolve(network, document, now)
     content: JsonObject = to_document(document)
-    policy.check(document, now=now, entitlements=network.entitlements, content=content)
-    each = [_cut(network, document, content, area, readers) for area in areas]
+    check_invented(content, network.env)
+    drills.check_readers(content, readers)
+    lookup = node.places.area_of if node.places else None
+    policy.check(
+        document,
+        now=now,
+        entitlements=node.entitlements,
+        content=content,
+        registers=node.registers,
+        lookup=lookup,
+    )
+    each = [_cut(node, document, content, area, readers) for area in areas]
     if len(each) == 1 and areas[0] == destination:
         return each[0]
     return Judged(document, destination, readers, (), tuple(each))
 
 
 def _cut(
-    network: Network,
+    node: Node,
     document: HandoverNotification,
     content: JsonObject,
     area: str,
@@ -113,7 +125,7 @@ def _cut(
 ) -> Judged:
     """What the agencies of one area get."""
     there = [(reader, principal) for reader, principal in readers if principal.area == area]
-    parts = cut(content, [reader for reader, _ in there], network.entitlements)
+    parts = cut(content, [reader for reader, _ in there], node.entitlements)
     return Judged(document, area, there, parts)
 
 

@@ -21,6 +21,7 @@ from gateway.ports.agencies import (
 )
 from gateway.ports.machine import Anchor, Clock, Keys
 from gateway.ports.pager import Page, Pager
+from gateway.ports.places import Places
 from gateway.ports.rows import (
     AccessRow,
     AlarmRow,
@@ -105,6 +106,7 @@ __all__ = [
     "Pager",
     "Paging",
     "Parcel",
+    "Places",
     "Profile",
     "PunctureRow",
     "PurgeRow",
