@@ -64,6 +64,7 @@ class Adapter:
     """See the module."""
 
     pulls: ClassVar[bool] = False
+    drills: ClassVar[bool] = True
 
     def __init__(self, principal: str, options: Mapping[str, object]) -> None:
         self._options = parse_options(Options, "echo", options)

@@ -33,6 +33,7 @@ class Adapter:
     """See the module."""
 
     pulls: ClassVar[bool] = True
+    drills: ClassVar[bool] = True
 
     def __init__(self, principal: str, options: Mapping[str, object]) -> None:
         parse_options(Options, "inbox", options)

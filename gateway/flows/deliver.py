@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import structlog
 
@@ -49,6 +50,9 @@ LEASE = 300
 """Seconds before another worker may take a claimed parcel up, beyond the adapter's time-outs of
 BATCH / AT_ONCE turns."""
 
+READ: Final = (Parcel.NOTIFICATION, Parcel.REPLY)
+"""Parcels with content of a handover, which a notice can bar."""
+
 log = structlog.get_logger("deliver")
 
 
@@ -62,6 +66,7 @@ class _Claimed:
     notice: NoticeRow | None = None
     rows: Sequence[ActionRow] = ()
     drill: bool = False
+    beside: parcels.Beside = parcels.NOTHING
 
 
 async def deliver(node: Node, binding: AgencyBinding) -> int:
@@ -97,9 +102,14 @@ def _claimed(tx: Transaction, task: TaskRow, binding: AgencyBinding, now: int) -
     if task.kind is Parcel.NOTIFICATION and leg is not None and parcels.notice_waits(tx, leg):
         parcels.set_back(tx, task, now)
         return None
+    bar = parcels.bar(tx, leg) if leg is not None and task.kind in READ else parcels.Bar()
+    if bar.code:
+        parcels.put_aside(tx, task, bar.code, now)
+        return None
     notice = tx.notice(task.subject) if task.kind is Parcel.NOTICE else None
     rows = tx.actions(leg.id) if leg is not None and task.kind is Parcel.NOTIFICATION else ()
-    return _Claimed(task, leg, tx.envelope(task.mid), notice, rows, drill)
+    beside = parcels.beside(tx, leg, bar) if leg is not None and task.kind in READ else parcels.NOTHING
+    return _Claimed(task, leg, tx.envelope(task.mid), notice, rows, drill, beside)
 
 
 def _account(tx: Transaction, task: TaskRow, leg: LegRow | None, binding: AgencyBinding, now: int) -> None:
@@ -182,6 +192,7 @@ def _shown(node: Node, binding: AgencyBinding, parcel: _Claimed) -> _Shown:
         notice=parcel.notice,
         rows=parcel.rows,
         drill=parcel.drill,
+        beside=parcel.beside,
     )
 
 
@@ -196,6 +207,7 @@ def present(
     notice: NoticeRow | None = None,
     rows: Sequence[ActionRow] = (),
     drill: bool = False,
+    beside: parcels.Beside = parcels.NOTHING,
 ) -> _Shown:
     """PLAINTEXT for one agency: a view of the handover in its words, a reply, a notice, or news about a leg.
     Raises NotAllowed where ``purpose`` is not this handover's."""
@@ -209,11 +221,12 @@ def present(
     elif envelope is None:
         raise NotFound("the message of this parcel is gone", code="no_message")
     else:
-        content, files = take_out(node, envelope.peer, view_for(node, envelope, binding.principal))
+        found = beside.left_out(view_for(node, envelope, binding.principal))
+        content, files = take_out(node, envelope.peer, found)
         purposes.check_content(purpose, content)
         if task.kind is Parcel.NOTIFICATION:
             undue = disclosed.undue(node, leg, content)
-            content = binding.profile.present(content, leg)
+            content = binding.profile.present(content, leg) | _beside(node, binding.principal, beside)
             content = checklist.shown(content, leg, rows, node.tailoring, node.clock.now())
         elif notice is not None:
             content = notice_view.shown(notice, content)
@@ -221,6 +234,18 @@ def present(
         content = drills.headed(content)
     view = View(task.kind, leg.ref, leg.version, leg.id, binding.principal, leg.urgency, content, files)
     return _Shown(view, undue)
+
+
+def _beside(node: Node, reader: str, beside: parcels.Beside) -> JsonObject:
+    """What travels with the data: the subject's own statements (s.46(3) DPA 2018), and what is restricted."""
+    said: list[Json] = []
+    for envelope in beside.statements:
+        words = view_for(node, envelope, reader).get("notice")
+        if isinstance(words, dict) and "statement" in words:
+            said.append(words["statement"])
+    restricted: list[Json] = [*sorted(beside.kept_out)]
+    shown: JsonObject = {"supplementary_statements": said} if said else {}
+    return shown | ({"restricted_sections": restricted} if restricted else {})
 
 
 def status(leg: LegRow, task: TaskRow) -> JsonObject:
@@ -238,6 +263,8 @@ def status(leg: LegRow, task: TaskRow) -> JsonObject:
         "responsible": responsible(leg.duty, LegState(leg.state), leg.counterpart, leg.principal),
         "acknowledge_by": leg.acknowledge_by,
         "decide_by": leg.decide_by,
+        "at": task.created,
+        "next_step": NEXT_STEPS.get(event, ""),
     }
     return facts | ({"action": action, "code": code} if action else {})
 
@@ -270,7 +297,7 @@ def _notice_delivered(
     if envelope is not None:
         notice_sign.opened(tx, node, task, envelope, now)
     if (leg := parcels.leg_of(tx, task)) is not None:
-        parcels.let_on(tx, task, leg, now)
+        parcels.let_on(tx, leg.ref, task.principal, now)
 
 
 async def _postpone(node: Node, task: TaskRow, error: GatewayError) -> None:
@@ -305,7 +332,7 @@ async def open_parked(
     binding = node.binding(caller.principal)
     now = node.clock.now()
 
-    def record(tx: Transaction) -> tuple[TaskRow, LegRow, EnvelopeRow | None, NoticeRow | None]:
+    def record(tx: Transaction) -> tuple[TaskRow, LegRow, EnvelopeRow | None, NoticeRow | None, parcels.Beside]:
         task = tx.task(task_id)
         leg = parcels.leg_of(tx, task) if task else None
         if task is None or leg is None or task.principal != caller.principal:
@@ -314,16 +341,17 @@ async def open_parked(
             raise Conflict("this parcel is with the agency's adapter", code="in_hand")
         if task.kind is Parcel.NOTIFICATION:
             parcels.check_notice_seen(tx, leg)
+        bar = parcels.check_open(tx, leg, justification) if task.kind in READ else parcels.Bar()
         if task.kind is not Parcel.STATUS:
             seen = access(caller, leg, "CONSULTATION", justification, now, purpose=purpose)
             accounts.record(tx, accounts.noted(node.keys, seen, note))
         notice = tx.notice(task.subject) if task.kind is Parcel.NOTICE else None
-        return task, leg, tx.envelope(task.mid), notice
+        return task, leg, tx.envelope(task.mid), notice, parcels.beside(tx, leg, bar)
 
-    task, leg, envelope, notice = await node.store.write(record)
+    task, leg, envelope, notice, beside = await node.store.write(record)
     rows, drill = await node.store.read(lambda tx: (tx.actions(leg.id), drills.is_drill(tx, leg)))
     asks = rows if task.kind is Parcel.NOTIFICATION else ()
-    shown = present(node, binding, task, leg, envelope, purpose, notice=notice, rows=asks, drill=drill)
+    shown = present(node, binding, task, leg, envelope, purpose, notice=notice, rows=asks, drill=drill, beside=beside)
     parked = replace(task, state=Task.PARKED)
     await node.store.write(lambda tx: delivered(tx, node, parked, node.clock.now(), shown.undue))
     node.wake.receipts.set()

@@ -14,7 +14,17 @@ import structlog
 
 from gateway.core.encoding import JsonObject
 from gateway.errors import Refused
-from gateway.flows import attest, checkup, documents, forks, resend, streams, urgent_review, witness
+from gateway.flows import (
+    attest,
+    checkup,
+    documents,
+    drill_end,
+    forks,
+    resend,
+    streams,
+    urgent_review,
+    witness,
+)
 from gateway.flows.control import Came, Handler
 from gateway.flows.node import Node
 from gateway.ports import Transaction
@@ -26,6 +36,7 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     attest.ASK: attest.asked,
     attest.SECTION: attest.hear,
     "documents": documents.take,
+    drill_end.SECTION: drill_end.hear,
     urgent_review.SECTION: urgent_review.hear,
     forks.SECTION: forks.hear,
     "heartbeat": resend.heartbeat,

@@ -18,7 +18,7 @@ import structlog
 
 from gateway.core.encoding import JsonObject
 from gateway.errors import Conflict, Misconfigured, NotAllowed, NotFound, Unavailable
-from gateway.flows import accounts, parcels
+from gateway.flows import accounts, drills, parcels
 from gateway.flows.alarms import sound
 from gateway.flows.attachments import MISSING
 from gateway.flows.deliver import access, status
@@ -61,9 +61,9 @@ def check_own_key(node: Node, caller: Caller) -> None:
 
 
 def waiting(tx: Transaction, principal: str, limit: int) -> Sequence[tuple[LegRow, TaskRow]]:
-    """Parcels of one agency that it has not taken yet."""
+    """Parcels of one agency that it has not taken yet; none of a drill, which its agent would put on file."""
     found = [(parcels.leg_of(tx, task), task) for task in tx.parked_tasks(principal, limit)]
-    return [(leg, task) for leg, task in found if leg is not None]
+    return [(leg, task) for leg, task in found if leg is not None and not drills.is_drill(tx, leg)]
 
 
 async def fetch(node: Node, caller: Caller, parcel: str) -> Relayed:
@@ -78,6 +78,7 @@ async def fetch(node: Node, caller: Caller, parcel: str) -> Relayed:
         task, leg = _parcel(tx, caller, parcel)
         if task.kind is Parcel.STATUS:
             return Relayed(task, leg, b"", 0, "", (), status(leg, task))
+        parcels.check_relayed(tx, task, leg)
         envelope = tx.envelope(task.mid)
         if envelope is None:
             raise NotFound("the message of this parcel is gone", code="no_message")
@@ -101,7 +102,7 @@ async def fetch(node: Node, caller: Caller, parcel: str) -> Relayed:
 def _parcel(tx: Transaction, caller: Caller, parcel: str) -> tuple[TaskRow, LegRow]:
     task = tx.task(parcel)
     leg = parcels.leg_of(tx, task) if task else None
-    if task is None or leg is None or task.principal != caller.principal:
+    if task is None or leg is None or task.principal != caller.principal or drills.is_drill(tx, leg):
         raise NotFound(
             "no such parcel for this agency", code="no_parcel", remedy="list them with GET /v1/relay"
         )

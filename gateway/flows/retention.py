@@ -149,7 +149,8 @@ def purge(
     if not again:
         after = advance_handover(HandoverState(row.state), "purged", [LegState(leg.state) for leg in legs])
         tx.advance_handover(row.ref, row.version, row.state, after, now)
-    waiting = [] if again else [leg for leg in legs if LegState(leg.state) not in ANSWERED | TERMINAL]
+    over = again or row.drill  # who has not answered a drill stands in its report
+    waiting = [] if over else [leg for leg in legs if LegState(leg.state) not in ANSWERED | TERMINAL]
     _record(tx, node, row, why, pieces, files, len(waiting), now)
     return _tell(tx, row, waiting, now)
 
