@@ -168,6 +168,20 @@ def test_from_nothing_to_a_proven_acceptance(tmp_path: Path, broker_url: str) ->
         said = {(one["by"], one["state"]) for one in verdict["receipts"]}
         assert ("E09000004/police", "accepted") in said
 
+        hackney = tmp_path / "hackney"
+        walking.env |= {
+            "GATEWAY_CONFIG": str(hackney / "node" / "gateway.toml"),
+            "GATEWAY_API": f"http://127.0.0.1:{walking.words['8421']}",
+        }
+        sent = json.loads((hackney / "handover.json").read_text())
+        walking.words["HANDOVER-REFERENCE"] = sent["message"]["handover_id"]
+        walking.page("accountability.md")
+        answer = json.loads((hackney / "answer.json").read_text())
+        assert (answer["restricted"], len(answer["disclosures"])) == (True, 7)
+        assert "Fictional Associate" not in json.dumps(answer)
+        assert json.loads((hackney / "ico.json").read_text())["lines"]
+        assert "OFFICIAL" in (hackney / "report.html").read_text()
+
         for process in walking.running:
             process.send_signal(signal.SIGTERM)
         assert [process.wait(15) for process in walking.running] == [0, 0]
