@@ -42,9 +42,14 @@ LEGACY_AGENCIES: Mapping[str, Agency] = MappingProxyType(
     {
         "NPS": Agency.PROBATION,  # with the CRCs one Probation Service since 26 June 2021
         "CRC": Agency.PROBATION,
+        "NATIONAL_PROBATION_SERVICE": Agency.PROBATION,
+        "COMMUNITY_REHABILITATION_COMPANY": Agency.PROBATION,
         "YOT": Agency.YOUTH_JUSTICE,  # "youth offending team" in statute, Youth Justice Service in guidance
         "YOS": Agency.YOUTH_JUSTICE,
+        "YOUTH_OFFENDING_TEAM": Agency.YOUTH_JUSTICE,
+        "YOUTH_OFFENDING_SERVICE": Agency.YOUTH_JUSTICE,
         "CCG": Agency.HEALTH,  # Integrated Care Boards since July 2022
+        "CLINICAL_COMMISSIONING_GROUP": Agency.HEALTH,
         "SAFER_LONDON_FOUNDATION": Agency.VOLUNTARY_SECTOR,
         "LONDON_GANG_EXIT": Agency.VOLUNTARY_SECTOR,  # with the next two: VESS since June 2024
         "EMPOWER": Agency.VOLUNTARY_SECTOR,
@@ -57,6 +62,12 @@ LEGACY_AGENCIES: Mapping[str, Agency] = MappingProxyType(
 def current(value: object) -> object:
     """Today's agency for an older name; anything else unchanged."""
     return LEGACY_AGENCIES.get(value, value) if isinstance(value, str) else value
+
+
+def agency_type(text: str) -> str:
+    """What somebody typed as an agency's type, as today's name: capitals, spaces and hyphens do not matter.
+    Of a name that nobody has had, its capitals; whoever asks refuses it."""
+    return str(current(text.strip().upper().replace("-", "_").replace(" ", "_")))
 
 
 AgencyName = Annotated[Agency, BeforeValidator(current)]

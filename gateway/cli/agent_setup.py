@@ -28,7 +28,7 @@ from gateway.core.directory import NODE_ROLE, display_name
 from gateway.core.rotation import next_term, on_card
 from gateway.errors import Conflict
 from gateway.keystore import KeyStore, write_private
-from schemas.vocabulary import Agency
+from schemas.vocabulary import Agency, agency_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def plan(
     """Raises Usage naming the option that is wrong, Untrusted for another network than the one read aloud."""
     if not re.fullmatch(ROLE, role) or role == NODE_ROLE:
         raise Usage("a role is 2 to 31 small letters, digits and _", code="agency", field="--role")
-    kind = (agency or role).upper()
+    kind = agency_type(agency or role)
     if kind not in set(Agency):
         raise Usage(
             "no such type of agency", code="agency", field="--type", remedy="one of " + ", ".join(Agency)

@@ -27,7 +27,7 @@ from gateway.core.keys import fingerprint_of
 from gateway.errors import Conflict
 from gateway.keystore import KeyStore, write_private
 from schemas.areas import Area, find
-from schemas.vocabulary import Agency
+from schemas.vocabulary import Agency, agency_type
 
 DEFAULT = (
     "community_safety",
@@ -194,7 +194,7 @@ def agencies_of(named: Sequence[str]) -> Sequence[AgencyPlan]:
 def _agency(text: str) -> AgencyPlan:
     role, _, kind = text.partition("=")
     kind, _, organisation = kind.partition(":")
-    kind = (kind or role).upper()
+    kind = agency_type(kind or role)
     if not re.fullmatch(ROLE, role) or role in {"node", "auditor"}:
         raise Usage(
             "a role is 2 to 31 small letters, digits and _; node and auditor are taken",

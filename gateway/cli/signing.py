@@ -30,6 +30,7 @@ from gateway.core.trust import Network
 from gateway.errors import Conflict, Misconfigured, NotAllowed
 from gateway.keystore import KeyStore
 from schemas.areas import display_name
+from schemas.vocabulary import agency_type
 
 PUBLIC_FILE = {"env": str, "name": str, "public": str, "purpose": str}
 
@@ -124,7 +125,7 @@ def _node(settings: Settings, store: KeyStore) -> Member:
 
 def _member(settings: Settings, store: KeyStore, role: str, agency: Agency) -> Member:
     name = f"{settings.area}/{role}"
-    return Member(name, agency.type or role.upper(), store.signer(name), organisation=agency.organisation)
+    return Member(name, agency_type(agency.type or role), store.signer(name), organisation=agency.organisation)
 
 
 def add(network: Path, file: Path, expect: str, *, replacing: bool) -> Facts:

@@ -31,7 +31,7 @@ from gateway.core.actions import ends
 from gateway.errors import Misconfigured, Problem
 from schemas.actions import ACTIONS, EVERY_LEG, ORIGIN, Term, Unit
 from schemas.message import ACTION_CODE
-from schemas.vocabulary import Agency, current
+from schemas.vocabulary import Agency, agency_type
 
 UNITS: Final[Mapping[str, Unit]] = {
     "hours": Unit.HOURS,
@@ -166,7 +166,7 @@ def _known(code: str, at: str, problems: list[Problem], *, also: Sequence[str] =
 
 
 def _agency(name: str, at: str, problems: list[Problem]) -> str:
-    agency = str(current(name.upper()))
+    agency = agency_type(name)
     if agency not in Agency.__members__:
         problems.append(Problem(at, "no such agency type", f"use one of {', '.join(Agency.__members__)}"))
     return agency

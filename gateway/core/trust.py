@@ -45,6 +45,7 @@ from gateway.core.notes import Keyring, Stopped
 from gateway.core.root import DAY, Root, verify_roots
 from gateway.core.suspension import Suspension, open_suspension, read_suspension
 from gateway.errors import Expired, Forged, Misconfigured, UnknownRecipient, Unsupported, Untrusted
+from schemas.vocabulary import agency_type
 
 __all__ = ["Network", "Principal", "Subkey"]
 
@@ -154,11 +155,12 @@ class Network:
         return tuple(sorted(found, key=lambda principal: principal.name))
 
     def find(self, area: str, agency: str, organisation: str | None = None) -> Principal:
-        """The one agency of that type in that area; ``organisation`` where there are several of a type.
+        """The one agency of that type, an older name of it too, in that area; ``organisation`` where there are several of a type.
 
         Capitals of an organisation do not matter. Raises UnknownRecipient: no such area or agency, or more
         than one. A handover never goes to a guess.
         """
+        agency = agency_type(agency)
         found = [p for p in self.agencies(area) if p.agency == agency]
         if organisation is not None:
             found = [p for p in found if p.organisation.casefold() == organisation.casefold()]
