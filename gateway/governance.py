@@ -2,8 +2,8 @@
 
 Duty: refuse to start a production node without its assessments, its policy documents and its data protection
 officer (R25; finding F7: no impact assessment for years), and turn ``[governance]`` into the
-:class:`gateway.core.registers.Registers` of the node. It leaves out the rules (:mod:`gateway.core.rules.basis`)
-and whether an assessment is a good one: a reference is what a machine can ask for.
+:class:`gateway.core.registers.Registers` of the node. It leaves out the rules
+(:mod:`gateway.core.rules.basis`) and whether an assessment is a good one: a machine can ask for a reference.
 
 A demo network has fictional people and fictional documents, those of the examples, unless its settings say
 otherwise.

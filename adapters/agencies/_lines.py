@@ -26,6 +26,9 @@ def person(view: Table) -> Iterator[str]:
     facts = clauses([("", name), ("known as ", known_as), ("born ", text(core, "date_of_birth"))])
     if facts:
         yield f"Person: {facts}."
+    for entry in tables(view, "routing", "recipients"):
+        if reference := text(entry, "reciprocal_ref"):
+            yield f"Reciprocal request {reference}: the reference stands for the person, who is not named."
     if at(core, "interpreter_needed") is True:
         yield "An interpreter is needed."
     if adjustments := text(core, "reasonable_adjustments"):

@@ -14,6 +14,8 @@ Rules
 - Own entry only: of ``routing.recipients`` a reader gets its own entry, of ``lawful_basis`` those that the
   entry names.
 - An agency in ``minimal_view.agencies`` gets the condition's number and the minimal text, nothing else of it.
+- Whose entry has a ``reciprocal_ref`` gets that reference in the place of what says who the person is
+  (:data:`gateway.core.entitlements.IDENTITY`).
 - An action goes whole to its own agency; co-ordinators get the titles of the others' actions.
 - ``visible_to`` and ``minimal_view.agencies`` are the sender's instructions. They are never sent: readers do
   not learn of each other.
@@ -32,7 +34,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from gateway.core.encoding import Json, JsonObject
-from gateway.core.entitlements import GATED, group_of, reach
+from gateway.core.entitlements import GATED, group_of, reach, says_who
 from gateway.core.joining import ITEM_IDS, identity, merge
 from gateway.core.narrowing import Circumstances, circumstances, named, widenings
 from gateway.errors import NotAllowed, Problem, TooLarge
@@ -133,6 +135,8 @@ class _Cutter:
     groups: Mapping[str, _Readers]
     entries: tuple[JsonObject, ...]
     """Each reader's own entry in ``routing.recipients``."""
+    unnamed: _Readers
+    """Those for whom a reference stands for the person."""
 
     @classmethod
     def of(
@@ -141,7 +145,8 @@ class _Cutter:
         groups = {group: _those(readers, told) for group, told in entitlements.items()}
         told = _entries(document)
         entries = tuple(told[reader.index] for reader in readers)
-        return cls(document, readers, entitlements, circumstances(document), groups, entries)
+        unnamed = _bits(entry.get("reciprocal_ref") is not None for entry in entries)
+        return cls(document, readers, entitlements, circumstances(document), groups, entries, unnamed)
 
     def cut(self) -> dict[_Readers, JsonObject]:
         fragments: dict[_Readers, JsonObject] = {}
@@ -231,6 +236,8 @@ class _Cutter:
         section is for whoever reads anything of that section."""
         if path == _SETTLED:
             return readers
+        if self.unnamed and says_who(path):
+            readers &= ~self.unnamed
         group = group_of(path)
         if group is not None:
             return self.within(group, readers)

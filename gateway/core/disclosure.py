@@ -19,7 +19,7 @@ from typing import Final
 
 from gateway.core.audience import ACTION_TITLE
 from gateway.core.encoding import Json, JsonObject
-from gateway.core.entitlements import group_of
+from gateway.core.entitlements import group_of, says_who
 from gateway.core.joining import ITEM_IDS
 
 Entitlements = Mapping[str, Container[str]]
@@ -30,12 +30,25 @@ _IDENTITIES: Final = {path: names for path, names in ITEM_IDS.items() if path !=
 
 def undue(sections: JsonObject, agency: str, entitlements: Entitlements) -> frozenset[str]:
     """Groups in ``sections`` (a merged view) that agencies of this type may not read. Names, no values."""
-    return frozenset(
+    found = frozenset(
         group
         for name, value in sections.items()
         for path, item in _leaves(name, value, {})
         if (group := _group(path, item, agency)) not in entitlements or agency not in entitlements[group]
     )
+    return found | _named_all_the_same(sections)
+
+
+def _named_all_the_same(sections: JsonObject) -> frozenset[str]:
+    """Groups that say who a person is for whom this reader's own entry has a reference."""
+    routing = sections.get("routing")
+    entries = routing.get("recipients") if isinstance(routing, dict) else None
+    if not isinstance(entries, list) or not any(
+        isinstance(e, dict) and "reciprocal_ref" in e for e in entries
+    ):
+        return frozenset()
+    paths = (path for name, value in sections.items() for path, _ in _leaves(name, value, {}))
+    return frozenset(group_of(path) or path for path in paths if says_who(path))
 
 
 def _group(path: str, item: JsonObject, agency: str) -> str:

@@ -222,6 +222,26 @@ SECTIONS = frozenset(GATED.values())
 """What a leg's ``sections`` may name."""
 
 
+IDENTITY = (
+    "core.family_name",
+    "core.given_names",
+    "core.known_as",
+    "core.date_of_birth",
+    "core.dob_certainty",
+    "core.safe_contact",
+    "move.new_address",
+    "identifiers",
+)
+"""What says who the person is, or where to find them: withheld where a reference stands for the person (a
+housing reciprocal request, which must not contain the applicant's name; domain 1.2)."""
+
+
+@lru_cache(maxsize=1024)  # paths of the shape
+def says_who(path: str) -> bool:
+    """Whether a field is in :data:`IDENTITY`, or below one that is."""
+    return any(path == place or path.startswith(place + ".") for place in IDENTITY)
+
+
 @lru_cache(maxsize=1024)  # paths of the shape, of which there are some 300; list indices are left out
 def group_of(path: str) -> str | None:
     """The group of a field path (``"core.safe_contact.phone"``, no list indices); None if it has none."""

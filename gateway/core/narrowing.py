@@ -12,7 +12,8 @@ Rules
 - A document narrows, it never widens (protocol 6).
 - An address in an urgent move goes to police, children's social care and housing alone; DWP and the
   voluntary sector learn an address only of a planned move.
-- ``visible_to`` absent: the default of the table below; ``[]``: nobody.
+- ``visible_to`` absent: the default of the table below; ``[]``: nobody. Intelligence reaches beyond police
+  and probation only where ``visible_to`` says so.
 """
 
 from __future__ import annotations
@@ -89,7 +90,14 @@ def named(value: Json, place: str, facts: Circumstances) -> frozenset[str] | Non
     default = DEFAULTS.get(place)
     if default is None or isinstance(value, str):
         return None
-    return _suited(default | UNDER_18 if facts.minor else default, place, facts)
+    if facts.minor and not _graded(value):
+        default = default | UNDER_18
+    return _suited(default, place, facts)
+
+
+def _graded(value: Json) -> bool:
+    """Intelligence goes to youth justice and social care by explicit decision alone (domain 4.5)."""
+    return isinstance(value, dict) and value.get("kind") == "INTELLIGENCE"
 
 
 def widenings(document: JsonObject, entitlements: Mapping[str, AbstractSet[str]]) -> Iterator[Problem]:

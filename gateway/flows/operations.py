@@ -76,6 +76,12 @@ def arrived(tx: Transaction, step: Step, area: str, legs: Sequence[LegRow]) -> N
     _joined(tx, step, node)
 
 
+def address_overridden(tx: Transaction, step: Step, caller: Caller) -> None:
+    """At the origin: sent to an area in which, by the table, the address does not lie (R11). Who agreed, and
+    why, stands in the document."""
+    accounts.record(tx, _combined(step, caller, "ADDRESS_OVERRIDE", "move.new_address"))
+
+
 def _joined(tx: Transaction, step: Step, caller: Caller) -> None:
     if step.before:
         accounts.record(tx, _row(step, caller, "ALTERATION", "SUPERSEDES"))

@@ -19,6 +19,7 @@ from gateway.core.drills import check as check_invented
 from gateway.core.duty import duty_of
 from gateway.core.encoding import JsonObject
 from gateway.core.envelope import Kind
+from gateway.core.places import AddressCheck, address_check
 from gateway.core.retention import first_review
 from gateway.core.states import HandoverState, LegState, advance_handover
 from gateway.core.trust import Network, Principal
@@ -64,6 +65,7 @@ class Judged:
     parts: Sequence[Part]
     tiers: Sequence[Judged] = ()
     """Of a two-tier destination: what each tier gets, in a message of its own."""
+    address: AddressCheck = AddressCheck.NO_ADDRESS
 
     @property
     def messages(self) -> Sequence[Judged]:
@@ -111,9 +113,10 @@ def judge(node: Node, body: bytes, *, now: int, caller: Caller | None = None) ->
         lookup=lookup,
     )
     each = [_cut(node, document, content, area, readers) for area in areas]
+    address = address_check(document, lookup)
     if len(each) == 1 and areas[0] == destination:
-        return each[0]
-    return Judged(document, destination, readers, (), tuple(each))
+        return replace(each[0], address=address)
+    return Judged(document, destination, readers, (), tuple(each), address)
 
 
 def _cut(
@@ -449,6 +452,7 @@ def _record(tx: Transaction, judged: Judged, legs: Sequence[LegRow], caller: Cal
         **facts.of(judged.document).columns(),
         review_by=facts.end_of_day(first_review(judged.document)),
         issued=now,
+        address_check=judged.address.value,
     )
     tx.put_handover(row)
     purge_clock.start(tx, row, now)
@@ -475,6 +479,8 @@ def _account(
     told = facts.of(judged.document)
     step = operations.Step(message.handover_id, message.version, told, before, now)
     operations.handed_in(tx, step, caller, sent)
+    if judged.address is AddressCheck.OVERRIDDEN:
+        operations.address_overridden(tx, step, caller)
 
 
 def _mismatch(field: str, what: str) -> Problem:

@@ -66,7 +66,8 @@ class HandoverRow:
     handover ``onward_of`` brought the person to the sender. ``answers``: the id of the request that asked for
     this one. ``purge_after``: when the document itself says that its content must go, 0 for not said.
     ``review_by``: the end of the first day by which something in it is to be reviewed, known at the origin
-    alone, 0 for none. ``issued``: when the origin signed it; 0 in rows of older releases.
+    alone, 0 for none. ``issued``: when the origin signed it; 0 in rows of older releases. ``address_check``:
+    a code of ``core.places.AddressCheck``, at the origin alone.
     """
 
     ref: str
@@ -86,6 +87,7 @@ class HandoverRow:
     purge_after: int = 0
     review_by: int = 0
     issued: int = 0
+    address_check: str = ""
     id: str = ""
 
 
@@ -297,7 +299,8 @@ class AccessRow:
 
 @dataclass(frozen=True, slots=True)
 class TokenRow:
-    """An agency's API token: only its SHA-256 is stored (32 random bytes need no slow hash)."""
+    """An agency's API token: only its SHA-256 is stored (32 random bytes need no slow hash). ``also``: further
+    agencies for which the same team answers."""
 
     id: str
     digest: bytes
@@ -306,6 +309,7 @@ class TokenRow:
     created: int
     expires: int = 0
     revoked: int = 0
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

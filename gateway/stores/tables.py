@@ -105,6 +105,7 @@ handovers: Final = sa.Table(
     _int("purge_after"),
     _int("review_by"),
     _int("issued"),
+    _text("address_check"),
     sa.UniqueConstraint("ref", "version"),
     _partial("ix_handovers_kept", "id", where=KEPT),
 )
@@ -488,6 +489,7 @@ tokens: Final = sa.Table(
     _int("created"),
     _int("expires"),
     _int("revoked"),
+    _text("also"),
     sa.UniqueConstraint("digest"),
 )
 

@@ -191,7 +191,8 @@ def test_check_tries_everything_and_says_what_to_do(gateway, node: Path) -> None
     assert done.code == Exit.NOT_READY
     outcome = {check["check"]: check.get("code", "ok") for check in done.json["checks"]}
     assert outcome == {
-        "governance": "ok", "api": "ok", "keys": "ok", "network": "not_joined", "agencies": "not_joined", "broker": "broker_lost",
+        "governance": "ok", "api": "ok", "keys": "ok", "network": "not_joined", "agencies": "not_joined",
+        "broker": "broker_lost",
     }  # fmt: skip
     Path("pass").write_text("not the passphrase\n")
     checks = {check["check"]: check for check in gateway("config", "check", *CONFIG).json["checks"]}

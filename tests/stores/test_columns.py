@@ -26,7 +26,7 @@ COLUMNS = {
     " ref version created",
     "gaps": "peer stream first last noticed asked alarmed prev",
     "handovers": "id ref version side origin destination urgency state submitted_by created updated"
-    " drill partial onward_of answers purge_after review_by issued",
+    " drill partial onward_of answers purge_after review_by issued address_check",
     "held": "id at code lane peer digest body",
     "holds": "id ref code role actor placed until review lifted lifted_by",
     "idempotency": "key request ref version created",
@@ -48,7 +48,7 @@ COLUMNS = {
     "tasks": "id kind principal leg mid state due attempts error created subject",
     "pages": "id role code principal agency area ref leg urgent since state due created attempts error",
     "timers": "subject kind step due fired",
-    "tokens": "id digest principal label created expires revoked",
+    "tokens": "id digest principal label created expires revoked also",
     "trust": "kind subject version note",
     "urgent": "ref issued other drill called authorised reviewed kept review_by downgraded actor",
     "witnesses": "peer size wanted their_stream their_seq told our_stream our_seq gossiped",

@@ -20,6 +20,7 @@ def upgrade() -> None:
     _destinations()
     _handovers()
     _retention()
+    _addresses()
     _timers()
     _paging()
     _actions()
@@ -60,6 +61,8 @@ def _add(table: str, columns: dict[str, str]) -> None:
 
 def _destinations() -> None:
     _add("legs", {"via": "text"})
+    _add("tokens", {"also": "text"})
+    op.execute("UPDATE tokens SET also = '[]'")
     op.create_table(
         "bridge_contacts",
         _text("area", key=True),
@@ -90,6 +93,10 @@ def _handovers() -> None:
         "handovers",
         {"drill": "bool", "partial": "bool", "onward_of": "text", "answers": "text", "purge_after": "int"},
     )
+
+
+def _addresses() -> None:
+    _add("handovers", {"address_check": "text"})
 
 
 def _timers() -> None:
