@@ -29,12 +29,14 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from schemas.base import (
+    MAX_FEW,
     MAX_MANY,
     AreaCode,
     Code,
     HandoverRef,
     ItemId,
     Line,
+    Mailbox,
     Reference,
     Section,
     Text,
@@ -210,6 +212,16 @@ class ActionResult(Section):
         return self
 
 
+class Owner(Section):
+    """Who an agency's part belongs to from now on, as its single point of contact names it (SP-01): a role
+    and its mailbox, never a person."""
+
+    agency: AgencyName
+    organisation: Line | None = None
+    role: Line
+    mailbox: Mailbox | None = None
+
+
 class Acknowledgement(Section):
     """An agency's answer about its leg."""
 
@@ -224,6 +236,8 @@ class Acknowledgement(Section):
     """Where it should have gone."""
     actions: Annotated[tuple[ActionResult, ...], Field(max_length=MAX_MANY), unique("action_id")] = ()
     """What became of single actions; with ACCEPTED, IN_PROGRESS, COMPLETED or NOT_DONE."""
+    owners: Annotated[tuple[Owner, ...], Field(max_length=MAX_FEW), unique("agency", "organisation")] = ()
+    """From a single point of contact: the owner of each part that it passes on sealed."""
 
     @model_validator(mode="after")
     def _reason_fits(self) -> Self:

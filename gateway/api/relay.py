@@ -33,7 +33,7 @@ from gateway.api.routes import reply as answer
 from gateway.core.blob import MAX_SEALED, segment_count
 from gateway.core.encoding import Json, JsonObject, b64
 from gateway.errors import InvalidDocument, Problem
-from gateway.flows import relay, relay_in
+from gateway.flows import relay, relay_in, spoc
 from gateway.ports import LegRow, TaskRow
 
 PAGE: Final = 50
@@ -150,7 +150,9 @@ def _line(row: LegRow, task: TaskRow) -> JsonObject:
 
 async def fetch(call: Call) -> web.Response:
     known_query(call.request)
-    found = await relay.fetch(call.node, call.caller, parcel(call.request))
+    name = parcel(call.request)
+    caller = await spoc.acting(call.node, call.caller, spoc.leg_of(name))
+    found = await relay.fetch(call.node, caller, name)
     row = found.leg
     chain: list[Json] = list(found.chain)
     return answer(
@@ -191,14 +193,17 @@ async def receipts(call: Call) -> web.Response:
     known_query(call.request)
     name = leg(call.request)
     brought = RelayReceipts(**await _read(call, RelayReceipts))
-    taken = await relay_in.take(call.node, call.caller, name, brought.receipts)
+    caller = await spoc.acting(call.node, call.caller, name)
+    taken = await relay_in.take(call.node, caller, name, brought.receipts)
     return answer({"leg": taken.leg, "state": taken.state, "repeated": taken.repeated})
 
 
 async def reply(call: Call) -> web.Response:
     known_query(call.request)
     name = leg(call.request)
-    mid, statement = await relay_in.reply(call.node, call.caller, name, await _read(call, RelayWords))
+    words = await _read(call, RelayWords)
+    caller = await spoc.acting(call.node, call.caller, name)
+    mid, statement = await relay_in.reply(call.node, caller, name, words)
     return answer({"message": mid, "statement": b64(statement)})
 
 

@@ -28,6 +28,38 @@ class Accepted(Shape):
     state: State
 
 
+class DrillLeg(Shape):
+    agency: str
+    principal: str
+    state: State
+    received: int | None
+    """Seconds from the issue; null for "not yet". The same for the next three."""
+    opened: int | None
+    acknowledged: int | None
+    accepted: int | None
+    acknowledge_by: When
+    decide_by: When
+    acknowledged_in_time: bool | None
+    decided_in_time: bool | None
+
+
+class Drill(Shape):
+    """What a drill measured."""
+
+    drill: Literal[True]
+    handover: str
+    version: int
+    destination: str
+    urgency: str
+    state: State
+    issued: When
+    legs: list[DrillLeg]
+
+
+class Drills(Shape):
+    drills: list[Drill]
+
+
 class Draft(Shape):
     """A document that waits for a second person."""
 
@@ -74,6 +106,8 @@ class Validated(Shape):
 
 
 class Line(Shape):
+    drill: bool
+    """A rehearsal with an invented person."""
     handover: str
     version: int
     side: Literal["origin", "destination"]
@@ -117,6 +151,8 @@ class Leg(Shape):
     delivered: When
     opened: When
     overdue: list[str]
+    restricted: bool
+    """It, or a section of it, is kept and not used (s.46-48 DPA 2018)."""
 
 
 class Action(Shape):
@@ -149,6 +185,9 @@ class Handover(Line):
     summary: str
     """One sentence: who has taken it on, who is waited for."""
     responsible: dict[str, str]
+    address_check: Literal["", "NO_ADDRESS", "NOT_MADE", "NOT_FOUND", "INSIDE", "OUTSIDE", "OVERRIDDEN"]
+    """Whether the new address lies in the destination (R11). NOT_MADE: this node has no table of addresses;
+    empty at the destination."""
     legs: list[Leg]
     checklist: list[Action]
     """Every action asked: whose, by when, what became of it."""
@@ -197,17 +236,30 @@ class LegReason(Shape):
     last_error: str
     next_try: When
     fix: str
+    since: When
+    """Since when it is where it is."""
+    heard: When
+    """When anything last came from the other area's node."""
+    telephone: str
+    """Whom to telephone there, as this node's settings say; "" when they do not."""
 
 
 class Reasons(Shape):
     """Leg by leg: where it is, whose turn it is, what went wrong last, what to do."""
 
+    drill: bool
+    notes: list[str]
+    """What to know first, and what the sender still owes."""
     handover: str
     version: int
     legs: list[LegReason]
 
 
 class Entry(Shape):
+    drill: bool
+    """A rehearsal with an invented person: look for nobody."""
+    notes: list[str]
+    """What to know first: "partial, full version owed by 2026-12-07T17:00:00Z"."""
     parcel: str
     kind: Literal["notification", "status", "reply", "notice"]
     notice: str
@@ -474,6 +526,29 @@ class RelayReply(Shape):
     message: str
     statement: str
     """Hash of the signed statement, base64: the receipt of the answer names it as its ``reply``."""
+
+
+class BehindLine(Shape):
+    """A leg that comes by way of the single point of contact; its content is sealed to its agency."""
+
+    leg: str
+    handover: str
+    version: int
+    agency: str
+    principal: str
+    urgency: str
+    state: State
+    own_key: bool
+    """True: the agency keeps its key itself, and takes its part as a package."""
+    owner_named: str | None
+    owner_by: str | None
+    acknowledge_by: str | None
+    decide_by: str | None
+    overdue: list[str]
+
+
+class Behind(Shape):
+    legs: list[BehindLine]
 
 
 class RelayCard(Shape):

@@ -7,6 +7,7 @@ from typing import Final
 from gateway.api import (
     attachments,
     audit,
+    drills,
     handovers,
     inbox,
     log,
@@ -16,6 +17,7 @@ from gateway.api import (
     relay,
     rights,
     shapes,
+    spoc,
     urgent,
     watch,
 )
@@ -215,6 +217,18 @@ TABLE: Final[tuple[Route, ...]] = (
         status=202, body=_DOCUMENT, parameters=(KEY, HOLD), problems=(400, 403, 409, 413, 415, 422, 503),
     ),
     Route(
+        "GET", "/v1/drills", drills.listed, "What the newest drills measured", Access.AGENCY, shapes.Drills,
+        problems=(400,),
+    ),
+    Route(
+        "GET", "/v1/drills/{ref}", drills.one, "What one drill measured", Access.AGENCY, shapes.Drill,
+        parameters=(REF,), problems=(400, 404),
+    ),
+    Route(
+        "POST", "/v1/drills/{ref}/end", drills.end, "Withdraw and purge a drill on both sides", Access.STAFF,
+        shapes.Drill, parameters=(REF,), problems=(400, 403, 404, 409, 503),
+    ),
+    Route(
         "GET", "/v1/drafts", urgent.waiting, "Documents of this area that wait for a second person",
         Access.AGENCY, shapes.Drafts, problems=(400,),
     ),
@@ -338,6 +352,10 @@ TABLE: Final[tuple[Route, ...]] = (
     Route(
         "POST", "/v1/relay/card", relay.card, "A key card that the agency signed itself",
         Access.AGENCY, shapes.RelayCard, body=Body("relay_card"), problems=_REFUSED,
+    ),
+    Route(
+        "GET", "/v1/spoc", spoc.listed, "Legs that come by way of the single point of contact",
+        Access.AGENCY, shapes.Behind, problems=(403,),
     ),
     Route("GET", "/v1/me", reference.me, "Whose token this is", Access.AGENCY, shapes.Me),
     Route("GET", "/v1/areas", reference.areas, "Areas and agencies in use", Access.AGENCY, shapes.Areas),

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli.client import HOME, ActorOption, Agency, ApiOption, RoleOption, TokenOption
-from gateway.cli.files import read_input, replacing
-from gateway.cli.output import JsonFlag, emit, errors, next_step
+from gateway.cli.files import read_input, replacing, write_output
+from gateway.cli.output import JsonFlag, Usage, emit, errors, next_step
 
 app = typer.Typer(help="What waits for this agency; open it, answer it.", no_args_is_help=True)
 
@@ -157,6 +157,75 @@ def action(
         )
         emit(made, as_json=as_json, text=f"{action}: {told['result']}; {_answered(made)}")
         next_step("gateway inbox list")
+
+
+@app.command()
+def behind(api: ApiOption = HOME, token: TokenOption = None, as_json: JsonFlag = False) -> None:
+    """For a single point of contact: the legs that come by way of it, sealed to their agencies."""
+    with errors(as_json=as_json):
+        found = Agency(api, token).get("/v1/spoc")
+        emit(
+            found,
+            as_json=as_json,
+            text="\n".join(map(_behind, found["legs"])) or "nothing comes by way of it",
+        )
+        own = next((line["leg"] for line in found["legs"] if line["own_key"]), "")
+        if own:
+            next_step(f"gateway inbox relay {own} --out OFFICIAL-SENSITIVE_PACKAGE")
+
+
+@app.command("relay")
+def pass_on(
+    leg: LegArgument,
+    out: Annotated[Path, typer.Option(help="The package to write; its name begins with the marking.")],
+    api: ApiOption = HOME,
+    token: TokenOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Pass an agency its sealed part as a file, which its own key alone opens. It is on record."""
+    with errors(as_json=as_json):
+        from gateway.client.carried import pack_package
+        from gateway.core.bridge import MARKING
+
+        if not out.name.startswith(MARKING):
+            raise Usage(
+                f"a sealed handover is named {MARKING}...",
+                code="marking",
+                field="--out",
+                remedy=f"begin the file's name with {MARKING}",
+            )
+        agency = Agency(api, token)
+        parcel = dict(agency.get(f"/v1/relay/notification-{leg}"))
+        write_output(out, pack_package(dict(agency.get("/v1/network")), parcel), mode=0o600)
+        told = {"leg": leg, "principal": parcel["principal"], "file": str(out)}
+        emit(told, as_json=as_json, text=f"{out}: for {parcel['principal']}")
+        next_step(f"gateway agency-agent open {out}, at the agency")
+
+
+@app.command()
+def bring(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What the agency answered.")],
+    api: ApiOption = HOME,
+    token: TokenOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Bring back what an agency signed on its side; the node takes it as if the agency had."""
+    with errors(as_json=as_json):
+        from gateway.client.carried import open_answer
+
+        found, agency = open_answer(read_input(file)), Agency(api, token)
+        if found.words is not None:
+            agency.post(f"/v1/relay/{found.leg}/reply", json.dumps(found.words).encode())
+        notes = {"receipts": [note.decode() for note in found.receipts]}
+        made = agency.post(f"/v1/relay/{found.leg}/receipts", json.dumps(notes).encode())
+        emit(made, as_json=as_json, text=f"{made['leg']} {made['state']}")
+
+
+def _behind(line: Mapping[str, Any]) -> str:
+    owner = (
+        f"owner named {line['owner_named']}" if line["owner_named"] else f"NO OWNER, due {line['owner_by']}"
+    )
+    return f"{line['leg']}  {line['handover']}  {line['agency']:<20} {line['state']:<12} {owner}"
 
 
 def _words(name: str, file: Path | None) -> dict[str, str]:

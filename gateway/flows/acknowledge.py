@@ -18,7 +18,7 @@ from gateway.core.envelope import Kind
 from gateway.core.receipts import Receipt
 from gateway.core.states import RECEIPT_OF, LegState, advance_leg, path
 from gateway.errors import Conflict, InvalidDocument, NotFound, Problem, Unavailable, UnknownRecipient
-from gateway.flows import accounts, actions, asked, outgoing, receipts
+from gateway.flows import accounts, actions, asked, outgoing, receipts, spoc
 from gateway.flows.deliver import access
 from gateway.flows.node import PRIORITY, Caller, Node, area_of, lane_for
 from gateway.flows.slots import check_hosted
@@ -233,6 +233,7 @@ def _record(
     actions.keep_local(tx, leg, said, now)
     if said and not actions.told(rows, said) and steps == ("in_progress",):
         return Recorded(leg.id, leg.state, ())  # all of it is this area's own: nobody else hears of it
+    spoc.name_owners(tx, node, caller, leg, answer, now)
     envelope = tx.envelope(leg.mid)
     if envelope is None:
         raise NotFound("the message of this leg is gone", code="no_message")

@@ -27,6 +27,7 @@ from gateway.flows import (
     purge_clock,
     receipts,
     seen,
+    spoc,
     stale,
     streams,
     urgent,
@@ -189,6 +190,7 @@ def _store_legs(tx: Transaction, node: Node, opened: Opened, routing: Routing, n
     for leg in fresh:
         actions.ask(tx, leg, asks[leg.id], node.tailoring)
         actions.received(tx, leg, now, node.tailoring)
+        spoc.watch(tx, leg, now)
     tasks = [_shut(tx, node, opened, _task(node, leg, Parcel.NOTIFICATION, now)) for leg in fresh]
     for task in tasks:
         tx.put_task(task)

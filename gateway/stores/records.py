@@ -119,7 +119,7 @@ ACCESS: Final = Record(
 RESTRICTION: Final = Record(
     ports.RestrictionRow, tables.restrictions, load={"withheld": _tuple}, dump={"withheld": json.dumps}
 )
-TOKEN: Final = Record(ports.TokenRow, tables.tokens)
+TOKEN: Final = Record(ports.TokenRow, tables.tokens, load={"also": _tuple}, dump={"also": json.dumps})
 IDEMPOTENCY: Final = Record(ports.IdempotencyRow, tables.idempotency)
 BLOB: Final = Record(ports.BlobRow, tables.blobs, load={"state": ports.Blob}, dump={"state": _plain})
 SEGMENT: Final = Record(ports.SegmentRow, tables.blob_segments)
