@@ -98,7 +98,8 @@ def _judged(error: Exception) -> Unavailable | Rejected:
     codes = [error.code] if isinstance(error, aiosmtplib.SMTPResponseException) else []
     if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
         codes = [one.code for one in error.recipients]
-    if isinstance(error, ValueError) or (codes and min(codes) >= _PERMANENT):
+    malformed = isinstance(error, ValueError) and not isinstance(error, OSError)  # a bad certificate is both
+    if malformed or (codes and min(codes) >= _PERMANENT):
         return Rejected(
             f"the mail server refused the call: {type(error).__name__}",
             code="pager_refused",
