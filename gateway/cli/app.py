@@ -16,6 +16,8 @@ from gateway.cli import (
     demo,
     directory,
     doctor,
+    drill,
+    escalation,
     glass,
     handover,
     inbox,
@@ -33,6 +35,7 @@ from gateway.cli import (
     settings,
     shred,
     subject,
+    urgent,
 )
 from gateway.cli.output import colours
 
@@ -69,6 +72,13 @@ def gateway(
     configure(level="CRITICAL", colours=colours())  # a command speaks for itself; `run` logs
 
 
+for name, command in (
+    ("verbal", urgent.verbal),
+    ("review", urgent.review),
+    ("authorise", urgent.authorise),
+    ("drafts", urgent.drafts),
+):
+    handover.app.command(name)(command)
 app.command("init")(init.init)
 app.command("join")(join.join)
 app.command("run")(node.run)
@@ -81,6 +91,7 @@ for name, group in (
     ("directory", directory.app),
     ("handover", handover.app),
     ("inbox", inbox.app),
+    ("drill", drill.app),
     ("bridge", bridge.app),
     ("receipt", receipt.app),
     ("log", log.app),
@@ -88,6 +99,7 @@ for name, group in (
     ("subject", subject.app),
     ("audit", audit.app),
     ("alarms", alarms.app),
+    ("escalation", escalation.app),
     ("peer", peer.app),
     ("agency", agency.app),
     ("agency-agent", agent.app),

@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.bootstrap import load_trust, open_keys, pace_of
+from gateway.bootstrap import ladders_of, load_trust, open_keys, pace_of, pagers_of
 from gateway.cli import checking, database
 from gateway.clock import SystemClock
 from gateway.config import Settings, load
+from gateway.core.deadlines import london_day
 from gateway.core.directory import NODE_AGENCY
+from gateway.core.holidays import holidays_end_soon, holidays_known_until
 from gateway.core.trust import Network
 from gateway.errors import GatewayError, Misconfigured, NotFound
 from gateway.flows import checkup
@@ -40,6 +42,8 @@ def checks(config: Path | None) -> dict[str, Any]:
         checking.outcome("cards", lambda: _cards(settings)),
         checking.outcome("adapters", lambda: _adapters(settings)),
         checking.outcome("disk", lambda: _disk(settings)),
+        checking.outcome("holidays", _holidays),
+        checking.outcome("escalation", lambda: _escalation(settings)),
     ]
     done = [{"remedy": "", **check} for check in (*found["checks"], *more)]
     for check in done:
@@ -104,6 +108,30 @@ def _adapters(settings: Settings) -> None:
                 code="no_adapter",
                 field=f"/agencies/{principal.role}",
                 remedy=f"add a section [agencies.{principal.role}] to the configuration",
+            )
+
+
+def _holidays() -> None:
+    """Working days are counted by a list that ships with the release."""
+    if holidays_end_soon(london_day(SystemClock().now())):
+        raise Misconfigured(
+            f"the bank holidays that this release knows end on {holidays_known_until()}",
+            code="holidays_end",
+            remedy="install a newer release: without its list deadlines fall a day early",
+        )
+
+
+def _escalation(settings: Settings) -> None:
+    """In production somebody is called when a leg is late; in a demo it is an alarm."""
+    ladders = ladders_of(settings.escalation)
+    pagers_of(settings.escalation)
+    for role in settings.agencies:
+        if settings.environment == "prod" and not ladders.of(f"{settings.area}/{role}"):
+            raise Misconfigured(
+                f"nobody is named to be called when {role} is late",
+                code="nobody_to_call",
+                field="/escalation/default",
+                remedy="name roles and a channel in [escalation]: docs/operations.md, under Late",
             )
 
 
