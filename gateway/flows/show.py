@@ -6,7 +6,7 @@ receiving agency sees its own leg and no other (readers do not learn of each oth
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -16,9 +16,9 @@ from gateway.core.duty import responsible
 from gateway.core.encoding import Json, JsonObject, b64
 from gateway.core.states import ANSWERED, LegState
 from gateway.errors import NotFound
-from gateway.flows import carrying
+from gateway.flows import carrying, parcels
 from gateway.flows.checklist import Rows, checklist
-from gateway.flows.node import Node
+from gateway.flows.node import Node, area_of
 from gateway.ports import HandoverRow, LegRow, OutboxRow, Parcel, ReceiptRow, Side, Task, TaskRow, Transaction
 
 NO_ROWS: Final[Rows] = MappingProxyType({})
@@ -30,6 +30,8 @@ class Standing:
 
     handover: HandoverRow
     legs: Sequence[LegRow]
+    restricted: frozenset[str] = frozenset()
+    """The agencies for which it, or a section of it, is kept and not used."""
 
 
 def find(tx: Transaction, ref: str, principal: str | None, version: int | None = None) -> Standing:
@@ -44,7 +46,12 @@ def find(tx: Transaction, ref: str, principal: str | None, version: int | None =
         )
     if principal is not None and row.side is Side.DESTINATION:
         legs = [leg for leg in legs if leg.principal == principal]
-    return Standing(row, legs)
+    return Standing(row, legs, _restricted(tx, legs))
+
+
+def _restricted(tx: Transaction, legs: Sequence[LegRow]) -> frozenset[str]:
+    bars = {leg.principal: parcels.bar(tx, leg) for leg in legs}
+    return frozenset(name for name, bar in bars.items() if bar.code == parcels.RESTRICTED or bar.sections)
 
 
 def _concerns(row: HandoverRow, legs: Sequence[LegRow], principal: str) -> bool:
@@ -55,6 +62,7 @@ def _concerns(row: HandoverRow, legs: Sequence[LegRow], principal: str) -> bool:
 def line(row: HandoverRow) -> JsonObject:
     """One handover in a list: references, codes and times."""
     return {
+        "drill": row.drill,
         "handover": row.ref,
         "version": row.version,
         "side": row.side.value,
@@ -73,7 +81,10 @@ def summary(node: Node, standing: Standing, rows: Rows = NO_ROWS) -> JsonObject:
         **line(row),
         "summary": sentence(node, standing),
         "responsible": responsibilities(standing.legs),
-        "legs": [leg_facts(leg) for leg in standing.legs],
+        "address_check": row.address_check,
+        "legs": [
+            {**leg_facts(leg), "restricted": leg.principal in standing.restricted} for leg in standing.legs
+        ],
         "checklist": checklist(standing.legs, rows, node.tailoring, node.clock.now()),
         "updated": when(max([row.updated, *(leg.updated for leg in standing.legs)])),
     }
@@ -111,7 +122,11 @@ def responsibilities(legs: Sequence[LegRow]) -> JsonObject:
 
 
 def sentence(node: Node, standing: Standing) -> str:
-    """One sentence that a co-ordinator can act on."""
+    """One sentence that a co-ordinator can act on. A drill says so first."""
+    return f"DRILL: {_sentence(node, standing)}" if standing.handover.drill else _sentence(node, standing)
+
+
+def _sentence(node: Node, standing: Standing) -> str:
     legs, place = (
         standing.legs,
         node.network.areas.get(standing.handover.destination, standing.handover.destination),
@@ -173,16 +188,21 @@ def receipt_facts(row: ReceiptRow) -> JsonObject:
     }
 
 
-def why(tx: Transaction, standing: Standing) -> list[Json]:
-    """Leg by leg: where it is, whose turn it is, what went wrong last, when it is tried again, what to do."""
-    return [_why(tx, leg) for leg in standing.legs]
+def why(
+    tx: Transaction, standing: Standing, contacts: Mapping[str, str] = MappingProxyType({})
+) -> list[Json]:
+    """Leg by leg: where it is and since when, whose turn it is, what went wrong last, when it is tried again,
+    what to do, when the other area was last heard, and whom to telephone there (``contacts``, by area)."""
+    return [_why(tx, leg, contacts) for leg in standing.legs]
 
 
-def _why(tx: Transaction, leg: LegRow) -> JsonObject:
+def _why(tx: Transaction, leg: LegRow, contacts: Mapping[str, str]) -> JsonObject:
     outbox = tx.outbox_of(leg.mid) if leg.side is Side.ORIGIN else None
     task = next((t for t in tx.tasks_of(leg.id) if t.id.startswith("notification-")), None)
     by_hand = carrying.turn(leg, outbox, tx.bridge_file(leg.mid))
     where, turn, fix = by_hand or _turn(leg, outbox, task)
+    area = area_of(leg.principal if leg.side is Side.ORIGIN else leg.counterpart)
+    heard = tx.stream(area, outgoing=False, lock=False)
     last: OutboxRow | TaskRow | None = None if outbox and outbox.error in carrying.MARKS else outbox or task
     return {
         "agency": leg.agency,
@@ -190,9 +210,15 @@ def _why(tx: Transaction, leg: LegRow) -> JsonObject:
         "where": where,
         "turn": turn,
         "last_error": last.error if last else "",
-        "next_try": when(last.due) if last and last.error else None,
+        "next_try": when(last.due) if last and (last.error or leg.state in ON_ITS_WAY) else None,
         "fix": fix,
+        "since": when(leg.updated),
+        "heard": when(heard.at) if heard else None,
+        "telephone": contacts.get(area, ""),
     }
+
+
+ON_ITS_WAY = frozenset({LegState.QUEUED, LegState.TRANSMITTED})
 
 
 def _turn(leg: LegRow, outbox: OutboxRow | None, task: TaskRow | None) -> tuple[str, str, str]:
@@ -212,6 +238,16 @@ def _turn(leg: LegRow, outbox: OutboxRow | None, task: TaskRow | None) -> tuple[
             f"the node of {area}",
             f"if this lasts, ask the operators of {area} whether their node runs",
         )
+    if state in (LegState.EXPIRED, LegState.UNDELIVERABLE):
+        return (
+            "it never arrived, and is not sent again",
+            leg.counterpart,
+            f"telephone {area}; then hand in a new version, reviewed, or hand it over another way",
+        )
+    return _at_the_agency(leg, task)
+
+
+def _at_the_agency(leg: LegRow, task: TaskRow | None) -> tuple[str, str, str]:
     if task is not None and task.state is Task.HELD:
         return (
             "held here",
@@ -220,7 +256,7 @@ def _turn(leg: LegRow, outbox: OutboxRow | None, task: TaskRow | None) -> tuple[
         )
     if task is not None and task.state is Task.WAITING and not leg.opened:
         return "on its way to the agency's system", "this node", "nothing, unless an error is shown"
-    if state in ANSWERED:
+    if leg.state in ANSWERED:
         return "answered", "nobody", "nothing"
     return "with the agency", leg.principal, f"ask {leg.principal} for an answer before {when(leg.decide_by)}"
 

@@ -60,7 +60,7 @@ def _add(table: str, columns: dict[str, str]) -> None:
 
 
 def _destinations() -> None:
-    _add("legs", {"via": "text"})
+    _add("legs", {"via": "text", "duty": "text"})
     _add("tokens", {"also": "text"})
     op.execute("UPDATE tokens SET also = '[]'")
     op.create_table(
@@ -139,7 +139,6 @@ def _timers() -> None:
 
 
 def _actions() -> None:
-    _add("legs", {"duty": "text"})
     op.create_table(
         "actions",
         _text("leg", key=True),
@@ -247,6 +246,14 @@ def _notices() -> None:
         *(_int(name) for name in ("created", "answer_by")),
         *(_text(name) for name in ("state", "parent", "facts")),
         sa.PrimaryKeyConstraint("id", name="pk_notices"),
+    )
+    onward = sa.text("onward_of <> '' AND side = 'origin'")
+    op.create_index(
+        "ix_handovers_onward",
+        "handovers",
+        ["onward_of", "id"],
+        sqlite_where=onward,
+        postgresql_where=onward,
     )
     follows = sa.text("parent <> ''")
     op.create_index("ix_notices_ref", "notices", ["ref"])
