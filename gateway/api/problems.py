@@ -17,6 +17,7 @@ from typing import Final
 from aiohttp import web
 from aiohttp.web import HTTPException
 
+from gateway.core.rulebook import source_of
 from gateway.errors import (
     Expired,
     GatewayError,
@@ -149,6 +150,7 @@ def _fault(problem: Problem) -> dict[str, str]:
     return {
         "pointer": problem.field,
         "rule": problem.rule,
+        "source": source_of(problem.rule),
         "message": problem.message,
         "remedy": problem.remedy,
     }

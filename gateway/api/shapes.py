@@ -644,6 +644,9 @@ class Fault(Shape):
     pointer: str
     """JSON Pointer (RFC 6901) into the document that was sent."""
     rule: str
+    """Its number in docs/rules.md; empty for a matter of shape."""
+    source: str
+    """The law or finding behind the rule."""
     message: str
     remedy: str
 

@@ -17,6 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gateway.core.rulebook import source_of
 from gateway.errors import (
     Conflict,
     GatewayError,
@@ -131,16 +132,27 @@ def problem(error: GatewayError) -> dict[str, Any]:
         "field": error.field,
         "remedy": error.remedy,
         "problems": [
-            {"field": p.field, "rule": p.rule, "message": p.message, "remedy": p.remedy}
+            {
+                "field": p.field,
+                "rule": p.rule,
+                "source": source_of(p.rule),
+                "message": p.message,
+                "remedy": p.remedy,
+            }
             for p in error.problems
         ],
     }
 
 
+def _ground(rule: str) -> str:
+    source = source_of(rule)
+    return f" ({rule}: {source})" if source else ""
+
+
 def words(error: GatewayError) -> str:
     lines = [f"{error.code}: {error.message}" + (f" ({error.field})" if error.field else "")]
     lines += [
-        f"  {p.field or '/'}{f' [{p.rule}]' if p.rule else ''}: {p.message} - {p.remedy}"
+        f"  {p.field or '/'}{f' [{p.rule}]' if p.rule else ''}: {p.message} - {p.remedy}{_ground(p.rule)}"
         for p in error.problems
     ]
     if error.remedy:

@@ -48,6 +48,28 @@ def show(name: NameArgument, as_json: JsonFlag = False) -> None:
 
 
 @app.command()
+def rules(as_json: JsonFlag = False) -> None:
+    """The thirty rules and the powers of R5: what each demands, on which ground, what keeps it."""
+    with errors(as_json=as_json):
+        from gateway.core.powers import POWERS
+        from gateway.core.rulebook import RULEBOOK
+
+        found = {
+            "rules": [
+                {"rule": one.number, "demands": one.demands, "source": one.source}
+                for one in RULEBOOK.values()
+            ],
+            "powers": [
+                {"code": one.code, "power": one.words, "reaches": sorted(one.reaches)}
+                for one in POWERS.values()
+            ],
+        }
+        lines = [f"{one.number:<4} {one.demands} ({one.source})" for one in RULEBOOK.values()]
+        lines += ["", *(f"{p.code:<24} {p.words}: {', '.join(sorted(p.reaches))}" for p in POWERS.values())]
+        emit(found, as_json=as_json, text="\n".join(lines))
+
+
+@app.command()
 def example(
     name: Annotated[str, typer.Argument(help="adult, urgent or returned.")] = "adult",
     now: Annotated[

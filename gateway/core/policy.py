@@ -3,9 +3,8 @@
 Duty: the table of rules, and :func:`check`, which collects every problem of every rule into one refusal, so
 that a sender mends a document once. The rules are in :mod:`gateway.core.rules`.
 
-It leaves out the rules that one document cannot answer: R11 (a lookup table), R15 (:mod:`states`),
-R17 (:mod:`shred`), R18 and R20 (the shape), R21, R24 to R27 (node and wire), R23, R29, R30 (follow-up
-notices).
+It leaves out the rules that one document cannot answer; :mod:`gateway.core.rulebook` lists all thirty, and
+what keeps each of them.
 
 The moment is a parameter: a document that was lawful when it was issued may be overdue for review now.
 """

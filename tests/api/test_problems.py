@@ -178,7 +178,15 @@ def test_the_shape_of_a_problem() -> None:
         "field": "/core",
         "remedy": "mend it",
         "rule": "R6",
-        "errors": [{"pointer": "/core/x", "rule": "R7", "message": "is wrong", "remedy": "correct it"}],
+        "errors": [
+            {
+                "pointer": "/core/x",
+                "rule": "R7",
+                "source": "s.37 DPA 2018; domain 6.4",
+                "message": "is wrong",
+                "remedy": "correct it",
+            }
+        ],
         "instance": "urn:uuid:00000000-0000-0000-0000-000000000000",
     }
 
