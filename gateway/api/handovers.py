@@ -25,7 +25,7 @@ from gateway.api.reading import (
 )
 from gateway.api.routes import Call, reply
 from gateway.core.encoding import PRINCIPAL, Json, JsonObject
-from gateway.flows import drafts, show, submit
+from gateway.flows import drafts, marks, show, submit
 from gateway.flows import evidence as gathering
 from gateway.flows.checklist import rows_of
 from gateway.flows.show import Standing
@@ -88,9 +88,7 @@ async def listed(call: Call) -> web.Response:
 
 async def one(call: Call) -> web.Response:
     return reply(
-        await _look(
-            call, lambda tx, standing: show.summary(call.node, standing, rows_of(tx, standing.legs))
-        )
+        await _look(call, lambda tx, standing: show.summary(call.node, standing, rows_of(tx, standing.legs)))
     )
 
 
@@ -159,7 +157,12 @@ def justification(code: str, *, needed: bool) -> str:
 
 
 async def why(call: Call) -> web.Response:
-    return reply(await _look(call, lambda tx, standing: _about(standing, "legs", show.why(tx, standing))))
+    return reply(await _look(call, lambda tx, standing: _why(call, tx, standing)))
+
+
+def _why(call: Call, tx: Transaction, standing: Standing) -> JsonObject:
+    row, legs = standing.handover, show.why(tx, standing, call.node.ladders.contacts)
+    return marks.of(tx, row.ref, row.version) | _about(standing, "legs", legs)
 
 
 async def _look(call: Call, view: Callable[[Transaction, Standing], JsonObject]) -> JsonObject:

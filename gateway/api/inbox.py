@@ -22,7 +22,7 @@ from gateway.core import purposes
 from gateway.core.encoding import Json, JsonObject
 from gateway.core.states import ANSWERED, TERMINAL, LegState
 from gateway.errors import InvalidDocument, NotFound, Problem
-from gateway.flows import acknowledge, deliver, parcels, show
+from gateway.flows import acknowledge, deliver, marks, parcels, show
 from gateway.flows.checklist import checklist, rows_of
 from gateway.flows.node import Node
 from gateway.ports import LegRow, Parcel, Side, TaskRow, Transaction, View
@@ -88,7 +88,8 @@ def _entries(tx: Transaction, node: Node, principal: str, limit: int) -> Entries
     page = waiting[:limit]
     rows = rows_of(tx, [row for row, task in page if task.kind is Parcel.NOTIFICATION])
     return [
-        show.inbox_entry(row, task, checklist([row], rows, node.tailoring, node.clock.now()))
+        marks.of(tx, row.ref, row.version)
+        | show.inbox_entry(row, task, checklist([row], rows, node.tailoring, node.clock.now()))
         for row, task in page
     ]
 

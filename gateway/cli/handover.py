@@ -13,6 +13,7 @@ from gateway.cli.client import HOME, ActorOption, Agency, ApiOption, RoleOption,
 from gateway.cli.files import opened, read_input, write_output
 from gateway.cli.inbox import action_line
 from gateway.cli.output import ConfigOption, JsonFlag, emit, errors, next_step
+from gateway.cli.urgent import notes
 
 app = typer.Typer(help="Send a handover, and see who has taken it on.", no_args_is_help=True)
 
@@ -28,15 +29,21 @@ def send(
     api: ApiOption = HOME,
     token: TokenOption = None,
     key: Annotated[str, typer.Option(help="Idempotency key. Default: from the document's bytes.")] = "",
+    hold: Annotated[
+        bool, typer.Option("--hold", help="Where only a second person is missing: keep it until one agrees.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Hand a document in at your node. Sending the same file again does nothing twice."""
     with errors(as_json=as_json):
         body = read_input(file)
         headers = {"Idempotency-Key": key or hashlib.sha256(body).hexdigest()}
-        answer = Agency(api, token, actor, role).post("/v1/handovers", body, headers=headers)
-        emit(answer, as_json=as_json, text=f"{answer['handover']} is accepted for sending")
-        next_step(f"gateway handover show {answer['handover']}")
+        agency, params = Agency(api, token, actor, role), {"hold": "true"} if hold else None
+        answer = agency.post("/v1/handovers", body, headers=headers, params=params)
+        ref, draft = answer["handover"], answer["state"] == "DRAFT"
+        told = "waits for a second person" if draft else "is accepted for sending"
+        emit(answer, as_json=as_json, text=f"{ref} {told}")
+        next_step("gateway handover drafts" if draft else f"gateway handover show {ref}")
 
 
 @app.command()
@@ -137,7 +144,8 @@ def why(
     """Leg by leg: where it is, whose turn it is, what went wrong last, what to do."""
     with errors(as_json=as_json):
         answer = Agency(api, token).get(f"/v1/handovers/{ref}/why")
-        emit(answer, as_json=as_json, text="\n".join(_why(leg) for leg in answer["legs"]))
+        lines = [*notes(answer), *(_why(leg) for leg in answer["legs"])]
+        emit(answer, as_json=as_json, text="\n".join(lines))
 
 
 @app.command()
@@ -170,7 +178,9 @@ def _withheld(sections: Sequence[str]) -> str:
 
 
 def _standing(standing: Mapping[str, Any]) -> str:
-    lines = [f"{standing['handover']} v{standing['version']} {standing['state']}", str(standing["summary"])]
+    drill = "DRILL " if standing["drill"] else ""
+    head = f"{drill}{standing['handover']} v{standing['version']} {standing['state']}"
+    lines = [head, str(standing["summary"])]
     for leg in standing["legs"]:
         late = f"  LATE: {', '.join(leg['overdue'])}" if leg["overdue"] else ""
         lines.append(f"  {leg['agency']:<22} {leg['state']:<14} responsible: {leg['responsible']}{late}")
@@ -180,4 +190,8 @@ def _standing(standing: Mapping[str, Any]) -> str:
 
 def _why(leg: Mapping[str, Any]) -> str:
     error = f"; last error {leg['last_error']}, next try {leg['next_try']}" if leg["last_error"] else ""
-    return f"{leg['agency']:<22} {leg['where']}; turn: {leg['turn']}{error}; {leg['fix']}"
+    telephone = f"; telephone {leg['telephone']}" if leg["telephone"] else ""
+    return (
+        f"{leg['agency']:<22} {leg['where']} since {leg['since']}; turn: {leg['turn']}{error}; {leg['fix']}"
+        f"; last heard from there: {leg['heard'] or 'never'}{telephone}"
+    )

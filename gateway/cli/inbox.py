@@ -234,11 +234,13 @@ def _words(name: str, file: Path | None) -> dict[str, str]:
 
 def _line(entry: Mapping[str, Any]) -> str:
     late = f"  LATE: {', '.join(entry['overdue'])}" if entry["overdue"] else ""
+    drill = "DRILL  " if entry["drill"] else ""
     head = (
-        f"{entry['leg']}  {entry['handover']}  {entry['urgency']:<9} {entry['state']:<12} "
+        f"{drill}{entry['leg']}  {entry['handover']}  {entry['urgency']:<9} {entry['state']:<12} "
         f"answer before {entry['decide_by']}{late}"
     )
-    return "\n".join([head, *map(action_line, entry["actions"])])
+    notes = [f"    {note}" for note in entry["notes"]]
+    return "\n".join([head, *notes, *map(action_line, entry["actions"])])
 
 
 def _answered(made: Mapping[str, Any]) -> str:

@@ -66,10 +66,11 @@ def check_readers(content: JsonObject, readers: Sequence[tuple[Reader, Principal
 # --- what was measured ------------------------------------------------------------------------------
 
 
-def report(tx: Transaction, row: HandoverRow) -> JsonObject:
-    """Codes and times of one drill, whichever side this is."""
+def report(tx: Transaction, row: HandoverRow, legs: Sequence[LegRow] | None = None) -> JsonObject:
+    """Codes and times of one drill, whichever side this is. ``legs``: those that the reader may see."""
     start = row.issued or row.created
-    legs: list[Json] = [_measured(tx, leg, start) for leg in tx.legs(row.ref, row.version)]
+    seen = tx.legs(row.ref, row.version) if legs is None else legs
+    measured: list[Json] = [_measured(tx, leg, start) for leg in seen]
     return {
         "drill": True,
         "handover": row.ref,
@@ -78,7 +79,7 @@ def report(tx: Transaction, row: HandoverRow) -> JsonObject:
         "urgency": row.urgency,
         "state": row.state,
         "issued": when(start),
-        "legs": legs,
+        "legs": measured,
     }
 
 
