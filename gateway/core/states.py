@@ -18,8 +18,8 @@ Rules
 - ``purged`` ends a leg only while the origin is responsible: erasing the payload of an accepted leg on its
   date does not give the responsibility back. The handover is PURGED then, not its legs.
 - A handover is ``purged`` from every state: 90 days after issue its content goes, answered or not.
-- ``in_progress`` again leaves work and what is completed where it is: it carries what became of single actions,
-  also of one that did not block the end (a review after three months).
+- ``in_progress`` again leaves work and what is completed where it is: it carries what became of single
+  actions, also of one that did not block the end (a review after three months).
 - Nobody else decides: an answer may imply that it was acknowledged and that work began, never that it was
   accepted or completed.
 

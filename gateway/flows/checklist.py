@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from gateway.core.encoding import Json, JsonObject
+from gateway.core.narrowing import circumstances
 from gateway.core.tailoring import Tailoring
 from gateway.flows.actions import is_interim
 from gateway.ports import ActionRow, ActionState, LegRow, Transaction
@@ -70,8 +71,6 @@ def shown(
 ) -> JsonObject:
     """What an agency is shown, with the binding date of each action and what may be answered; and what this
     area adds: extra actions, its own earlier dates, guidance. ``due_at`` stays: it is the origin's plan."""
-    if not rows and not tailoring.guidance.get(leg.agency):
-        return content
     asked = content.get("asked")
     words = {
         str(one.get("action_id")): one
@@ -79,7 +78,7 @@ def shown(
         if isinstance(one, dict)
     }
     lines: list[Json] = [{**words.get(row.action, {}), **_told(leg, row, tailoring, now)} for row in rows]
-    local: JsonObject = {}
+    local = of_age(content, now)
     if advice := tailoring.guidance.get(leg.agency):
         local["guidance"] = [*advice]
     if lines:
@@ -87,6 +86,26 @@ def shown(
     view = content.get("view")
     rest = {name: value for name, value in content.items() if name != "view"}
     return {**rest, **local, **({"view": view} if "view" in content else {})}
+
+
+def of_age(content: JsonObject, now: int) -> JsonObject:
+    """Who is told was judged on the day of issue (domain 6.3): somebody who has come of age since keeps the
+    legs, and the reader is told so."""
+    view = content.get("view")
+    if not isinstance(view, dict):
+        return {}
+    day = datetime.fromtimestamp(now, UTC).isoformat()
+    message = view.get("message")
+    later: JsonObject = {
+        **view,
+        "message": {**(message if isinstance(message, dict) else {}), "issued_at": day},
+    }
+    if not (circumstances(view).minor and not circumstances(later).minor):
+        return {}
+    return {
+        "since_issue": "This person has turned 18 since the handover was issued. Who is asked was judged on "
+        "the day of issue: say what is no longer yours with the reason OUT_OF_AGE_RANGE."
+    }
 
 
 def _told(leg: LegRow, row: ActionRow, tailoring: Tailoring, now: int) -> JsonObject:
