@@ -1,4 +1,4 @@
-"""Duties of single agencies: caretaking by the youth justice service, and what does not move with a person."""
+"""Duties of single agencies: caretaking by youth justice, and what does not move with a person."""
 
 from __future__ import annotations
 
