@@ -6,8 +6,16 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from gateway.core.deadlines import LONDON, Deadlines, add_working_days, deadlines, is_working_day, london_day
-from gateway.core.holidays import BANK_HOLIDAYS, holidays_known_until
+from gateway.core.deadlines import (
+    LONDON,
+    Deadlines,
+    add_working_days,
+    deadlines,
+    is_working_day,
+    london_day,
+    part_of_way,
+)
+from gateway.core.holidays import BANK_HOLIDAYS, holidays_end_soon, holidays_known_until
 from gateway.errors import Malformed
 
 
@@ -136,3 +144,32 @@ def test_beyond_the_list_only_weekends_are_left_out() -> None:
     assert is_working_day(date(2029, 12, 25))
     assert not is_working_day(date(2029, 12, 29))
     assert add_working_days(at("2029-12-24T10:00:00"), 1) == at("2029-12-25T17:00:00")
+
+
+@pytest.mark.parametrize(
+    ("day", "soon"),
+    [("2026-11-24", False), ("2028-07-01", False), ("2028-07-02", True), ("2029-03-01", True)],
+)
+def test_a_warning_comes_half_a_year_before_the_list_ends(day: str, soon: bool) -> None:
+    assert holidays_end_soon(date.fromisoformat(day)) is soon
+
+
+@pytest.mark.parametrize(
+    ("started", "due", "percent", "moment"),
+    [
+        (1000, 2000, 50, 1500),
+        (1000, 2000, 80, 1800),
+        (1000, 2000, 100, 2000),
+        (1000, 1001, 50, 1000),
+        (1000, 900, 50, 900),  # moved to before its clock: at once
+        (1000, 900, 100, 900),
+    ],
+)
+def test_a_part_of_the_way(started: int, due: int, percent: int, moment: int) -> None:
+    assert part_of_way(started, due, percent) == moment
+
+
+def test_a_warning_of_working_days_counts_nights_and_days_off() -> None:
+    """From Friday 10:00 to Monday 17:00 are 79 hours: half of them end on Sunday at 01:30."""
+    due = deadlines("STANDARD", at("2026-11-27T10:00:00")).acknowledge_by
+    assert part_of_way(at("2026-11-27T10:00:00"), due, 50) == at("2026-11-29T01:30:00")
