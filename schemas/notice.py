@@ -146,7 +146,17 @@ _BLOCKS: Mapping[str, frozenset[NoticeName]] = MappingProxyType(
         "evidence": frozenset({NoticeName.ERASURE}),
         "contested": frozenset({NoticeName.ERASURE}),
         "due": frozenset({NoticeName.PURGE_ORDER, NoticeName.WITHDRAWAL, NoticeName.UNLAWFUL_DISCLOSURE}),
-        "about": frozenset({NoticeName.RESTRICTION_LIFTED, NoticeName.REFUSAL, NoticeName.PURGE_ATTESTATION}),
+        "about": frozenset(
+            {
+                NoticeName.CORRECTION,
+                NoticeName.RECTIFICATION,
+                NoticeName.ERASURE,
+                NoticeName.RESTRICTION,
+                NoticeName.RESTRICTION_LIFTED,
+                NoticeName.REFUSAL,
+                NoticeName.PURGE_ATTESTATION,
+            }
+        ),
         "attestation": frozenset({NoticeName.PURGE_ATTESTATION}),
     }
 )

@@ -21,12 +21,15 @@ Rules
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from gateway.core.deadlines import LONDON
 from gateway.core.encoding import HEX_ID, Json, JsonObject, fields, integer, text, within
 from gateway.errors import Conflict, Malformed, Unsupported
 
@@ -128,7 +131,7 @@ TYPES: Final[Mapping[NoticeKind, NoticeType]] = MappingProxyType(
         _K.PERMISSION_REQUEST: _T(_E, _SOME, "domain 6.5 OR-02", work=True),
         _K.PERMISSION_GRANT: _T(_E, _SOME, "domain 6.5 OR-02", about=True),
         _K.PURGE_ORDER: _T(_O, _ALL, "s.39 DPA 2018; finding F3", cascades=True, work=True, destroys=True),
-        _K.PURGE_ATTESTATION: _T(_E, _ISSUER, "s.48(9) DPA 2018; finding F3", about=True),
+        _K.PURGE_ATTESTATION: _T(_D, _ISSUER, "s.48(9) DPA 2018; finding F3", about=True),
         _K.BREACH_RECORD: _T(_E, _SOME, "s.67 DPA 2018; Art 33 UK GDPR"),
         _K.CASCADE_REPORT: _T(_D, _ISSUER, "s.48(9) DPA 2018; R23", node=True, about=True),
     }
@@ -140,6 +143,18 @@ CORRECTING: Final = frozenset({_K.CORRECTION, _K.UPDATE})
 
 HELD_BACK: Final = frozenset(kind for kind, what in TYPES.items() if what.cascades or kind is _K.UPDATE)
 """Kinds that an agency must see before what they are about, where it has not seen that yet."""
+
+
+def one_month(at: int) -> int:
+    """The same time of day in London a calendar month later; its last day where there is no such day (R29).
+
+    >>> one_month(1_769_860_800) - 1_769_860_800 == 28 * 86_400      # 31 January 2026, 12:00
+    True
+    """
+    moment = datetime.fromtimestamp(at, LONDON)
+    year, month = moment.year + moment.month // 12, moment.month % 12 + 1
+    day = min(moment.day, monthrange(year, month)[1])
+    return int(moment.replace(year=year, month=month, day=day).timestamp())
 
 
 # --- a reader's states ------------------------------------------------------------------------------
@@ -194,9 +209,6 @@ _SECTION: Final = re.compile(r"[a-z][a-z_]{0,31}\Z")
 _AREA: Final = re.compile(r"[A-Z][0-9]{8}\Z")
 _HANDOVER: Final = re.compile(r"HO-[A-Z][0-9]{8}-[0-9]{4}-[0-9]{6}\Z")
 
-MAX_NOTE: Final = 16 * 1024
-"""Characters of a signed attestation inside a notice."""
-
 MAX_LISTED: Final = 64
 """Legs, versions or areas that one notice names."""
 
@@ -239,18 +251,11 @@ def _every(pattern: re.Pattern[str]) -> Callable[[JsonObject, str], None]:
     return check
 
 
-def _signed(table: JsonObject, name: str) -> None:
-    note = table[name]
-    if not isinstance(note, str) or not 0 < len(note) <= MAX_NOTE:
-        raise _value(name)
-
-
 FACTS: Final[Mapping[str, Callable[[JsonObject, str], None]]] = MappingProxyType(
     {
         "about": _matching(HEX_ID),
         "agencies": _every(CODE),
         "area": _matching(_AREA),
-        "attestation": _signed,
         "contested": _flag,
         "copies_destroyed": _flag,
         "due": _number,

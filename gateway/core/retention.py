@@ -47,6 +47,15 @@ class Why(StrEnum):
     ISSUED = "NINETY_DAYS"
     LATE = "CAME_AFTER_PURGE"
     DRILL = "DRILL_ENDED"
+    SUPERSEDED = "SUPERSEDED"
+    WITHDRAWN = "WITHDRAWAL"
+    UNLAWFUL = "UNLAWFUL_DISCLOSURE"
+    ERASED = "ERASURE"
+    ORDERED = "PURGE_ORDER"
+
+
+BY_NOTICE: Final = frozenset({Why.WITHDRAWN, Why.UNLAWFUL, Why.ERASED, Why.ORDERED})
+"""Destructions that a notice asks for: the notice itself stays, until its agencies have read it."""
 
 
 class Due(NamedTuple):

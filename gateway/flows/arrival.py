@@ -21,6 +21,7 @@ from gateway.flows import (
     attachments,
     clocks,
     documents,
+    effects,
     glass,
     notice_in,
     operations,
@@ -31,6 +32,7 @@ from gateway.flows import (
     stale,
     streams,
     urgent,
+    versions,
 )
 from gateway.flows.alarms import sound
 from gateway.flows.control import Came
@@ -194,6 +196,9 @@ def _store_legs(tx: Transaction, node: Node, opened: Opened, routing: Routing, n
     tasks = [_shut(tx, node, opened, _task(node, leg, Parcel.NOTIFICATION, now)) for leg in fresh]
     for task in tasks:
         tx.put_task(task)
+    if fresh:
+        versions.arrived(tx, routing.handover, now)
+        effects.on_handover(tx, routing.handover, now)
     return tasks
 
 

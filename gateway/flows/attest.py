@@ -23,7 +23,7 @@ from gateway.core.encoding import Json, b64, fields, integer, text
 from gateway.core.layout import MAX_PARTS
 from gateway.core.merkle import leaf_hash
 from gateway.core.notes import text_hash
-from gateway.core.retention import DAY
+from gateway.core.retention import BY_NOTICE, DAY
 from gateway.core.states import HandoverState
 from gateway.errors import Forged, GatewayError, Malformed, NotFound
 from gateway.flows import control
@@ -31,6 +31,7 @@ from gateway.flows.alarms import settle, sound
 from gateway.flows.control import Came
 from gateway.flows.facts import HANDOVER
 from gateway.flows.node import Node, area_of, log_leaf
+from gateway.flows.parcels import spared
 from gateway.flows.purge_clock import ATTEST, name, named
 from gateway.flows.retention import leaf_of, main_message
 from gateway.flows.shred_plan import Shredder
@@ -62,7 +63,8 @@ def probe(tx: Transaction, node: Shredder, row: PurgeRow) -> Sequence[str]:
     """The messages (ids) of what was purged then that this node can still open, or could with an older copy
     of its database. None, if the purge was one."""
     rows = tx.envelopes_of(row.ref, row.version)
-    return [one.mid for one in rows if one.created <= row.at and _opens(node, one)]
+    kept = [one for one in rows if not (row.why in BY_NOTICE and spared(tx, one.mid))]
+    return [one.mid for one in kept if one.created <= row.at and _opens(node, one)]
 
 
 def _opens(node: Shredder, row: EnvelopeRow) -> bool:

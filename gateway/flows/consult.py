@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.core import purposes
 from gateway.errors import NotFound
-from gateway.flows import accounts
+from gateway.flows import accounts, parcels
 from gateway.flows.deliver import access
 from gateway.flows.node import Caller, Node
 from gateway.flows.retrieve import take_out
@@ -28,7 +28,7 @@ async def open_attachment(
     purposes.check(purpose, caller.agency)
     now = node.clock.now()
 
-    def record(tx: Transaction) -> EnvelopeRow:
+    def record(tx: Transaction) -> tuple[EnvelopeRow, parcels.Beside]:
         row = tx.leg(leg)
         envelope = tx.envelope(row.mid) if row else None
         if (
@@ -39,6 +39,7 @@ async def open_attachment(
             raise NotFound(
                 "no such leg for this agency", code="no_leg", remedy="list yours with GET /v1/inbox"
             )
+        bar = parcels.check_open(tx, row, justification)
         seen = access(
             caller,
             row,
@@ -49,10 +50,11 @@ async def open_attachment(
             purpose=purpose,
         )
         accounts.record(tx, seen)
-        return envelope
+        return envelope, parcels.beside(tx, row, bar)
 
-    envelope = await node.store.write(record)
-    content, files = take_out(node, envelope.peer, view_for(node, envelope, caller.principal))
+    envelope, beside = await node.store.write(record)
+    found = beside.left_out(view_for(node, envelope, caller.principal))
+    content, files = take_out(node, envelope.peer, found)
     purposes.check_content(purpose, content)
     file = next((file for file in files if file.blob == blob), None)
     if file is None:

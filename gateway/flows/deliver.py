@@ -23,6 +23,7 @@ from gateway.flows import accounts, checklist, disclosed, drills, notice_sign, n
 from gateway.flows.node import Caller, Node
 from gateway.flows.retrieve import take_out
 from gateway.flows.slots import check_hosted, keeps_own_key, readable, view_for
+from gateway.flows.waiting import NEXT_STEPS
 from gateway.ports import (
     AccessRow,
     ActionRow,
@@ -289,6 +290,7 @@ def delivered(tx: Transaction, node: Node, task: TaskRow, now: int, undue: Colle
     receipts.sign(
         tx, node, by=leg.principal, envelope=envelope, state="opened", now=now, leg=leg, parts=parts
     )
+    parcels.opened(tx, leg, now)
 
 
 def _notice_delivered(

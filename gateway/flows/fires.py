@@ -9,7 +9,9 @@ from gateway.flows import (
     actions,
     attest,
     bridge,
+    cascade,
     clocks,
+    destruction,
     drafts,
     effects,
     escalation,
@@ -21,6 +23,7 @@ from gateway.flows import (
     undelivered,
     urgent,
     urgent_review,
+    versions,
 )
 from gateway.flows.timers import Fire
 
@@ -36,7 +39,13 @@ FIRES: Mapping[str, Fire] = {
     urgent_review.SECTION: urgent_review.say_again,
     bridge.TIMER: bridge.fire,
     spoc.TIMER: spoc.fire,
-    notice_legs.SETTLED: effects.settled,
+    notice_legs.CASCADE: cascade.fire,
+    notice_legs.SETTLED: cascade.settled,
+    destruction.DESTROY: destruction.fire,
+    destruction.ATTEST: destruction.attest,
+    destruction.OVERDUE: destruction.overdue,
+    effects.REPLY_DUE: effects.reply_due,
+    versions.TIMER: versions.fire,
     purge_clock.PURGE: retention.fire,
     purge_clock.REVIEW: retention.remind,
     purge_clock.ATTEST: attest.overdue,

@@ -33,6 +33,7 @@ def store(
 ) -> Sequence[TaskRow]:
     """Keep a notice with what follows from it. Returns parcels for agencies, not put yet. Raises Forged."""
     sent_here = _check_party(tx, node, opened.peer, routing, block.kind)
+    _check_about(tx, opened.peer, routing.handover, block)
     for entry in routing.entries:
         _check_entry(tx, node, opened.peer, routing, entry, sent_here=sent_here)
     row = _row(opened, routing, block, now)
@@ -63,6 +64,22 @@ def _check_party(tx: Transaction, node: Node, peer: str, routing: Routing, kind:
     if allowed is not Sender.EITHER and (allowed is Sender.ORIGIN) != sent_here:
         raise Forged("a notice that is the other side's to send", code="notice_side")
     return sent_here
+
+
+def _check_about(tx: Transaction, peer: str, ref: str, block: Block) -> None:
+    """What answers a notice answers one that we sent to this very peer about this very handover; or it ends
+    one that came from there, and may overtake it. Raises Forged: an attestation of what nobody asked for, or
+    about another area's notice, would settle somebody else's account."""
+    about, what = block.facts.get("about"), TYPES[block.kind]
+    if what.about and not isinstance(about, str):
+        raise Forged("an answer to no notice", code="notice_about")
+    row = tx.notice(about) if isinstance(about, str) else None
+    ends = block.kind is NoticeKind.RESTRICTION_LIFTED
+    if row is None and (ends or not what.about):
+        return  # it has overtaken the other
+    side = Side.DESTINATION if ends else Side.ORIGIN
+    if row is None or (row.peer, row.ref) != (peer, ref) or (what.about and row.side is not side):
+        raise Forged("an answer to a notice that was not sent there", code="notice_about")
 
 
 def _areas(tx: Transaction, ref: str, newest: int) -> frozenset[str]:

@@ -17,6 +17,9 @@ from gateway.ports import NoticeLegRow, NoticeRow, ReceiptRow, Transaction
 NODE_RECEIPTS: Final = frozenset({"received", "refused"})
 
 
+CASCADE: Final = "notice_cascade"
+"""The timer by which a notice that came is passed on."""
+
 SETTLED: Final = "notice_settled"
 """The timer that is set when a notice of ours has been taken in by everybody."""
 

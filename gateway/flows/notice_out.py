@@ -18,7 +18,7 @@ Example::
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import structlog
@@ -97,6 +97,7 @@ def send(tx: Transaction, node: Node, drawn: Drawn, readers: Sequence[Reader], n
     """
     notice = uuid7().hex
     peer = area_of(readers[0].principal)
+    drawn = _between(tx, drawn, peer)
     reached = [reader for reader in readers if _has_key(node, reader.principal, now)]
     urgency = _urgency(tx, drawn)
     mid = ""
@@ -138,6 +139,14 @@ def send(tx: Transaction, node: Node, drawn: Drawn, readers: Sequence[Reader], n
         state = "QUEUED" if reader in reached else "UNDELIVERABLE"
         tx.put_notice_leg(NoticeLegRow(notice, reader.principal, reader.leg, reader.counterpart, state, now))
     return row
+
+
+def _between(tx: Transaction, drawn: Drawn, peer: str) -> Drawn:
+    """Of two areas that hear a notice, one alone knows the notice that it answers."""
+    about = tx.notice(drawn.parent) if "about" in drawn.facts else None
+    if about is None or about.peer == peer:
+        return drawn
+    return replace(drawn, facts={name: one for name, one in drawn.facts.items() if name != "about"})
 
 
 def _has_key(node: Node, principal: str, now: int) -> bool:

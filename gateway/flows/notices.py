@@ -25,7 +25,7 @@ from gateway.core import shred
 from gateway.core.encoding import Json, JsonObject
 from gateway.core.notices import TYPES, Audience, NoticeKind, Sender
 from gateway.errors import Conflict, InvalidDocument, NotAllowed, NotFound, Problem
-from gateway.flows import accounts, effects, show
+from gateway.flows import accounts, effects, parcels, show
 from gateway.flows.deliver import access
 from gateway.flows.node import Caller, Node
 from gateway.flows.notice_out import Drawn, Reader, send, send_all, words_of
@@ -187,10 +187,17 @@ def _audience(
             field="/to",
             remedy="leave `to` out",
         )
+    if what.about and (about := tx.notice(drawn.parent)) is not None:
+        legs = [leg for leg in legs if parcels.concerns(tx, about, leg.principal) or _asked(about, leg)]
     chosen = [leg for leg in legs if not notice.to or leg.agency in notice.to]
     if not chosen:
         raise NotFound("no recipient of this handover is meant", code="no_leg", field="/to")
     return chosen
+
+
+def _asked(about: NoticeRow, leg: LegRow) -> bool:
+    """Whether this leg's agency sent the notice that is answered."""
+    return about.side is Side.DESTINATION and about.by == leg.principal
 
 
 def _senders(legs: Sequence[LegRow], caller: Caller) -> Sequence[LegRow]:

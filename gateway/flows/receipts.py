@@ -25,7 +25,7 @@ from gateway.flows.clocks import restart, start
 from gateway.flows.disclosed import check_parts
 from gateway.flows.node import Node, area_of, log_leaf
 from gateway.flows.slots import keeps_own_key
-from gateway.flows.timers import set_timer
+from gateway.flows.timers import set_again
 from gateway.flows.urgency import due_for
 from gateway.ports import (
     EnvelopeRow,
@@ -228,7 +228,7 @@ def _apply(
         code, note = receipt.code, receipt.note
         sound(tx, "attachment_refused", peer=envelope.peer, at=now, subject=code, evidence=note)
     if message.notice is not None and notice_legs.apply(tx, message.notice, receipt):
-        set_timer(tx, notice_legs.SETTLED, message.notice.id, now)
+        set_again(tx, notice_legs.SETTLED, message.notice.id, now)
     news: list[TaskRow] = []
     for place, leg in enumerate(message.legs):
         if _concerns(receipt, leg, envelope):

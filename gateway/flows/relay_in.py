@@ -21,7 +21,7 @@ from gateway.core.receipts import ZERO, Receipt, open_receipt
 from gateway.core.recipients import ROUTING
 from gateway.core.states import RECEIPT_OF, LegState, advance_leg
 from gateway.errors import Conflict, NotAllowed, NotFound, Refused
-from gateway.flows import accounts, actions, asked, outgoing, receipts
+from gateway.flows import accounts, actions, asked, outgoing, parcels, receipts
 from gateway.flows.acknowledge import NEEDS_OPENING
 from gateway.flows.asked import Said
 from gateway.flows.deliver import access
@@ -118,6 +118,7 @@ def _apply(
         for task in tx.tasks_of(leg.id):
             if task.kind is Parcel.NOTIFICATION:
                 tx.advance_task(task.id, task.state, Task.DONE)
+        parcels.opened(tx, leg, now)
     moved = replace(leg, state=after, opened=opened, updated=receipt.at)
     return actions.follow(tx, moved, receipt.state, receipt.at, now, tailoring=node.tailoring)
 

@@ -139,11 +139,6 @@ def purge(
     again = row.state == HandoverState.PURGED
     if again and not pieces:
         return ()
-    files = attachments.forget(tx, row.ref, row.version)
-    if pieces:
-        shred.destroy(tx, node, by, plan, f"{JUSTIFICATION}:{why.value}", now, force=True)
-    for piece in plan.pieces:
-        _strip(tx, node, piece.row)
     legs = tx.legs(row.ref, row.version)
     _end_deliveries(tx, legs)
     if not again:
@@ -151,8 +146,31 @@ def purge(
         tx.advance_handover(row.ref, row.version, row.state, after, now)
     over = again or row.drill  # who has not answered a drill stands in its report
     waiting = [] if over else [leg for leg in legs if LegState(leg.state) not in ANSWERED | TERMINAL]
-    _record(tx, node, row, why, pieces, files, len(waiting), now)
+    destroy(tx, node, row, plan, why, by, now, unanswered=len(waiting))
     return _tell(tx, row, waiting, now)
+
+
+def destroy(
+    tx: Transaction,
+    node: Shredder,
+    row: HandoverRow,
+    plan: Plan,
+    why: Why,
+    by: Person,
+    now: int,
+    *,
+    unanswered: int = 0,
+) -> None:
+    """Keys, files and received bytes of one version, on record so that it is attested. The state of the
+    handover and its deliveries are the caller's. Raises Conflict while a legal hold stands."""
+    holds.check(tx, row.ref)
+    pieces = [piece for piece in plan.pieces if piece.parts]
+    files = attachments.forget(tx, row.ref, row.version)
+    if pieces:
+        shred.destroy(tx, node, by, plan, f"{JUSTIFICATION}:{why.value}", now, force=True)
+    for piece in plan.pieces:
+        _strip(tx, node, piece.row)
+    _record(tx, node, row, why, pieces, files, unanswered, now)
 
 
 def plan_of(tx: Transaction, node: Shredder, row: HandoverRow) -> Plan:

@@ -33,3 +33,9 @@ Fire = Callable[[Transaction, Node, TimerRow, int], Sequence[TaskRow]]
 def set_timer(tx: Transaction, kind: str, subject: str, due: int, step: int = 0) -> bool:
     """Have ``kind`` fire at ``due`` (unix seconds). False when this one was set before, fired or not."""
     return tx.put_timer(TimerRow(kind, subject, due, step))
+
+
+def set_again(tx: Transaction, kind: str, subject: str, due: int) -> bool:
+    """Another one of ``kind`` about ``subject``, whatever became of those before it; it takes the next step."""
+    steps = [row.step for row in tx.timers(subject) if row.kind == kind]
+    return set_timer(tx, kind, subject, due, max(steps, default=-1) + 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gateway.ports import NoticeLegRow, NoticeRow
+from gateway.ports import HandoverRow, NoticeLegRow, NoticeRow, Side
 from gateway.stores.memory_tables import MemoryPart
 
 
@@ -56,3 +56,7 @@ class MemoryNotices(MemoryPart):
             return False
         legs[notice, principal] = replace(found, state=after, updated=at, code=code)
         return True
+
+    def onward_from(self, ref: str) -> Sequence[HandoverRow]:
+        rows = (row for row in self._t.handovers.values() if ref and row.onward_of == ref)
+        return sorted((row for row in rows if row.side is Side.ORIGIN), key=lambda row: row.id)

@@ -9,10 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 from sqlalchemy.dialects import postgresql
 
-from gateway.ports import NoticeLegRow, NoticeRow
+from gateway.ports import HandoverRow, NoticeLegRow, NoticeRow
 from gateway.stores import tables
 from gateway.stores.database import Part
-from gateway.stores.records import NOTICE, NOTICE_LEG
+from gateway.stores.records import HANDOVER, NOTICE, NOTICE_LEG
 from gateway.stores.statements import Statement, put, select
 
 _n, _l, _m = tables.notices.c, tables.notice_legs.c, tables.notice_messages.c
@@ -38,6 +38,11 @@ _CHANGE: Final = Statement(
         _n.mid == bindparam("was_in"),
     )
     .values(state=bindparam("becomes"), mid=bindparam("is_in"))
+)
+_ONWARD: Final = Statement(
+    select(HANDOVER, tables.ONWARD, tables.handovers.c.onward_of == bindparam("ref")).order_by(
+        tables.handovers.c.id
+    )
 )
 _PUT_LEG: Final = put(NOTICE_LEG)
 _LEGS: Final = Statement(select(NOTICE_LEG, _l.notice == bindparam("notice")).order_by(_l.principal))
@@ -96,3 +101,6 @@ class NoticePart(Part):
     ) -> bool:
         values = {"of": notice, "reader": principal, "old": before, "new": after, "at": at, "why": code}
         return self._session.change(_ADVANCE_LEG, values) == 1
+
+    def onward_from(self, ref: str) -> Sequence[HandoverRow]:
+        return HANDOVER.load_all(self._session.rows(_ONWARD, ref=ref)) if ref else []

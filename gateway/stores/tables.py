@@ -54,6 +54,7 @@ HOLDING: Final = sa.text("lifted = 0")
 PASSING: Final = sa.text("ref = ''")
 UNSTRIPPED: Final = sa.text("kind = 3 AND side = 'destination' AND seq > 1 AND length(secrets) > 0")
 UNATTESTED: Final = sa.text("length(note) = 0")
+ONWARD: Final = sa.text("onward_of <> '' AND side = 'origin'")
 FOLLOWS: Final = sa.text("parent <> ''")
 
 
@@ -108,6 +109,7 @@ handovers: Final = sa.Table(
     _text("address_check"),
     sa.UniqueConstraint("ref", "version"),
     _partial("ix_handovers_kept", "id", where=KEPT),
+    _partial("ix_handovers_onward", "onward_of", "id", where=ONWARD),
 )
 
 legs: Final = sa.Table(

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import Conflict, GatewayError, NotAllowed, NotFound
-from gateway.flows import notice_answer, notice_view, notices, show
+from gateway.errors import Conflict, NotAllowed, NotFound
+from gateway.flows import dispatch, notice_answer, notice_view, notices, show
 from gateway.flows.deliver import open_parked
 from gateway.ports import Parcel, Side
 from gateway.testing.boroughs import BEXLEY, HACKNEY, Borough, World, two_boroughs
@@ -199,8 +199,6 @@ async def test_the_adapter_never_sees_the_handover_before_its_correction(
     world: World, document: dict[str, Any]
 ) -> None:
     """Both come while the agencies' systems are away: whatever order the pumps take, the notice is first."""
-    for desk in world.bexley.desks.values():
-        desk.fail = [GatewayError("down", code="down")] * 0
     await world.hackney.submit(document)
     await issue(world.hackney, CORRECTION)
     await world.hackney.turn()
@@ -214,8 +212,6 @@ async def test_the_adapter_never_sees_the_handover_before_its_correction(
 async def test_a_notice_that_overtakes_its_handover_is_kept_and_shown_first(
     world: World, document: dict[str, Any]
 ) -> None:
-    from gateway.flows import dispatch
-
     await world.hackney.submit(document)
     await issue(world.hackney, CORRECTION)
     await dispatch.dispatch(world.hackney.node, dispatch.URGENT)
