@@ -13,6 +13,7 @@ from gateway.cli.client import HOME, ActorOption, Agency, ApiOption, RoleOption,
 from gateway.cli.files import opened, read_input, write_output
 from gateway.cli.inbox import action_line
 from gateway.cli.output import ConfigOption, JsonFlag, emit, errors, next_step
+from gateway.cli.proposing import checklist
 from gateway.cli.urgent import notes
 
 app = typer.Typer(help="Send a handover, and see who has taken it on.", no_args_is_help=True)
@@ -92,6 +93,9 @@ def validate(
     with errors(as_json=as_json):
         verdict = judge_file(read_input(file), as_of, config)
         emit(verdict, as_json=as_json, text=_verdict(verdict))
+
+
+app.command()(checklist)
 
 
 @app.command()
