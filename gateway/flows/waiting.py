@@ -30,6 +30,17 @@ _H = HandoverState
 UNDER_WAY: Final = frozenset({_H.ISSUED, _H.PARTLY_ACKNOWLEDGED, _H.FULLY_ACKNOWLEDGED, _H.ACTIVE})
 
 
+NEXT_STEPS: Final[Mapping[str, str]] = {
+    "undelivered": "it is sent again by itself; telephone the agency, and see `gateway handover why`",
+    "resealed": "nobody there has taken it in its life of three days: it was sealed and sent once more",
+    "expired": "it may not be sent any more: telephone the agency, then hand in a reviewed version",
+    "undeliverable": "it is not sent again: telephone the agency, and hand it over another way",
+    "overdue_acknowledge": "nobody has acknowledged: telephone, or acknowledge it",
+    "overdue_decide": "nobody has accepted or declined: telephone, or answer it",
+}
+"""What the agency that is told of these can do next."""
+
+
 def awaits(tx: Transaction, leg: LegRow, what: str) -> bool:
     """Whether it is still waited for. Not when a newer version has come, or the handover has ended."""
     if leg.state not in OPEN[what]:
