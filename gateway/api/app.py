@@ -26,7 +26,7 @@ from aiohttp.typedefs import Handler, Middleware
 from uuid_utils.compat import uuid7
 
 from gateway.api import problems
-from gateway.api.auth import CHALLENGE, acting, authenticate, check_access
+from gateway.api.auth import AGENCY, CHALLENGE, acting, acting_for, authenticate, check_access
 from gateway.api.limits import Buckets
 from gateway.api.openapi import document
 from gateway.api.reading import MAX_WAIT
@@ -92,8 +92,11 @@ class _Desk:
         holder = await authenticate(self._node, request)
         self._admit(holder.token)
         check_access(route.access, holder.caller)
-        named = route.access.by_a_person
-        return make(caller=acting(request, holder.caller) if named else holder.caller, label=holder.label)
+        caller = await acting_for(self._node, request, holder)
+        if route.access.by_a_person:
+            caller = acting(request, caller)
+        unit = holder.callers if AGENCY not in request.headers else (caller,)
+        return make(caller=caller, label=holder.label, unit=tuple(one.principal for one in unit))
 
     def _admit(self, who: str) -> None:
         """Time is the event loop's: it never goes backwards, whatever the wall clock does."""

@@ -24,8 +24,10 @@ from gateway.api.routes import Access
 from gateway.errors import NotAllowed
 from gateway.flows.node import Caller, Node
 from gateway.flows.tokens import AUDITOR, Holder, find, unauthenticated
+from gateway.ports import Transaction
 
 ACTOR: Final = "Gateway-Actor"
+AGENCY: Final = "Gateway-Agency"
 CHALLENGE: Final = 'Bearer realm="gateway"'
 
 _REFERENCE: Final = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
@@ -49,6 +51,36 @@ async def authenticate(node: Node, request: web.Request) -> Holder:
         raise unauthenticated()
     now = node.clock.now()
     return await node.store.read(lambda tx: find(tx, text.strip(), node, now))
+
+
+async def acting_for(node: Node, request: web.Request, holder: Holder) -> Caller:
+    """Which of its agencies a call is for: the one that ``Gateway-Agency`` names, else the one whose leg or
+    parcel the address names, else the first. Raises NotAllowed for an agency that is not the token's."""
+    wanted = header(request, AGENCY)
+    if wanted is not None:
+        return _named(holder, wanted.strip())
+    if not holder.also:
+        return holder.caller
+    leg, parcel = request.match_info.get("leg", ""), request.match_info.get("parcel", "")
+
+    def owner(tx: Transaction) -> str:
+        row, task = tx.leg(leg) if leg else None, tx.task(parcel) if parcel else None
+        return task.principal if task else row.principal if row else ""
+
+    found = await node.store.read(owner) if leg or parcel else ""
+    return next((one for one in holder.callers if one.principal == found), holder.caller)
+
+
+def _named(holder: Holder, wanted: str) -> Caller:
+    for one in holder.callers:
+        if wanted in (one.principal, one.principal.partition("/")[2]):
+            return one
+    raise NotAllowed(
+        "this token does not act for that agency",
+        code="token_agency",
+        field=AGENCY,
+        remedy="GET /v1/me lists the agencies of a token",
+    )
 
 
 def check_access(access: Access, caller: Caller) -> None:

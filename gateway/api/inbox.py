@@ -52,7 +52,7 @@ async def _until_news(call: Call, limit: int, seen: Collection[str], wait: int) 
     loop = asyncio.get_running_loop()
     end = loop.time() + wait
     while True:
-        entries = await call.node.store.read(lambda tx: _entries(tx, call.node, call.caller.principal, limit))
+        entries = await call.node.store.read(lambda tx: _of_unit(tx, call, limit))
         left = end - loop.time()
         if left <= 0 or (_tag(entries) not in seen if seen else entries):
             return entries
@@ -73,6 +73,13 @@ async def _bell(call: Call, left: float) -> None:
             await bell.wait()
     except TimeoutError:
         return
+
+
+def _of_unit(tx: Transaction, call: Call, limit: int) -> Entries:
+    """What waits for each agency of a team, one after the other: each is opened and answered for itself."""
+    agencies = call.unit or (call.caller.principal,)
+    found = [entry for name in agencies for entry in _entries(tx, call.node, name, limit)]
+    return found[:limit]
 
 
 def _entries(tx: Transaction, node: Node, principal: str, limit: int) -> Entries:

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from gateway.api import relay, shapes, urgent
-from gateway.api.auth import ACTOR
+from gateway.api.auth import ACTOR, AGENCY
 from gateway.api.problems import CONTENT_TYPE
 from gateway.api.routes import BYTES, Access, Body, Parameter, Route
 from schemas.acknowledgement import Acknowledgement, ActionAnswer, Opening
@@ -45,6 +45,12 @@ _ACTOR_PARAMETER: Final = Parameter(
     'Who acts: the agency\'s pseudonymous reference and a role, 4711-dw;role="duty officer". Never a name.',
     {"type": "string"},
     True,
+)
+_AGENCY_PARAMETER: Final = Parameter(
+    AGENCY,
+    "header",
+    "Which agency of an integrated unit acts: its role or principal. Left out: the one whose leg is named.",
+    {"type": "string"},
 )
 _RECEIPT: Final[Mapping[str, Any]] = {
     "application/json": {
@@ -78,7 +84,8 @@ def document(routes: Iterable[Route]) -> Document:
 
 
 def _operation(route: Route) -> Document:
-    extra = (_ACTOR_PARAMETER,) if route.access.by_a_person else ()
+    extra: tuple[Parameter, ...] = (_ACTOR_PARAMETER,) if route.access.by_a_person else ()
+    extra += (_AGENCY_PARAMETER,) if route.access in (Access.AGENCY, Access.STAFF) else ()
     parameters = [_parameter(one) for one in (*route.parameters, *extra)]
     made: Document = {
         "operationId": f"{route.handler.__module__.rpartition('.')[2]}_{route.handler.__name__}",

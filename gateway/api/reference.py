@@ -35,6 +35,7 @@ async def me(call: Call) -> web.Response:
             "agency": call.caller.agency,
             "area": call.node.area,
             "label": call.label,
+            "acts_for": [*call.unit],
         }
     )
 

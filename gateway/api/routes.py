@@ -71,6 +71,8 @@ class Call:
     options: Options
     printed: bytes
     label: str = ""
+    unit: tuple[str, ...] = ()
+    """Every agency for which the token's team answers; ``caller`` is the one that this call is for."""
 
     @property
     def now(self) -> int:

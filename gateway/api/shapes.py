@@ -381,6 +381,8 @@ class Me(Shape):
     agency: str
     area: str
     label: str
+    acts_for: list[str]
+    """Every agency for which this token's team answers (an integrated unit)."""
 
 
 class AreaAgency(Shape):

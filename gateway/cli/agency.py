@@ -33,12 +33,16 @@ def create(
         Path | None,
         typer.Option(help="Put it into this new file, mode 0600, instead of stdout.", show_default=False),
     ] = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(help="A further agency for which the same team answers; repeated.", show_default=False),
+    ] = None,
     config: ConfigOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Make a token. It is shown this once; the node keeps only its hash."""
     with errors(as_json=as_json):
-        made = _create(config, role, label, expires, out)
+        made = _create(config, role, label, expires, out, tuple(also or ()))
         emit(made, as_json=as_json, text=str(made.get("token") or made["file"]))
         say(f"token {made['id']} of {made['principal']}, until {made['expires'] or 'it is revoked'}")
         file = out or "FILE"
@@ -51,12 +55,14 @@ def create(
         next_step(f"gateway handover send DOCUMENT --actor REFERENCE --role ROLE --token-file {file}")
 
 
-def _create(config: Path | None, role: str, label: str, days: int, out: Path | None) -> dict[str, Any]:
+def _create(
+    config: Path | None, role: str, label: str, days: int, out: Path | None, also: tuple[str, ...]
+) -> dict[str, Any]:
     from gateway.cli import database
     from gateway.clock import SystemClock
     from gateway.config import load
     from gateway.errors import Conflict
-    from gateway.flows.tokens import AUDITOR, auditor_of, create, holder_of
+    from gateway.flows.tokens import AUDITOR, agency_of, auditor_of, create, holder_of
     from gateway.keystore import write_private
     from gateway.ports import Transaction
 
@@ -66,8 +72,12 @@ def _create(config: Path | None, role: str, label: str, days: int, out: Path | N
     def work(tx: Transaction) -> tuple[str, TokenRow]:
         if role == AUDITOR.lower():
             return create(tx, auditor_of(settings.area), label, now, ends)
-        holder = holder_of(database.network_of(tx, now), settings.area, f"{settings.area}/{role}")
-        return create(tx, holder.name, label, now, ends)
+        network = database.network_of(tx, now)
+        holder = holder_of(network, settings.area, f"{settings.area}/{role}")
+        others = [agency_of(network, settings.area, f"{settings.area}/{one}") for one in also]
+        if others:
+            agency_of(network, settings.area, holder.name)  # a team of agencies, not of operators
+        return create(tx, holder.name, label, now, ends, tuple(one.name for one in others))
 
     if out is not None and out.exists():
         raise Conflict(f"{out} exists", code="token_file", remedy="name a new file")
@@ -116,6 +126,7 @@ def _facts(row: TokenRow) -> dict[str, Any]:
     return {
         "id": row.id,
         "principal": row.principal,
+        "also": list(row.also),
         "label": row.label,
         "created": when(row.created),
         "expires": when(row.expires),

@@ -17,7 +17,7 @@ from gateway.core.directory import NODE_AGENCY
 from gateway.core.holidays import holidays_end_soon, holidays_known_until
 from gateway.core.trust import Network
 from gateway.errors import GatewayError, Misconfigured, NotFound
-from gateway.flows import checkup
+from gateway.flows import checkup, spoc
 from gateway.flows.node import Node, Wake
 from gateway.ports import Store
 from gateway.stores import open_store
@@ -41,6 +41,7 @@ def checks(config: Path | None) -> dict[str, Any]:
         checking.outcome("dates", lambda: _dates(settings)),
         checking.outcome("cards", lambda: _cards(settings)),
         checking.outcome("adapters", lambda: _adapters(settings)),
+        checking.outcome("point of contact", lambda: _spoc(settings)),
         checking.outcome("disk", lambda: _disk(settings)),
         checking.outcome("holidays", _holidays),
         checking.outcome("escalation", lambda: _escalation(settings)),
@@ -132,6 +133,22 @@ def _escalation(settings: Settings) -> None:
                 code="nobody_to_call",
                 field="/escalation/default",
                 remedy="name roles and a channel in [escalation]: docs/operations.md, under Late",
+            )
+
+
+def _spoc(settings: Settings) -> None:
+    """A borough that answers through one point of contact stands still when that one is away (domain 6.4)."""
+    ladders = ladders_of(settings.escalation)
+    for principal in _network(settings).agencies(settings.area):
+        if principal.agency != spoc.AGENCY:
+            continue
+        first = ladders.rung(principal.name, 0)
+        if not first or not ladders.roles[first].deputy:
+            raise Misconfigured(
+                "the single point of contact has no deputy",
+                code="no_deputy",
+                field=f"/escalation/agencies/{principal.role}",
+                remedy="name a ladder for it whose first role has a deputy",
             )
 
 

@@ -51,6 +51,12 @@ class Holder:
     token: str
     label: str
     caller: Caller
+    also: tuple[Caller, ...] = ()
+    """Further agencies for which the same team answers (an integrated unit); each call is one agency's."""
+
+    @property
+    def callers(self) -> tuple[Caller, ...]:
+        return (self.caller, *self.also)
 
 
 def new_token() -> tuple[str, bytes]:
@@ -63,8 +69,16 @@ def digest_of(text: str) -> bytes:
     return sha256(text.encode()).digest()
 
 
-def create(tx: Transaction, principal: str, label: str, now: int, expires: int = 0) -> tuple[str, TokenRow]:
-    """A fresh token, stored: (its text, to be shown once; its row). :func:`holder_of` checks ``principal``.
+def create(
+    tx: Transaction,
+    principal: str,
+    label: str,
+    now: int,
+    expires: int = 0,
+    also: tuple[str, ...] = (),
+) -> tuple[str, TokenRow]:
+    """A fresh token, stored: (its text, to be shown once; its row). :func:`holder_of` checks ``principal``,
+    :func:`agency_of` each of ``also``.
 
     ``expires``: unix seconds, 0 for never. Raises NotAllowed for an empty or overlong label or a life that
     is over already.
@@ -78,7 +92,7 @@ def create(tx: Transaction, principal: str, label: str, now: int, expires: int =
             "this token would have expired already", code="token_expires", remedy="use a later date"
         )
     text, digest = new_token()
-    row = TokenRow(uuid7().hex, digest, principal, label, created=now, expires=expires)
+    row = TokenRow(uuid7().hex, digest, principal, label, created=now, expires=expires, also=also)
     tx.put_token(row)
     return text, row
 
@@ -98,9 +112,11 @@ def find(tx: Transaction, text: str, node: Node, now: int) -> Holder:
         return Holder(row.id, row.label, Caller(row.principal, AUDITOR))
     try:
         principal = holder_of(node.network, node.area, row.principal)
+        also = [agency_of(node.network, node.area, name) for name in row.also]
     except GatewayError:
         raise unauthenticated() from None
-    return Holder(row.id, row.label, Caller(principal.name, principal.agency))
+    callers = tuple(Caller(one.name, one.agency) for one in also)
+    return Holder(row.id, row.label, Caller(principal.name, principal.agency), callers)
 
 
 def auditor_of(area: str) -> str:

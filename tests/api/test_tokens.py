@@ -130,7 +130,8 @@ async def test_the_scheme_is_case_insensitive(desk: Desk) -> None:
     text = await desk.token("police")
     status, body, _ = await desk.call("GET", "/v1/me", role=None, headers={"Authorization": f"bearer {text}"})
     assert status == 200
-    assert body == {"principal": POLICE, "agency": "POLICE", "area": HACKNEY, "label": "case system"}
+    told = {"principal": POLICE, "agency": "POLICE", "area": HACKNEY, "label": "case system"}
+    assert body == {**told, "acts_for": [POLICE]}
 
 
 async def test_two_tokens_in_one_request_are_refused(desk: Desk) -> None:
