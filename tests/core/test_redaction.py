@@ -69,6 +69,12 @@ def test_a_term_that_names_people_is_taken_out_and_others_stay(document: Any) ->
     assert shown.places[f"/orders/0/conditions/{naming}/text"] == "another person"
 
 
+@pytest.mark.parametrize("naming", [{"third_party_list": "associates"}, {"third_party_count": 20}])
+def test_either_sign_of_named_people_takes_the_term_out(naming: Any) -> None:
+    shown = redact({"orders": [{"conditions": [{"text": "not to meet A and B", **naming}]}]})
+    assert "A and B" not in json.dumps(shown.sections)
+
+
 def test_intelligence_is_withheld_with_all_that_leads_to_its_source() -> None:
     item = {
         "kind": "INTELLIGENCE",

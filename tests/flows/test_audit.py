@@ -234,7 +234,17 @@ async def test_a_stranger_verifies_the_file_with_the_fingerprint_alone(fetching:
 
 @pytest.mark.parametrize(
     "fault",
-    ["removed", "edited", "words", "reordered", "resigned", "checkpoint", "fingerprint", "other day"],
+    [
+        "removed",
+        "edited",
+        "words",
+        "reordered",
+        "resigned",
+        "in disorder",
+        "checkpoint",
+        "fingerprint",
+        "other day",
+    ],
 )
 async def test_a_file_that_was_changed_is_invalid(fetching: World, fault: str) -> None:
     await opened(fetching)
@@ -249,7 +259,7 @@ async def test_a_file_that_was_changed_is_invalid(fetching: World, fault: str) -
         body["lines"][-1]["text"] = "nothing"
     if fault == "reordered":
         body["lines"].reverse()
-    if fault in {"resigned", "other day"}:
+    if fault in {"resigned", "in disorder", "other day"}:
         body = _signed_anew(fetching, body, fault)
     if fault == "checkpoint":
         body["checkpoint"] = body["checkpoint"].replace("\n", "\n1", 1)
@@ -264,8 +274,11 @@ async def test_a_file_that_was_changed_is_invalid(fetching: World, fault: str) -
 def _signed_anew(world: World, body: Any, fault: str) -> Any:
     """The node itself edits a line and signs again: the log's own checkpoint does not know that line."""
     said = peek_body(body["audit"].encode())
-    if fault == "resigned":
-        body["lines"][1]["row"]["actor"] = "somebody-else"
+    if fault != "other day":
+        if fault == "resigned":
+            body["lines"][1]["row"]["actor"] = "somebody-else"
+        else:
+            body["lines"].reverse()
         lines = [audit_bundle._line(one) for one in body["lines"]]
         said["hash"] = b64(audit_bundle.lines_hash(lines))
     else:

@@ -142,6 +142,7 @@ async def test_one_agencys_restriction_is_not_anothers(sent: World) -> None:
         ("", START + DAY, "restriction_ground"),
         (Ground.PUBLIC_SECURITY, 0, "restriction_review"),
         (Ground.PUBLIC_SECURITY, START, "restriction_review"),
+        (Ground.PUBLIC_SECURITY, START + 1, "restriction_review"),  # now
         (Ground.PUBLIC_SECURITY, START + 400 * DAY, "restriction_review"),
     ],
 )
