@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import shlex
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +14,9 @@ from typing import Any
 import pytest
 
 from gateway.cli import shredding
-from gateway.core.retention import DAY
+from gateway.core.entitlements import ENTITLEMENTS
+from gateway.core.retention import DAY, TABLE, Why
+from gateway.core.trust import Network
 from gateway.flows import attest
 from gateway.flows.vault import secrets_of
 from gateway.keystore import KeyStore
@@ -122,9 +126,6 @@ def test_the_walk_from_preview_to_a_proof_that_verifies_offline(
 
 
 def fingerprint() -> str:
-    from gateway.core.entitlements import ENTITLEMENTS
-    from gateway.core.trust import Network
-
     demo = demo_network(START - 3600, ENTITLEMENTS)
     return Network.build(demo.roots, demo.directory, (), now=START).fingerprint
 
@@ -186,3 +187,34 @@ def test_the_whole_node_shows_its_table_and_what_is_overdue(retention: Retention
     found = retention("show").json
     assert (found["with_content"], found["due_in_a_week"], found["holds"]) == (2, 1, 0)
     assert {one["what"] for one in found["kept"]} >= {"sent", "control", "metadata", "log"}
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "retention.md").read_text()
+
+
+def test_the_page_shows_the_table_as_the_node_has_it() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (\d+) \| (.+) \|$", PAGE, re.MULTILINE)
+    told = {what: (int(days) * DAY, why) for what, days, why in rows}
+    assert told == {what: (kept.seconds, kept.why) for what, kept in TABLE.items()}
+    dates = {Why.DOCUMENT, Why.ACKNOWLEDGED, Why.ISSUED}
+    assert dates == set(re.findall(r"`([A-Z_]+)` \|$", PAGE, re.MULTILINE))
+
+
+def test_every_command_of_the_page_runs_as_it_is_written(
+    gateway: Any, retention: Retention, clock: ManualClock
+) -> None:
+    blocks = re.findall(r"(?:^    gateway .*\n)+", PAGE, re.MULTILINE)
+    lines = [shlex.split(line)[1:] for block in blocks for line in block.splitlines()]
+    assert len(lines) == 10
+    words = {"FINGERPRINT": fingerprint(), "ID": ""}
+    clock.advance(30 * DAY)
+    for line in lines:
+        if line[:2] == ["retention", "attest"]:
+            asyncio.run(signed(clock))
+        config = () if line[0] == "receipt" else ("--config", "hackney/gateway.toml")
+        done = gateway(*(words.get(word, word) for word in line), *config, "--json")
+        purged = line[:3] == ["retention", "hold", "add"]
+        assert done.code == (6 if purged else 0), (line, done.out, done.err)
+        if purged:  # the page goes on with another handover
+            other = [OTHER if word == REF else word for word in line]
+            words["ID"] = gateway(*other, *config, "--json").json["id"]
