@@ -276,3 +276,54 @@ async def test_a_bell_that_nobody_clears_is_no_busy_loop(desk: Desk, monkeypatch
     monkeypatch.setattr(type(desk.node.store), "read", counted)
     assert await desk.inbox("police", wait=1) == []
     assert looks <= 2 + 1 / desk.node.pace.poll
+
+
+async def _taken_on(bexley: Desk) -> str:
+    leg = await _leg(bexley)
+    await bexley.call("POST", f"/v1/inbox/{leg}/open", WHY, role="police")
+    answer = {"state": "ACCEPTED", "role": "Sergeant"}
+    assert (await bexley.call("POST", f"/v1/inbox/{leg}/acknowledgements", answer, role="police"))[0] == 200
+    return leg
+
+
+async def test_one_action_is_answered_at_an_address_of_its_own(bexley: Desk) -> None:
+    leg = await _taken_on(bexley)
+    path = f"/v1/inbox/{leg}/actions/AC4"
+    told = {"result": "COMPLETED", "answer": "CLEAR", "role": "Sergeant"}
+    status, body, _ = await bexley.call("POST", path, told, role="police")
+    assert (status, body["state"], body["receipts"]) == (200, "IN_PROGRESS", ["in_progress"])
+    again = await bexley.call("POST", path, told, role="police")
+    assert (again[0], again[1]["repeated"]) == (200, True)
+    status, body, _ = await bexley.call("GET", f"/v1/handovers/{REF}", role="police")
+    line = next(one for one in body["checklist"] if one["action"] == "AC4")
+    assert (line["state"], line["answer"], line["agency"]) == ("COMPLETED", "CLEAR", "POLICE")
+    assert {one["agency"] for one in body["checklist"]} == {"POLICE"}, "its own leg and no other"
+
+
+@pytest.mark.parametrize(
+    ("action", "told", "expected"),
+    [
+        ("AC4", {"result": "COMPLETED", "role": "x"}, (422, "action_answer", "/answer")),
+        ("AC4", {"result": "COMPLETED", "role": "x", "answer": CANARY}, (422, "invalid_document", "/answer")),
+        ("AC3", {"result": "NOT_DONE", "role": "x"}, (422, "invalid_document", "/reason_code")),
+        ("AC9", {"result": "COMPLETED", "role": "x"}, (404, "no_action", "")),
+    ],
+)
+async def test_what_is_said_of_an_action_is_refused_by_its_field(
+    bexley: Desk, action: str, told: Document, expected: tuple[int, str, str]
+) -> None:
+    leg = await _taken_on(bexley)
+    status, body, _ = await bexley.call("POST", f"/v1/inbox/{leg}/actions/{action}", told, role="police")
+    assert (status, body["code"]) == expected[:2]
+    if expected[2]:
+        assert expected[2] in {fault["pointer"] for fault in body["errors"]}
+    assert CANARY not in json.dumps(body)
+
+
+async def test_the_inbox_lists_what_is_asked_and_by_when(bexley: Desk) -> None:
+    _, body, _ = await bexley.call("GET", "/v1/inbox", role="police")
+    [entry] = [one for one in body["entries"] if one["kind"] == "notification"]
+    assert [(one["action"], one["code"], bool(one["due"])) for one in entry["actions"]] == [
+        ("AC3", "PO-01", True),
+        ("AC4", "PO-02", True),
+    ]

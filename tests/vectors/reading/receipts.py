@@ -22,6 +22,8 @@ MOVES = {
     ("RECEIVED", "info_requested"): "INFO_REQUESTED",
     ("INFO_REQUESTED", "acknowledged"): "RECEIVED",
     ("ACCEPTED", "in_progress"): "IN_PROGRESS",
+    ("IN_PROGRESS", "in_progress"): "IN_PROGRESS",
+    ("COMPLETED", "in_progress"): "COMPLETED",
     ("IN_PROGRESS", "completed"): "COMPLETED",
     ("IN_PROGRESS", "not_done"): "COMPLETED",
     ("COMPLETED", "closed"): "CLOSED",
