@@ -52,7 +52,7 @@ class HandoverNotification(Section):
     safeguarding: Safeguarding | None = None
     support: Support | None = None
     aspirations: Aspirations | None = None
-    contacts: Annotated[tuple[Contact, ...], Field(min_length=1, max_length=MAX_MANY)] = ()
+    contacts: Annotated[tuple[Contact, ...], Field(max_length=MAX_MANY)] = ()
     actions: Annotated[tuple[Action, ...], Field(min_length=1, max_length=MAX_MANY), unique("action_id")]
     data_quality: DataQuality
     transparency: Transparency | None = None

@@ -80,6 +80,12 @@ class Drafts(Shape):
     drafts: list[Draft]
 
 
+class DraftOpened(Shape):
+    handover: str
+    content: dict[str, Any]
+    """PLAINTEXT."""
+
+
 class Called(Shape):
     handover: str
     called: When

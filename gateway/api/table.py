@@ -233,6 +233,10 @@ TABLE: Final[tuple[Route, ...]] = (
         Access.AGENCY, shapes.Drafts, problems=(400,),
     ),
     Route(
+        "GET", "/v1/drafts/{ref}", urgent.read_draft, "Read a draft of this agency, with a justification",
+        Access.STAFF, shapes.DraftOpened, parameters=(REF, WHY), problems=(400, 404),
+    ),
+    Route(
         "POST", "/v1/handovers/{ref}/authorisations", urgent.authorise,
         "Agree as the second person: a draft is issued, an urgent handover agreed to", Access.STAFF,
         shapes.Accepted, parameters=(REF,), problems=(400, 403, 404, 409, 422, 503),

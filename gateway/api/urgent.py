@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 from aiohttp import web
 from pydantic import BaseModel
 
+from gateway.api.handovers import justification
 from gateway.api.reading import body, handover, known_query
 from gateway.api.routes import Call, reply
 from gateway.errors import InvalidDocument, Problem
@@ -40,6 +41,16 @@ async def waiting(call: Call) -> web.Response:
     known_query(call.request)
     rows = await call.node.store.read(lambda tx: tx.drafts())
     return reply({"drafts": [drafts.facts(row) for row in rows]})
+
+
+async def read_draft(call: Call) -> web.Response:
+    """PLAINTEXT of a draft for a colleague of its own agency, after the reading is on record."""
+    known_query(call.request, "justification")
+    code = justification(call.request.query.get("justification", ""), needed=True)
+    ref = handover(call.request)
+    return reply(
+        {"handover": ref, "content": await drafts.show(call.node, call.caller, ref, justification=code)}
+    )
 
 
 async def verbal(call: Call) -> web.Response:

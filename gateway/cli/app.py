@@ -76,6 +76,7 @@ for name, command in (
     ("verbal", urgent.verbal),
     ("review", urgent.review),
     ("authorise", urgent.authorise),
+    ("draft", urgent.draft),
     ("drafts", urgent.drafts),
 ):
     handover.app.command(name)(command)

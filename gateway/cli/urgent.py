@@ -86,17 +86,33 @@ def authorise(
         next_step(f"gateway handover show {ref}")
 
 
+def draft(
+    ref: RefArgument,
+    justification: Annotated[str, typer.Option(help="Why it is read: a code, e.g. SUPERVISION_OVERSIGHT.")],
+    actor: ActorOption,
+    role: RoleOption,
+    api: ApiOption = HOME,
+    token: TokenOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show a draft of this agency, so that the second person agrees to what was read. On record first."""
+    with errors(as_json=as_json):
+        agency = Agency(api, token, actor, role)
+        emit(agency.get(f"/v1/drafts/{ref}", {"justification": justification}), as_json=as_json)
+        next_step(f"gateway handover authorise {ref} --actor REFERENCE --role ROLE")
+
+
 def drafts(api: ApiOption = HOME, token: TokenOption = None, as_json: JsonFlag = False) -> None:
     """What waits for a second person in this area: references and times."""
     with errors(as_json=as_json):
         found = Agency(api, token).get("/v1/drafts")
-        emit(found, as_json=as_json, text="\n".join(map(_draft, found["drafts"])) or "nothing waits")
+        emit(found, as_json=as_json, text="\n".join(map(_line, found["drafts"])) or "nothing waits")
         if found["drafts"]:
             ref = found["drafts"][0]["handover"]
             next_step(f"gateway handover authorise {ref} --actor REFERENCE --role ROLE")
 
 
-def _draft(draft: Mapping[str, Any]) -> str:
+def _line(draft: Mapping[str, Any]) -> str:
     return (
         f"{draft['handover']} v{draft['version']}  {draft['owner']} to {draft['destination']}  "
         f"{draft['recipients']} recipients  expires {draft['expires']}"

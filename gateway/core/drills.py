@@ -48,23 +48,26 @@ _NEVER: Final = ("cro", "nomis", "nino")
 def check(document: JsonObject, env: str) -> None:
     """Raises NotAllowed. ``env``: of the network, "prod" or "demo"."""
     message = document.get("message")
-    drill = isinstance(message, dict) and message.get("drill") is True
-    problems = refusals(document) if drill else _mistaken(document, env)
+    if isinstance(message, dict) and message.get("drill") is True:
+        _check_invented(refusals(document))
+    elif env == PROD and document.get("fictional") is True:
+        raise NotAllowed(
+            "an invented person, in production, and no drill",
+            code="fictional",
+            field="/fictional",
+            remedy="remove it for a person who exists; set message.drill to true for a rehearsal",
+        )
+
+
+def _check_invented(problems: list[Problem]) -> None:
     if problems:
         raise NotAllowed(
-            "this cannot be sent as it is" if not drill else "a drill is about an invented person, visibly",
-            code="drill" if drill else "fictional",
+            "a drill is about an invented person, visibly",
+            code="drill",
             problems=problems,
             field=problems[0].field,
             remedy=problems[0].remedy,
         )
-
-
-def _mistaken(document: JsonObject, env: str) -> list[Problem]:
-    if env != PROD or document.get("fictional") is not True:
-        return []
-    remedy = "remove fictional for a person who exists; set message.drill to true for a rehearsal"
-    return [Problem("/fictional", "an invented person, in production, and no drill", remedy)]
 
 
 def refusals(document: JsonObject) -> list[Problem]:

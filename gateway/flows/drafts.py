@@ -49,7 +49,7 @@ from gateway.ports import (
     Transaction,
     UrgentRow,
 )
-from schemas.handover import HandoverNotification
+from schemas.handover import HandoverNotification, to_document
 
 TIMER: Final = "draft"
 LASTS: Final = 5
@@ -235,6 +235,22 @@ async def authorise(node: Node, caller: Caller, ref: str) -> Authorised:
         node, owner, body, key=f"draft-{draft.id}", then=lambda tx: _issued(tx, node, caller, draft, now)
     )
     return Authorised(made.ref, made.version, made.state)
+
+
+async def show(node: Node, caller: Caller, ref: str, *, justification: str) -> JsonObject:
+    """PLAINTEXT of a draft for its own agency, whose people are to agree to what they have read. On record
+    first. Raises NotFound, also for another agency: until it is issued it is nobody else's."""
+    now = node.clock.now()
+
+    def record(tx: Transaction) -> DraftRow:
+        draft = tx.draft(ref)
+        if draft is None or draft.owner != caller.principal or draft.expires <= now:
+            raise _gone()
+        accounts.record(tx, replace(_access(draft, caller, "CONSULTATION", now), justification=justification))
+        return draft
+
+    draft = await node.store.write(record)
+    return to_document(submit.read(_unseal(node, draft)))
 
 
 def _consult(tx: Transaction, caller: Caller, ref: str, now: int) -> DraftRow | None:

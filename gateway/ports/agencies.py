@@ -101,7 +101,8 @@ class Adapter(Protocol):
     Contract: ``deliver`` is idempotent by ``key``: the same key again is the same parcel, and the agency can
     tell. It returns only when the agency's side owns the content durably. It raises Unavailable to be
     called again later, Rejected to stop and have a person look. ``pulls`` True: the agency fetches its
-    parcels itself, with a justification, and ``deliver`` is never called for a notification.
+    parcels itself, with a justification, and ``deliver`` is never called for a notification. An adapter that
+    may be given rehearsals also has ``drills = True``; one without is never called for any parcel of a drill.
     """
 
     pulls: ClassVar[bool]

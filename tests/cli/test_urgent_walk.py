@@ -119,7 +119,7 @@ def test_the_evening_of_an_urgent_move_as_it_is_written(run: Any) -> None:
             found = REF.search(done.out)
             assert found
             ref, draft = (ref, found.group()) if "--hold" in words else (found.group(), draft)
-    sent, why, verbal, agreed, kept, calm, held, waiting, issued = said
+    sent, why, verbal, agreed, kept, calm, held, waiting, read, issued = said
     assert "is accepted for sending" in sent
     assert "partial, full version owed by" in why
     assert "the telephone call is to be on record by" in why
@@ -130,6 +130,7 @@ def test_the_evening_of_an_urgent_move_as_it_is_written(run: Any) -> None:
     assert "STANDARD" in calm
     assert "waits for a second person" in held
     assert draft in waiting
+    assert '"family_name": "SAMPLE"' in read
     assert "ISSUED" in issued
     assert run("handover", "drafts").out.strip() == "nothing waits"
 

@@ -15,6 +15,9 @@ ROW = re.compile(r"^\| (`\w+`.*?) \| .{20,} \|$", re.MULTILINE)
 PASSED_ON: Mapping[tuple[str, str], frozenset[str]] = {
     ("documents", "error.code"): frozenset({"directory_equivocation"}),
     ("streams", "code"): frozenset({"prev", "created", "new_stream", "stream_again"}),
+    ("urgent", "ALARMS[timer.kind]"): frozenset(
+        {"partial_overdue", "urgent_call_missing", "urgent_unauthorised", "urgent_unreviewed"}
+    ),
     ("witness", "code"): frozenset({"log_proof", "log_shrunk", "log_forked", "log_broken"}),
 }
 """Codes that are a parameter where they are sounded: (module, expression) -> what it can be."""

@@ -181,6 +181,24 @@ async def test_both_persons_stand_in_the_log_and_the_opening_before_the_issue(wo
     assert b'"t":"authorised"' in leaves
 
 
+async def test_a_colleague_of_the_same_agency_reads_a_draft_on_record_and_nobody_else(world: World) -> None:
+    hackney = world.of(HACKNEY)
+    held = await hold(hackney, many())
+    read = await drafts.show(
+        hackney.node, hackney.caller(SENDER, "staff-2"), held.ref, justification="SUPERVISION"
+    )
+    assert read["core"]["family_name"] == "EXAMPLE"  # type: ignore[index, call-overload]
+    rows = [row for _, row in await hackney.node.store.read(lambda tx: tx.access_rows(0, 100))]
+    assert (rows[-1].operation, rows[-1].justification, rows[-1].actor) == (
+        "CONSULTATION",
+        "SUPERVISION",
+        "staff-2",
+    )
+    with pytest.raises(NotFound):
+        await drafts.show(hackney.node, hackney.caller("police"), held.ref, justification="SUPERVISION")
+    assert len(await hackney.node.store.read(lambda tx: tx.access_rows(0, 100))) == len(rows)
+
+
 async def test_another_fault_is_refused_and_leaves_no_draft(world: World) -> None:
     hackney = world.of(HACKNEY)
     document = many()

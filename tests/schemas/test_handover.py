@@ -209,7 +209,7 @@ def test_a_required_field_is_missed_by_name(adult, refused, field):
     assert "gateway schema show handover" in problem.remedy
 
 
-@pytest.mark.parametrize("field", ["roles", "contacts", "actions", "lawful_basis"])
+@pytest.mark.parametrize("field", ["roles", "actions", "lawful_basis"])
 def test_a_required_list_is_not_empty(adult, refused, field):
     adult[field] = []
     (problem,) = refused(adult)
