@@ -196,12 +196,18 @@ def fire(tx: Transaction, node: Node, timer: TimerRow, now: int) -> Sequence[Tas
     late = LegState.TRANSMITTED if timer.step == UNANSWERED else LegState.QUEUED
     if leg is None or leg.state != late or not awaits(tx, leg, DELIVER):
         return ()
-    code = _CODES[timer.step]
-    sound(tx, code, peer=theirs(leg), at=now, subject=leg.ref)
     if timer.step == GIVEN_UP:
+        sound(tx, "bridge_undeliverable", peer=theirs(leg), at=now, subject=leg.ref)
         return _give_up(tx, node, leg, now)
+    if timer.step == UNANSWERED:
+        sound(tx, "bridge_unanswered", peer=theirs(leg), at=now, subject=leg.ref)
+    else:
+        sound(tx, "bridge_unconfirmed", peer=theirs(leg), at=now, subject=leg.ref)
     escalation.begin(tx, leg, DELIVER, now)
-    return (tell(tx, node, leg, code, now),)
+    return (tell(tx, node, leg, _NEWS[timer.step], now),)
+
+
+_NEWS: Final = {UNCONFIRMED: "bridge_unconfirmed", UNANSWERED: "bridge_unanswered"}
 
 
 def _give_up(tx: Transaction, node: Node, leg: LegRow, now: int) -> Sequence[TaskRow]:
@@ -211,10 +217,3 @@ def _give_up(tx: Transaction, node: Node, leg: LegRow, now: int) -> Sequence[Tas
         return ()  # delivery was confirmed since we looked
     settle(tx, escalation.EXHAUSTED, peer=theirs(leg), at=now, why=event, about=leg.id)
     return (tell(tx, node, leg, event, now),)
-
-
-_CODES: Final = {
-    UNCONFIRMED: "bridge_unconfirmed",
-    GIVEN_UP: "bridge_undeliverable",
-    UNANSWERED: "bridge_unanswered",
-}

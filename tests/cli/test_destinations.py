@@ -1,4 +1,4 @@
-"""`docs/destinations.md` is typed as it is written: a point of contact, an agency without a line, a county."""
+"""`docs/destinations.md` is typed as it is written: a point of contact, an agency without a line, a desk."""
 
 from __future__ import annotations
 
