@@ -198,7 +198,7 @@ def _store_legs(tx: Transaction, node: Node, opened: Opened, routing: Routing, n
         tx.put_task(task)
     if fresh:
         versions.arrived(tx, routing.handover, now)
-        effects.on_handover(tx, routing.handover, now)
+        effects.on_handover(tx, node, routing.handover, routing.version, now)
     return tasks
 
 

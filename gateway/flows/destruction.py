@@ -77,7 +77,7 @@ ENDS: Final = frozenset({NoticeKind.ERASURE, NoticeKind.PURGE_ORDER})
 def begin(tx: Transaction, node: Node, row: NoticeRow, told: JsonObject, now: int) -> Sequence[TaskRow]:
     """Effect of such a notice at the node that gets it: see the module."""
     if NoticeKind(row.kind) not in ENDS and "legs" not in told:
-        withdraw(tx, row.ref, now)
+        withdraw(tx, row, now)
     set_again(tx, DESTROY, row.id, now)
     watch(tx, row, told, now)
     return ()
@@ -89,14 +89,19 @@ def watch(tx: Transaction, row: NoticeRow, told: JsonObject, now: int) -> None:
     set_timer(tx, OVERDUE, row.id, due if isinstance(due, int) else add_working_days(now, PURGE_DAYS))
 
 
-def withdraw(tx: Transaction, ref: str, now: int) -> None:
-    """Every version that is under way is WITHDRAWN."""
-    for row in versions(tx, ref):
+def withdraw(tx: Transaction, notice: NoticeRow, now: int) -> None:
+    """Every version that it is about and that is under way is WITHDRAWN."""
+    for row in about(tx, notice):
         try:
             after = advance_handover(HandoverState(row.state), "withdrawn", ())
         except Conflict:  # it has ended another way
             continue
         tx.advance_handover(row.ref, row.version, row.state, after, now)
+
+
+def about(tx: Transaction, notice: NoticeRow) -> Sequence[HandoverRow]:
+    """The versions that a notice is about: those that its sender had sent. A later one is another matter."""
+    return [row for row in versions(tx, notice.ref) if row.version <= notice.version]
 
 
 def versions(tx: Transaction, ref: str) -> Sequence[HandoverRow]:
@@ -119,7 +124,7 @@ def fire(tx: Transaction, node: Node, timer: TimerRow, now: int) -> Sequence[Tas
         return ()
     settle(tx, HELD, peer=row.peer, at=now, why="hold_ended", about=row.id)
     if whole(row):
-        for version in versions(tx, row.ref):
+        for version in about(tx, row):
             _version(tx, node, version, row, now)
     else:
         for plan in partial_plans(tx, node, row):
@@ -161,7 +166,7 @@ def partial_plans(tx: Transaction, node: Node, row: NoticeRow) -> Sequence[Plan]
     section = facts(row).get("section")
     only = {reader.principal for reader in tx.notice_legs(row.id)} if "legs" in facts(row) else None
     plans = []
-    for version in versions(tx, row.ref):
+    for version in about(tx, row):
         try:
             found = make(tx, node, version.ref, version.version, _text(section), others=True)
         except NotFound:  # it stands in no part here, or is gone
@@ -189,7 +194,7 @@ def opens(tx: Transaction, node: Node, row: NoticeRow) -> bool:
     """Whether this node still holds a key to what a notice says is to go."""
     if not whole(row):
         return bool(partial_plans(tx, node, row))
-    plans = [keeping_notices(tx, retention.plan_of(tx, node, one)) for one in versions(tx, row.ref)]
+    plans = [keeping_notices(tx, retention.plan_of(tx, node, one)) for one in about(tx, row)]
     return any(plan.pieces for plan in plans)
 
 

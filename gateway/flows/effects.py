@@ -200,7 +200,7 @@ def end_legs(tx: Transaction, node: Node, row: NoticeRow, now: int) -> None:
     notice gives no responsibility back."""
     if "section" in parcels.facts(row):
         return
-    for version in versions(tx, row.ref):
+    for version in destruction.about(tx, row):
         for leg in tx.legs(version.ref, version.version):
             if parcels.concerns(tx, row, leg.principal):
                 _purged(tx, node, leg, row.kind, now)
@@ -217,7 +217,7 @@ def _purged(tx: Transaction, node: Node, leg: LegRow, code: str, now: int) -> No
 def _withdrawn(tx: Transaction, node: Node, row: NoticeRow, told: JsonObject, now: int) -> Sequence[TaskRow]:
     """WITHDRAWAL and UNLAWFUL_DISCLOSURE, at the node that sends it."""
     if "legs" not in told:
-        destruction.withdraw(tx, row.ref, now)
+        destruction.withdraw(tx, row, now)
     destruction.watch(tx, row, told, now)
     return ()
 
@@ -340,11 +340,12 @@ def on_arrival(tx: Transaction, node: Node, row: NoticeRow, now: int) -> Sequenc
     return effect(tx, node, row, parcels.facts(row), now) if effect else ()
 
 
-def on_handover(tx: Transaction, ref: str, now: int) -> None:
+def on_handover(tx: Transaction, node: Node, ref: str, version: int, now: int) -> None:
     """A handover came after a notice about it: what is withdrawn or to be purged goes at once."""
     for row in tx.notices(ref=ref):
         kind = NoticeKind(row.kind)
-        if row.side is Side.DESTINATION and TYPES[kind].destroys:
+        if row.side is Side.DESTINATION and TYPES[kind].destroys and version <= row.version:
             if destruction.whole(row) and kind not in destruction.ENDS:
-                destruction.withdraw(tx, ref, now)
+                destruction.withdraw(tx, row, now)
+            end_legs(tx, node, row, now)
             set_again(tx, destruction.DESTROY, row.id, now)

@@ -125,7 +125,9 @@ def bar(tx: Transaction, leg: LegRow) -> Bar:
     for row in tx.notices(ref=leg.ref):
         kind, section = NoticeKind(row.kind), str(facts(row).get("section", ""))
         restricts = kind is NoticeKind.RESTRICTION and row.state != LIFTED
-        if not (restricts or TYPES[kind].destroys) or not concerns(tx, row, leg.principal):
+        if row.version < leg.version or not (restricts or TYPES[kind].destroys):
+            continue  # what is sent anew after it is another matter
+        if not concerns(tx, row, leg.principal):
             continue
         if section:
             sections.add(section)

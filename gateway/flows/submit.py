@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
 
 from uuid_utils.compat import uuid7
 
 from gateway.core import policy, shred
-from gateway.core.audience import Part, Reader, cut
+from gateway.core.audience import Part, Reader, cut, merge
 from gateway.core.drills import check as check_invented
 from gateway.core.duty import duty_of
 from gateway.core.encoding import JsonObject
@@ -35,12 +36,13 @@ from gateway.flows import (
     operations,
     outgoing,
     purge_clock,
+    succession,
     undelivered,
     urgent,
 )
 from gateway.flows.node import PRIORITY, Caller, Node, area_of, lane_for
 from gateway.flows.vault import ROUTING, write_sections
-from gateway.ports import HandoverRow, IdempotencyRow, LegRow, Side, Transaction
+from gateway.ports import HandoverRow, IdempotencyRow, Lane, LegRow, Side, Transaction
 from schemas.base import ShapeError
 from schemas.handover import HandoverNotification, parse_notification, to_document
 
@@ -212,9 +214,10 @@ async def submit(
     *,
     key: str,
     then: Callable[[Transaction], None] = lambda _: None,
+    reason: str = succession.NEWS,
 ) -> Submitted:
     """Accept a handover for sending. ``key`` is the caller's Idempotency-Key; ``then`` is done in the same
-    transaction, when it is issued and not repeated.
+    transaction, when it is issued and not repeated; ``reason``: why there is a further version.
 
     Raises Rejected of any kind with field and remedy; Conflict when the same key came with another body or
     the version is already there; Unavailable when it cannot be stored now (then nothing was).
@@ -247,6 +250,10 @@ async def submit(
             attachments.carry(tx, named, message.handover_id, message.version, judged.destination)
         _send(tx, node, judged, legs, sendings, now)
         message = judged.document.message
+        if before is not None and before.state != HandoverState.DRAFT:
+            view, role = partial(_view, judged), message.authorised_by.role
+            change = succession.Change(before, legs, view, role, reason)
+            succession.announce(tx, node, caller, change, now)
         tx.put_idempotency(repeat.row(message.handover_id, message.version, now))
         then(tx)
         return Submitted(message.handover_id, message.version, HandoverState.ISSUED)
@@ -254,8 +261,16 @@ async def submit(
     submitted = await node.store.write(work)
     if named:
         node.wake.attachments.set()
-    node.wake.outbox[sendings[0].lane].set()
+    for lane in {sendings[0].lane, Lane.URGENT}:
+        node.wake.outbox[lane].set()
     return submitted
+
+
+def _view(judged: Judged, principal: str) -> JsonObject:
+    """PLAINTEXT: what is being sealed to one agency."""
+    return merge(
+        [part.sections for one in judged.messages for part in one.parts if principal in part.readers]
+    )
 
 
 def _send(
@@ -456,7 +471,7 @@ def _record(tx: Transaction, judged: Judged, legs: Sequence[LegRow], caller: Cal
     )
     tx.put_handover(row)
     purge_clock.start(tx, row, now)
-    if newest and newest.state != HandoverState.PURGED:
+    if newest and newest.state not in (HandoverState.PURGED, HandoverState.WITHDRAWN):
         after = advance_handover(HandoverState(newest.state), "superseded", ())
         tx.advance_handover(ref, newest.version, newest.state, after, now)
     _account(tx, judged, legs, caller, newest.version if newest else 0, now)

@@ -31,7 +31,18 @@ from gateway.core.rotation import due, next_term, to_destroy
 from gateway.core.shred import Epoch
 from gateway.core.trust import Network
 from gateway.errors import GatewayError, Misconfigured
-from gateway.flows import acknowledge, attachments, deliver, dispatch, paging, receive, submit, sweep, uploads
+from gateway.flows import (
+    acknowledge,
+    attachments,
+    deliver,
+    dispatch,
+    paging,
+    receive,
+    submit,
+    succession,
+    sweep,
+    uploads,
+)
 from gateway.flows.node import Caller, Node, Pace, Trust, Wake
 from gateway.flows.trust import join
 from gateway.ports import (
@@ -131,10 +142,15 @@ class Borough:
         return Caller(principal.name, principal.agency, actor=actor, role="Duty officer")
 
     async def submit(
-        self, document: Mapping[str, Any] | bytes, *, role: str = "community_safety", key: str = "k1"
+        self,
+        document: Mapping[str, Any] | bytes,
+        *,
+        role: str = "community_safety",
+        key: str = "k1",
+        reason: str = succession.NEWS,
     ) -> submit.Submitted:
         body = document if isinstance(document, bytes) else json.dumps(document).encode()
-        return await submit.submit(self.node, self.caller(role), body, key=key)
+        return await submit.submit(self.node, self.caller(role), body, key=key, reason=reason)
 
     async def answer(
         self, role: str, leg: str, state: str = "ACCEPTED", **more: Json
