@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from gateway.core.ceremony import Bundle, directory_body, make_directory
 from gateway.flows import bridge, bridge_in, bridge_out
 from gateway.flows.node import Caller, Node, Pace
 from gateway.stores import MEMORY, open_store
-from gateway.testing.anywhere import Roles, SeededKeys, bundle_of
+from gateway.testing.anywhere import ALL, Roles, SeededKeys, bundle_of
 from gateway.testing.boroughs import (
     HACKNEY,
     START,
@@ -41,15 +41,20 @@ KENT, DARTFORD, ESSEX = "E10000016", "E07000107", "E10000012"
 
 ROLES: Mapping[str, Roles] = {
     HACKNEY: AGENCIES,
-    KENT: {**AGENCIES, "police": ("POLICE", "Kent Police")},
+    KENT: {
+        **{role: kind for role, kind in ALL.items() if role != "voluntary_sector"},
+        **AGENCIES,
+        "police": ("POLICE", "Kent Police"),
+    },
     DARTFORD: {"housing": ("HOUSING", "Dartford Borough Council")},
     ESSEX: {"police": ("POLICE", "Essex Police")},
 }
+"""Who is where; an area that is not here has one agency of each type."""
 
 
-def external_bundle(at: int, *areas: str, version: int = 1) -> Bundle:
-    """Hackney with a node, and these areas without one."""
-    named = {area: ROLES[area] for area in (HACKNEY, *areas)}
+def external_bundle(at: int, *areas: str, version: int = 1, origin: str = HACKNEY) -> Bundle:
+    """A borough with a node, and these areas without one."""
+    named = {area: ROLES.get(area, ALL) for area in (origin, *areas)}
     plain = bundle_of(named, at, version=version)
     body: Any = directory_body(plain.directory)
     for area in areas:
@@ -66,11 +71,14 @@ class Counties:
     borough: Borough
     broker: MemoryBroker
     desks: Mapping[str, CountyDesk]
-    operator: Caller = field(default_factory=lambda: Caller(f"{HACKNEY}/node", "NODE", "ops-7", "operator"))
 
     @property
     def node(self) -> Node:
         return self.borough.node
+
+    @property
+    def operator(self) -> Caller:
+        return Caller(self.node.principal, "NODE", "ops-7", "operator")
 
     def desk(self, area: str) -> CountyDesk:
         return self.desks[area]
@@ -98,18 +106,24 @@ class Counties:
 
 
 @asynccontextmanager
-async def hackney_and_kent(folder: Path, *areas: str, at: int = START) -> AsyncIterator[Counties]:
-    """Hackney's node, and the desks of ``areas`` (Kent and Dartford when none are named)."""
-    external = areas or (KENT, DARTFORD)
-    clock, bundle = ManualClock(at), external_bundle(at - DAY, *external)
-    broker = MemoryBroker([HACKNEY])
-    store, transport = open_store(MEMORY), MemoryTransport(broker, HACKNEY)
+async def hackney_and_kent(
+    folder: Path, *areas: str, at: int = START, origin: str = HACKNEY
+) -> AsyncIterator[Counties]:
+    """Hackney's node (or another ``origin``'s), and the desks of ``areas``: Kent and Dartford when none are
+    named. The broker has a queue for the borough alone."""
+    external, roles = areas or (KENT, DARTFORD), ROLES.get(origin, ALL)
+    clock, bundle = ManualClock(at), external_bundle(at - DAY, *external, origin=origin)
+    broker = MemoryBroker([origin])
+    store, transport = open_store(MEMORY), MemoryTransport(broker, origin)
     await store.start()
     await transport.start()
-    kept: Any = _Memory(SeededKeys(HACKNEY, ROLES[HACKNEY], at - DAY))
-    mine = {role: Desk() for role in ROLES[HACKNEY]}
-    borough = await assemble(HACKNEY, store, transport, clock, mine, Pace(), kept, bundle)
-    desks = {area: desk_of(folder / area, area, borough.node.network.fingerprint, clock) for area in external}
+    kept: Any = _Memory(SeededKeys(origin, roles, at - DAY))
+    mine = {role: Desk() for role in roles}
+    borough = await assemble(origin, store, transport, clock, mine, Pace(), kept, bundle)
+    desks = {
+        area: desk_of(folder / area, area, borough.node.network.fingerprint, clock, at=at)
+        for area in external
+    }
     try:
         yield Counties(clock, borough, broker, desks)
     finally:
@@ -118,11 +132,17 @@ async def hackney_and_kent(folder: Path, *areas: str, at: int = START) -> AsyncI
 
 
 def desk_of(
-    folder: Path, area: str, fingerprint: str, clock: ManualClock, *, roles: Sequence[str] | None = None
+    folder: Path,
+    area: str,
+    fingerprint: str,
+    clock: ManualClock,
+    *,
+    roles: Sequence[str] | None = None,
+    at: int = START,
 ) -> CountyDesk:
     """``roles``: of which the key lies at the desk; all when None."""
     chosen = {role: kind for role, kind in ROLES[area].items() if roles is None or role in roles}
-    keys: Any = _Memory(SeededKeys(area, chosen, START - DAY))
+    keys: Any = _Memory(SeededKeys(area, chosen, at - DAY))
     return CountyDesk(area, keys, folder, b"s" * 32, fingerprint, clock.now)
 
 
