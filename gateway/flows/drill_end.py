@@ -48,7 +48,8 @@ async def end(node: Node, caller: Caller, ref: str) -> JsonObject:
         if row.state in OVER:
             raise Conflict("this drill has ended", code="drill_ended", remedy="nothing is left to do")
         told: JsonObject = {SECTION: {"handover": ref}}
-        areas = {area_of(leg.principal) for leg in tx.legs(row.ref, row.version)}
+        legs = tx.legs(row.ref, row.version)
+        areas = {area for leg in legs if not node.network.external(area := area_of(leg.principal))}
         heard = [control.tell(tx, node, area, told, now) for area in sorted(areas)]
         if not all(heard):
             raise Unavailable(

@@ -221,6 +221,7 @@ def _news(node: Node, leg: LegRow, at: int) -> TaskRow:
 def _tell_peers(tx: Transaction, node: Node, handover: HandoverRow, at: int, now: int) -> bool:
     told: JsonObject = {SECTION: {"handover": handover.ref, "at": at}}
     areas = {area_of(leg.principal) for leg in tx.legs(handover.ref, handover.version)}
+    areas = {area for area in areas if not node.network.external(area)}  # a person carries what goes there
     heard = [control.tell(tx, node, area, told, now) for area in sorted(areas)]  # every one, whoever fails
     return all(heard)
 
