@@ -31,9 +31,9 @@ class PurgeRow:
 
     ``why`` is the date that came first, or what was asked for (``gateway.core.retention``). ``messages``,
     ``parts`` and ``files``: how many were destroyed; ``unanswered``: legs that nobody had answered.
-    ``epochs``: records by month of their keys, "2026-11:8 2026-12:1". ``slots``: until when keys of
-    agencies here still open a received copy in an old backup, 0 for not. ``note``: the signed attestation, empty
-    until the keys have gone from the key store as well.
+    ``epochs``: records by month of their keys, "2026-11:8 2026-12:1". ``slots``: until when keys of agencies
+    here still open a received copy in an old backup, 0 for not. ``note``: the signed attestation, empty until
+    the keys have gone from the key store as well.
     """
 
     ref: str
