@@ -10,7 +10,7 @@ import pytest
 
 from gateway.core.actions import deadline
 from gateway.errors import Conflict, InvalidDocument, NotFound
-from gateway.flows import acknowledge, actions, show
+from gateway.flows import acknowledge, actions, asked, show
 from gateway.flows.acknowledge import Recorded
 from gateway.flows.checklist import rows_of
 from gateway.flows.sweep import sweep
@@ -398,3 +398,67 @@ async def test_a_leg_that_was_turned_away_is_not_chased_for_its_actions(world: W
     await world.settle()
     assert await events(world.bexley, "dwp") == []
     assert await sweep(world.bexley.node) == 0
+
+
+# --- what a peer may not make us believe -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("action", "result", "code"),
+    [
+        ("AC4", "COMPLETED", ""),
+        ("AC4", "COMPLETED", "MAYBE"),
+        ("AC3", "COMPLETED", "CLEAR"),
+        ("AC3", "NOT_DONE", ""),
+        ("AC3", "NOT_DONE", "SUBJECT_DECLINED"),
+        ("AC10", "COMPLETED", ""),
+    ],
+)
+async def test_a_result_that_does_not_fit_is_passed_over_though_it_is_signed(
+    world: World, document: Any, monkeypatch: pytest.MonkeyPatch, action: str, result: str, code: str
+) -> None:
+    """A peer that does not hold its agencies to the catalogue: the origin does."""
+    ref = await sent(world, document)
+    await accept(world, ref, "police")
+    monkeypatch.setattr(asked, "said_of", lambda _: (asked.Said(action, result, code),))
+    leg = (await world.bexley.legs(ref))["police"]
+    done = [{"action_id": "AC3", "result": "COMPLETED"}]
+    await world.bexley.answer("police", leg.id, "IN_PROGRESS", actions=done)
+    await world.settle()
+    for borough in world.boroughs:
+        assert {row.state for row in (await rows(borough, "police", ref)).values()} == {OPEN}
+    results = await world.hackney.node.store.read(lambda tx: tx.results(leg.id))
+    assert [(one.action, one.result, one.code) for one in results] == [(action, result, code)]
+
+
+async def test_a_receipt_that_waits_for_its_predecessor_says_nothing_yet(world: World, document: Any) -> None:
+    ref = await sent(world, document)
+    await accept(world, ref, "police")
+    await say(world, ref, "police", "AC3")
+    await world.settle()
+    tables = world.hackney.node.store.memory.tables
+    last = next(row for row in tables.receipts.values() if row.state == "in_progress")
+    tables.receipts[last.hash] = dataclasses.replace(last, applied=False)
+    leg = (await world.hackney.legs(ref))["police"]
+    await world.hackney.node.store.write(lambda tx: actions.settle(tx, leg, 0))
+    assert (await rows(world.hackney, "police", ref))["AC3"].state is OPEN
+
+
+async def test_a_clock_that_proves_to_have_started_earlier_runs_from_there_once(
+    world: World, document: Any
+) -> None:
+    """An agency's receipt overtook its node's: the timers of the later second are gone."""
+    ref = await sent(world, document)
+    leg = (await world.hackney.legs(ref))["dwp"]
+    row = (await rows(world.hackney, "dwp", ref))["AC10"]
+    await world.hackney.node.store.write(lambda tx: actions.received(tx, leg, leg.delivered - 2 * DAY))
+    moved = (await rows(world.hackney, "dwp", ref))["AC10"]
+    assert moved.due < row.due
+    timers = await world.hackney.node.store.read(lambda tx: tx.timers(actions.subject(row)))
+    assert [(one.step, one.due, one.fired) for one in timers] == [(100, moved.due, 0)]
+    await accept(world, ref, "dwp")
+    await say(world, ref, "dwp", "AC10")
+    await world.settle()
+    for borough in world.boroughs:
+        left = await borough.node.store.read(lambda tx: tx.timers(actions.subject(row)))
+        assert [one for one in left if not one.fired] == []
