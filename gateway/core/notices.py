@@ -196,9 +196,15 @@ def advance_reader(state: str, event: str) -> str:
     )
 
 
+INFORMS: Final = frozenset({_K.CASCADE_REPORT, _K.PURGE_ATTESTATION})
+"""Kinds that tell the sender of a notice how far it is: that they came is enough."""
+
+
 def resolved(kind: NoticeKind, state: str) -> bool:
     """Whether nothing more is awaited from a reader: it has acknowledged, and done what it was asked. One
     that refused to is not: a person has to settle it."""
+    if kind in INFORMS:
+        return state not in {"QUEUED", "UNDELIVERABLE"}
     return state in ENDED or (state == "ACKNOWLEDGED" and not TYPES[kind].work)
 
 

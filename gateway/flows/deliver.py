@@ -217,8 +217,8 @@ def present(
     undue: frozenset[str] = frozenset()
     if task.kind is Parcel.STATUS:
         content = status(leg, task)
-    elif notice is not None and not notice.mid:
-        content = notice_view.shown(notice, notice_view.of_codes(notice))
+    elif notice is not None and not task.mid:
+        content = notice_view.to_verify(notice, leg)
     elif envelope is None:
         raise NotFound("the message of this parcel is gone", code="no_message")
     else:

@@ -46,6 +46,8 @@ def store(
     for entry in routing.entries:
         tx.put_notice_leg(NoticeLegRow(row.id, entry.principal, entry.leg, entry.reply_to, "DELIVERED", now))
     extra = effects.on_arrival(tx, node, row, now)
+    if TYPES[block.kind].node:
+        return extra  # for this node's own list: nobody has to read it
     return [*(_task(node, row, entry, now) for entry in routing.entries), *extra]
 
 

@@ -10,7 +10,7 @@ from gateway.core.encoding import Json, JsonObject, decode_object
 from gateway.core.notice_words import SAYS
 from gateway.core.notices import TYPES, NoticeKind, resolved
 from gateway.flows.show import Standing, when
-from gateway.ports import NoticeLegRow, NoticeRow, Side, Transaction
+from gateway.ports import LegRow, NoticeLegRow, NoticeRow, Side, Transaction
 
 MARKING = "OFFICIAL-SENSITIVE"
 
@@ -28,16 +28,28 @@ def shown(row: NoticeRow, words: JsonObject) -> JsonObject:
         "notice": row.id,
         "kind": row.kind,
         "asked": asked,
-        "answer_at": f"/v1/inbox/notices/{row.id}/acknowledgements" if row.mid else "",
-        "may_answer": answers if row.mid else [],
+        "answer_at": f"/v1/inbox/notices/{row.id}/acknowledgements",
+        "may_answer": answers,
         "view": words,
     }
 
 
-def of_codes(row: NoticeRow) -> JsonObject:
-    """What there is to show of a notice that carries no words of its own: news of this node's."""
-    told: JsonObject = {"kind": row.kind, "reason_code": row.code, "facts": decode_object(row.facts.encode())}
-    return {"notice": told}
+def to_verify(row: NoticeRow, leg: LegRow) -> JsonObject:
+    """For an agency of ours that had passed the person on: what it sent rests on what is wrong now. Codes
+    only; there is nothing to acknowledge, its recipients were told by its node."""
+    told: JsonObject = {"kind": row.kind, "reason_code": row.code, "about": row.ref}
+    return {
+        "marking": MARKING,
+        "heading": "What you passed on rests on a handover that has changed",
+        "handover": leg.ref,
+        "version": leg.version,
+        "notice": row.id,
+        "kind": row.kind,
+        "asked": "Verify what you sent in this handover; correct it with a new version where it is wrong.",
+        "answer_at": "",
+        "may_answer": [],
+        "view": {"notice": told},
+    }
 
 
 def listing(tx: Transaction, standing: Standing, principal: str | None) -> JsonObject:

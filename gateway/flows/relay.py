@@ -18,7 +18,7 @@ import structlog
 
 from gateway.core.encoding import JsonObject
 from gateway.errors import Conflict, Misconfigured, NotAllowed, NotFound, Unavailable
-from gateway.flows import accounts, drills, parcels
+from gateway.flows import accounts, drills, notice_view, parcels
 from gateway.flows.alarms import sound
 from gateway.flows.attachments import MISSING
 from gateway.flows.deliver import access, status
@@ -78,6 +78,8 @@ async def fetch(node: Node, caller: Caller, parcel: str) -> Relayed:
         task, leg = _parcel(tx, caller, parcel)
         if task.kind is Parcel.STATUS:
             return Relayed(task, leg, b"", 0, "", (), status(leg, task))
+        if not task.mid and (notice := tx.notice(task.subject)) is not None:
+            return Relayed(task, leg, b"", 0, "", (), notice_view.to_verify(notice, leg))
         parcels.check_relayed(tx, task, leg)
         envelope = tx.envelope(task.mid)
         if envelope is None:
