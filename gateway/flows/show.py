@@ -212,10 +212,17 @@ def _why(tx: Transaction, leg: LegRow, contacts: Mapping[str, str]) -> JsonObjec
         "last_error": last.error if last else "",
         "next_try": when(last.due) if last and (last.error or leg.state in ON_ITS_WAY) else None,
         "fix": fix,
-        "since": when(leg.updated),
+        "since": when(_since(tx, leg)),
         "heard": when(heard.at) if heard else None,
         "telephone": contacts.get(area, ""),
     }
+
+
+def _since(tx: Transaction, leg: LegRow) -> int:
+    """When it came to where it is. A line that moved nothing (late, called about) is not that."""
+    moves = [event.at for event in tx.history(leg.id) if event.before != event.after]
+    row = tx.handover(leg.ref, leg.version)
+    return moves[-1] if moves else row.created if row else leg.updated
 
 
 ON_ITS_WAY = frozenset({LegState.QUEUED, LegState.TRANSMITTED})

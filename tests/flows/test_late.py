@@ -13,7 +13,7 @@ from gateway.core.deadlines import add_working_days, deadlines
 from gateway.core.ladder import DEFAULT
 from gateway.errors import Rejected, Unavailable
 from gateway.flows import clocks, paging, sweep, waiting
-from gateway.ports import CoverRow, Paging, Parcel
+from gateway.ports import CoverRow, LegEvent, Paging, Parcel
 from gateway.testing.anywhere import boroughs
 from gateway.testing.boroughs import HACKNEY, START, Borough, World
 from gateway.testing.pager import LADDERS, hang
@@ -114,6 +114,35 @@ async def test_a_node_that_was_away_says_what_is_late_and_not_what_was_nearly(
     for borough in world.boroughs:
         marks = [event for _, event in await history(borough, leg.id)]
         assert marks == ["overdue:acknowledge", "overdue:decide"]
+
+
+async def test_a_node_that_looks_as_the_second_warning_falls_due_gives_that_one_alone(
+    world: World, document: Any
+) -> None:
+    leg = await issued(world, document)
+    await until(world, START + (leg.acknowledge_by - START) * 4 // 5)
+    assert [event for _, event in await history(world.bexley, leg.id)] == ["due80:acknowledge"]
+
+
+async def test_what_an_older_release_has_marked_late_is_not_marked_again(world: World, document: Any) -> None:
+    leg = await issued(world, document)
+    line = LegEvent(leg.id, START, "overdue:acknowledge", leg.state, leg.state, "")
+    await world.bexley.node.store.write(
+        lambda tx: tx.advance_leg(leg.id, leg.state, leg.state, line, overdue="acknowledge")
+    )
+    await until(world, leg.acknowledge_by)
+    assert "overdue_acknowledge" not in news(world.bexley)
+    assert (await world.bexley.legs(leg.ref))["housing"].overdue == "acknowledge"
+
+
+async def test_a_handover_that_was_withdrawn_is_waited_for_no_more(world: World, document: Any) -> None:
+    leg = await issued(world, document)
+    for borough in world.boroughs:
+        await borough.node.store.write(
+            lambda tx: tx.advance_handover(leg.ref, 1, "ISSUED", "WITHDRAWN", START)
+        )
+    await until(world, START + 20 * DAY)
+    assert [await history(borough, leg.id) for borough in world.boroughs] == [[], []]
 
 
 async def test_a_superseded_version_is_waited_for_no_more(world: World, document: Any) -> None:
@@ -217,17 +246,17 @@ async def test_standard_a_rung_a_working_day_and_the_last_one_daily_with_an_alar
     assert len(bell.rung) == len(calls)
 
 
-async def test_an_absent_role_is_covered_by_its_deputy_until_it_is_back(night: World) -> None:
+@pytest.mark.parametrize(("ends", "called"), [(1, "deputy"), (0, "duty_officer")])
+async def test_an_absent_role_is_covered_by_its_deputy_until_it_is_back(
+    night: World, ends: int, called: str
+) -> None:
     bell = hang(night.bexley, HOUSING)
     late = SATURDAY + 2 * HOUR
-    cover = CoverRow("duty_officer", late + 1, SATURDAY, "ops")
+    cover = CoverRow("duty_officer", late + ends, SATURDAY, "ops")
     await night.bexley.node.store.write(lambda tx: tx.put_cover(cover))
     await urgent(night)
     await until(night, late)
-    assert bell.roles == ["deputy"]
-    await night.bexley.node.store.write(lambda tx: tx.put_cover(replace(cover, role="manager", until=late)))
-    await until(night, late + 30 * MINUTE)
-    assert bell.roles == ["deputy", "manager"]  # the absence of that one has ended
+    assert bell.roles == [called]
 
 
 async def test_each_agency_has_its_own_ladder(night: World) -> None:
@@ -244,6 +273,17 @@ async def test_an_agency_that_nobody_is_named_for_is_an_alarm(night: World) -> N
     await until(night, SATURDAY + 3 * HOUR, 10 * MINUTE)
     assert f"{HILLINGDON}/housing" in await alarms(night.bexley, "nobody_to_call")
     assert f"{NEWHAM}/housing" in await alarms(night.hackney, "nobody_to_call")
+
+
+async def test_a_ladder_that_is_set_up_later_is_climbed_for_the_decision(night: World) -> None:
+    """Nobody was named when the acknowledgement was late; somebody is when the decision is."""
+    leg = await urgent(night)
+    await until(night, SATURDAY + 3 * HOUR)
+    bell = hang(night.bexley, HOUSING)
+    await until(night, SATURDAY + 4 * HOUR)
+    assert [(page.role, page.code) for page in bell.rung if page.agency == leg.agency] == [
+        ("duty_officer", "decide")
+    ]
 
 
 async def test_a_call_holds_references_and_times_and_nothing_of_the_document(night: World) -> None:

@@ -75,3 +75,23 @@ async def test_an_answer_that_comes_while_the_deadline_fires_is_no_delay(world: 
     assert (after.state, after.overdue) == ("RECEIVED", "")
     tasks = await world.hackney.node.store.read(lambda tx: tx.tasks_of(leg.id))
     assert not [task for task in tasks if task.id.startswith("overdue")]
+
+
+async def test_a_decision_falls_due_while_somebody_acknowledges_and_is_late_all_the_same(
+    world: World, document: Any
+) -> None:
+    """The timer fires once: what it finds moved it looks at again, in the same transaction."""
+    ref = (await world.hackney.submit(document)).ref
+    await world.settle()
+    leg = (await world.hackney.legs(ref))["police"]
+    due = deadlines("STANDARD", START).decide_by
+    timer = TimerRow("decide", leg.id, due, 100)
+
+    def work(tx: Transaction) -> Any:
+        other = LegEvent(leg.id, START, "acknowledged", "DELIVERED", "RECEIVED", leg.principal)
+        return late.fire(Overtaken(tx, other), world.hackney.node, timer, due)  # type: ignore[arg-type]  # plays one
+
+    (told,) = await world.hackney.node.store.write(work)
+    assert told.subject == "overdue_decide"
+    after = (await world.hackney.legs(ref))["police"]
+    assert (after.state, after.overdue) == ("RECEIVED", "decide")

@@ -147,6 +147,8 @@ async def test_why_says_since_when_what_is_tried_next_and_whom_to_telephone(
     await passes(world, HOUR, 60)
     contacts = {BEXLEY: "020 7946 0000, operators' desk"}
     found = await world.hackney.node.store.read(lambda tx: show.why(tx, show.find(tx, ref, None), contacts))
+    await passes(world, 5 * HOUR, HOUR)  # told of in between, which moves nothing
+    found = await world.hackney.node.store.read(lambda tx: show.why(tx, show.find(tx, ref, None), contacts))
     leg: Any = found[0]
     assert (leg["since"], leg["heard"]) == ("2026-11-24T10:05:00Z", None)
     assert leg["next_try"] > show.when(world.clock.now())
