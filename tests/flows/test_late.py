@@ -186,6 +186,8 @@ async def test_urgent_the_next_role_every_half_hour_until_a_named_human_has_it(n
     await until(night, late + 2 * HOUR - 1, 10 * MINUTE)
     climbed = ["duty_officer", "manager", "director", "director"]
     assert [bell.roles for bell in bells.values()] == [climbed, climbed]
+    keys = [page.key for bell in bells.values() for page in bell.rung]
+    assert len(set(keys)) == len(keys)  # both areas may have the same pager service
     (subject,) = await alarms(night.hackney, "escalation_exhausted")
     assert subject == f"{leg.id} acknowledge"
 

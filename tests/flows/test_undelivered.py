@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -130,6 +130,28 @@ async def test_a_peer_that_speaks_and_does_not_take_it_is_another_alarm(world: W
     await world.hackney.node.store.write(arrived)
     await alone(world)
     assert await alarms(world.hackney) == []
+
+
+async def test_a_peer_that_fell_silent_before_it_was_sent_is_unreachable_until_its_next_word(
+    world: World, document: Any
+) -> None:
+    ref = await sent(world, document)
+
+    def heard(moment: int) -> Callable[[Transaction], None]:
+        def work(tx: Transaction) -> None:
+            row = tx.stream(BEXLEY, outgoing=True)
+            assert row is not None
+            tx.put_stream(replace(row, outgoing=False, at=moment))
+
+        return work
+
+    await world.hackney.node.store.write(heard(START - HOUR))
+    await passes(world, 5 * HOUR, HOUR)
+    assert await alarms(world.hackney) == [("peer_unreachable", BEXLEY, "")]
+    await world.hackney.node.store.write(heard(world.clock.now()))
+    await alone(world)
+    assert await alarms(world.hackney) == []
+    assert (await world.hackney.legs(ref))["housing"].state == "TRANSMITTED"
 
 
 async def test_what_has_arrived_in_time_is_not_spoken_of(world: World, document: Any) -> None:
