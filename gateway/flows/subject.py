@@ -153,7 +153,10 @@ def _held(tx: Transaction, ref: str, caller: Caller) -> Sequence[_Held]:
 
 
 def _may_know(row: AccessRow, held: Sequence[_Held], caller: Caller) -> bool:
-    """The origin's agencies know of every disclosure; a recipient of those to itself."""
+    """The origin's agencies know of every disclosure; a recipient of those to itself. Lines of the log that
+    the Commissioner was given are no disclosure of the handover."""
+    if audit.LOG in row.sections:
+        return False
     sent = any(one.handover.side is Side.ORIGIN for one in held)
     return row.operation == "DISCLOSURE" and (sent or caller.principal in row.recipients)
 

@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 from gateway.errors import NotAllowed, NotFound
-from gateway.flows import accounts, deliver, shred, subject
+from gateway.flows import accounts, audit_export, deliver, shred, subject
+from gateway.flows.audit import Use, Wanted
+from gateway.flows.node import Caller
 from gateway.flows.shred import Person
 from gateway.flows.subject import Ground, Withhold
+from gateway.flows.tokens import AUDITOR, auditor_of
 from gateway.ports import AccessRow
 from gateway.testing.boroughs import START, Borough, World, two_boroughs
 
@@ -51,6 +54,18 @@ async def test_the_origin_lists_every_disclosure_of_every_version(sent: World, d
     assert [one["version"] for one in found["versions"]] == [1, 2]
     assert found["restricted"] is False
     assert "Commissioner" in found["your_rights"]
+
+
+async def test_lines_of_the_log_for_the_commissioner_are_no_disclosure_of_it(sent: World) -> None:
+    auditor = Caller(auditor_of("E09000012"), AUDITOR, actor="aud-3", role="auditor")
+    await audit_export.export(
+        sent.hackney.node,
+        auditor,
+        Wanted(ref=REF),
+        use=Use.COMMISSIONER_REQUEST,
+        reference="ICO-1",
+    )
+    assert len((await asked(sent.hackney, "community_safety"))["disclosures"]) == 7
 
 
 async def test_who_handed_it_in_gives_its_content_without_others(sent: World, document: Any) -> None:
