@@ -1,7 +1,7 @@
 """What a person says of an urgent move after it was sent: the review after 72 hours (domain 6.6).
 
-Leaves out the telephone call, which is :class:`schemas.message.VerbalHandover` wherever it is said. Rule: codes
-alone; why it stays urgent is one of a list, so that reasons can be counted and nothing be told in them.
+Leaves out the telephone call, which is :class:`schemas.message.VerbalHandover` wherever it is said. Rule:
+codes alone; why it stays urgent is one of a list, so that reasons are counted and nothing is told in them.
 """
 
 from __future__ import annotations

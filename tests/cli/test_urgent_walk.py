@@ -36,7 +36,7 @@ def lines(page: str) -> list[list[str]]:
 
 
 class Live:
-    """Two boroughs in a thread of their own; ``url`` and ``token`` are Hackney's, of children's social care."""
+    """Two boroughs in a thread of their own; ``url`` and ``token`` are those of an agency of Hackney."""
 
     def __init__(self) -> None:
         self.ready = threading.Event()
