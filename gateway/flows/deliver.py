@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -20,6 +20,7 @@ from gateway.core.encoding import Json, JsonObject
 from gateway.core.states import LegState
 from gateway.errors import Conflict, GatewayError, NotFound, Unavailable
 from gateway.flows import accounts, checklist, disclosed, drills, notice_sign, notice_view, parcels, receipts
+from gateway.flows.catch_up import check_caught_up
 from gateway.flows.node import Caller, Node
 from gateway.flows.retrieve import take_out
 from gateway.flows.slots import check_hosted, keeps_own_key, readable, view_for
@@ -315,6 +316,16 @@ async def _hold(node: Node, task: TaskRow, code: str) -> None:
     await node.store.write(lambda tx: tx.advance_task(task.id, task.state, Task.HELD, error=code))
 
 
+class _Parked(NamedTuple):
+    """A parcel that its agency opens itself, with what it is made of."""
+
+    task: TaskRow
+    leg: LegRow
+    envelope: EnvelopeRow | None
+    notice: NoticeRow | None
+    beside: parcels.Beside
+
+
 async def open_parked(
     node: Node,
     caller: Caller,
@@ -330,11 +341,12 @@ async def open_parked(
     agency that keeps its own key, and for a purpose that is not this handover's.
     """
     check_hosted(node, caller.principal)
+    check_caught_up(node)
     purposes.check(purpose, caller.agency)
     binding = node.binding(caller.principal)
     now = node.clock.now()
 
-    def record(tx: Transaction) -> tuple[TaskRow, LegRow, EnvelopeRow | None, NoticeRow | None, parcels.Beside]:
+    def record(tx: Transaction) -> _Parked:
         task = tx.task(task_id)
         leg = parcels.leg_of(tx, task) if task else None
         if task is None or leg is None or task.principal != caller.principal:
@@ -348,12 +360,24 @@ async def open_parked(
             seen = access(caller, leg, "CONSULTATION", justification, now, purpose=purpose)
             accounts.record(tx, accounts.noted(node.keys, seen, note))
         notice = tx.notice(task.subject) if task.kind is Parcel.NOTICE else None
-        return task, leg, tx.envelope(task.mid), notice, parcels.beside(tx, leg, bar)
+        return _Parked(task, leg, tx.envelope(task.mid), notice, parcels.beside(tx, leg, bar))
 
-    task, leg, envelope, notice, beside = await node.store.write(record)
+    found = await node.store.write(record)
+    task, leg = found.task, found.leg
     rows, drill = await node.store.read(lambda tx: (tx.actions(leg.id), drills.is_drill(tx, leg)))
     asks = rows if task.kind is Parcel.NOTIFICATION else ()
-    shown = present(node, binding, task, leg, envelope, purpose, notice=notice, rows=asks, drill=drill, beside=beside)
+    shown = present(
+        node,
+        binding,
+        task,
+        leg,
+        found.envelope,
+        purpose,
+        notice=found.notice,
+        rows=asks,
+        drill=drill,
+        beside=found.beside,
+    )
     parked = replace(task, state=Task.PARKED)
     await node.store.write(lambda tx: delivered(tx, node, parked, node.clock.now(), shown.undue))
     node.wake.receipts.set()

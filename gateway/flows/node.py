@@ -59,6 +59,12 @@ def _events() -> Mapping[Lane, asyncio.Event]:
     return {Lane.URGENT: asyncio.Event(), Lane.STANDARD: bulk, Lane.RECEIPTS: bulk}
 
 
+def _set() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 @dataclass(frozen=True, slots=True)
 class Wake:
     """One event a pump: set by whoever made work for it, after the commit."""
@@ -69,6 +75,8 @@ class Wake:
     trust: asyncio.Event = field(default_factory=asyncio.Event)
     pages: asyncio.Event = field(default_factory=asyncio.Event)
     tasks: Mapping[str, asyncio.Event] = field(default_factory=dict)
+    drained: asyncio.Event = field(default_factory=_set)
+    """Not set while a node that has started reads what waited on its urgent lane (``flows.catch_up``)."""
 
     def agency(self, principal: str) -> None:
         if event := self.tasks.get(principal):

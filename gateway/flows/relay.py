@@ -21,6 +21,7 @@ from gateway.errors import Conflict, Misconfigured, NotAllowed, NotFound, Unavai
 from gateway.flows import accounts, drills, notice_view, parcels
 from gateway.flows.alarms import sound
 from gateway.flows.attachments import MISSING
+from gateway.flows.catch_up import check_caught_up
 from gateway.flows.deliver import access, status
 from gateway.flows.node import Caller, Node, area_of
 from gateway.flows.slots import entry_of, keeps_own_key
@@ -72,6 +73,7 @@ async def fetch(node: Node, caller: Caller, parcel: str) -> Relayed:
     Raises NotFound when it is not this caller's, or when its content was shredded.
     """
     check_own_key(node, caller)
+    check_caught_up(node)
     now = node.clock.now()
 
     def record(tx: Transaction) -> Relayed:

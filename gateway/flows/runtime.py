@@ -24,6 +24,7 @@ from gateway.flows import (
     anchor,
     attachments,
     attest,
+    catch_up,
     documents,
     glass,
     holds,
@@ -76,6 +77,7 @@ async def running(node: Node, *, accept: Callable[[Network], None]) -> AsyncIter
         await anchor.weigh(node)
         stack.push_async_callback(anchor.drop, node)
         await node.store.write(lambda tx: _take_up(tx, node, node.clock.now()))
+        node.wake.drained.clear()
         tasks = [asyncio.create_task(_run(pump), name=name) for name, pump in pumps(node, accept)]
         stack.push_async_callback(_stop, tasks)
         async with _watched(tasks):
@@ -155,6 +157,7 @@ def _where(error: BaseException | None) -> str:
 def pumps(node: Node, accept: Callable[[Network], None]) -> list[tuple[str, Pump]]:
     """Every pump of a node by name."""
     wake, poll, since = node.wake, node.pace.poll, node.clock.now()
+    tally = catch_up.Tally()
     named: list[tuple[str, Pump]] = [
         ("dispatch-urgent", lambda: _repeat(lambda: dispatch(node, URGENT), wake.outbox[Lane.URGENT], poll)),
         ("dispatch-bulk", lambda: _repeat(lambda: dispatch(node, BULK), wake.outbox[Lane.STANDARD], poll)),
@@ -164,7 +167,8 @@ def pumps(node: Node, accept: Callable[[Network], None]) -> list[tuple[str, Pump
         ("sweep", lambda: _repeat(lambda: _housekeeping(node, accept), wake.trust, node.pace.sweep)),
         ("heartbeat", lambda: _repeat(lambda: _pulse(node, since), asyncio.Event(), node.pace.sweep)),
     ]
-    named += [(f"receive-{lane.name.lower()}", partial(_consume, node, lane)) for lane in Lane]
+    named.append(("catch-up", lambda: _catch_up(node, tally)))
+    named += [(f"receive-{lane.name.lower()}", partial(_consume, node, lane, tally)) for lane in Lane]
     for binding in node.agencies.values():
         named += _agency_pumps(node, binding)
     return named
@@ -173,7 +177,7 @@ def pumps(node: Node, accept: Callable[[Network], None]) -> list[tuple[str, Pump
 def _agency_pumps(node: Node, binding: AgencyBinding) -> list[tuple[str, Pump]]:
     name, event = binding.principal, node.wake.tasks[binding.principal]
     return [
-        (f"deliver {name}", lambda: _repeat(lambda: deliver(node, binding), event, node.pace.poll)),
+        (f"deliver {name}", lambda: _repeat(lambda: _deliver(node, binding), event, node.pace.poll)),
         (f"answers {name}", lambda: _answers(node, binding)),
         (f"submissions {name}", lambda: _submissions(node, binding)),
     ]
@@ -222,23 +226,42 @@ async def _housekeeping(node: Node, accept: Callable[[Network], None]) -> int:
     return fired
 
 
-async def _consume(node: Node, lane: Lane) -> None:
-    """Take deliveries concurrently, so that many share one commit. Order does not matter (protocol 4.5)."""
+async def _catch_up(node: Node, tally: catch_up.Tally) -> None:
+    await catch_up.drain(node, tally)
+    await asyncio.Event().wait()  # a pump never ends by itself
+
+
+async def _deliver(node: Node, binding: AgencyBinding) -> int:
+    await node.wake.drained.wait()
+    return await deliver(node, binding)
+
+
+async def _consume(node: Node, lane: Lane, tally: catch_up.Tally) -> None:
+    """Take deliveries concurrently, so that many share one commit. Order does not matter (protocol 4.5), but
+    for what waited on the urgent lane when the node started: that is read first."""
     room = asyncio.Semaphore(IN_FLIGHT)
+    if lane is Lane.URGENT:
+        await catch_up.count(node, tally)
+    else:
+        await node.wake.drained.wait()
     async with asyncio.TaskGroup() as group:
         async for delivery in node.transport.deliveries(lane):
             await room.acquire()
-            group.create_task(_take(node, delivery, room))
+            mine = tally if lane is Lane.URGENT else catch_up.Tally()
+            mine.under_way += 1
+            group.create_task(_take(node, delivery, room, mine))
 
 
-async def _take(node: Node, delivery: Delivery, room: asyncio.Semaphore) -> None:
+async def _take(node: Node, delivery: Delivery, room: asyncio.Semaphore, tally: catch_up.Tally) -> None:
     try:
         await receive(node, delivery)
+        tally.taken += 1
     except Unavailable as error:
         log.warning("not stored, given back", code=error.code)
         await asyncio.sleep(PAUSE)
         await delivery.release()
     finally:
+        tally.under_way -= 1
         room.release()
 
 

@@ -74,6 +74,10 @@ class Transport(Protocol):
         """Every message of one lane of our own intake, for as long as the transport is open."""
         ...
 
+    async def waiting(self, lane: Lane) -> int:
+        """Messages of one lane of our own intake that nobody has been given, about. Raises Unavailable."""
+        ...
+
     async def check(self) -> None:
         """Raises Unavailable when it could not publish or consume now."""
         ...

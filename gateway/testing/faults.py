@@ -123,6 +123,9 @@ class FaultyTransport:
     def deliveries(self, lane: Lane) -> AsyncIterator[Delivery]:
         return _FaultyDeliveries(self._inner.deliveries(lane), self._plan)
 
+    async def waiting(self, lane: Lane) -> int:
+        return await self._inner.waiting(lane)
+
     async def check(self) -> None:
         await self._inner.check()
 

@@ -74,6 +74,9 @@ class Tap:
     def deliveries(self, lane: Lane) -> AsyncIterator[Delivery]:
         return self._inner.deliveries(lane)
 
+    async def waiting(self, lane: Lane) -> int:
+        return await self._inner.waiting(lane)
+
     async def check(self) -> None:
         await self._inner.check()
 

@@ -306,6 +306,35 @@ async def expect_end(deliveries: AsyncIterator[Delivery]) -> None:
         expect(await anext(deliveries, None) is None, "a closed transport still delivers")
 
 
+async def what_waits_is_counted(world: World) -> None:
+    async with started(world, HERE) as here, started(world, THERE) as there:
+        expect(await there.waiting(Lane.URGENT) == 0, "an empty lane has something waiting")
+        bodies = (b"one", b"two")
+        for body in bodies:
+            await here.publish(message(body, lane=Lane.URGENT))
+        await here.publish(message(b"other"))
+        waiting = await counted(there, Lane.URGENT, len(bodies))
+        expect(waiting == len(bodies), "what waits is not counted")
+        await take_all(there.deliveries(Lane.URGENT), waiting)
+        expect(await counted(there, Lane.URGENT, 0) == 0, "what was taken still waits")
+    try:
+        await there.waiting(Lane.URGENT)
+    except Unavailable:
+        return
+    raise AssertionError("a closed transport counts")
+
+
+async def counted(transport: Transport, lane: Lane, expected: int) -> int:
+    """How many wait; a broker may say so a moment late."""
+    found = await transport.waiting(lane)
+    for _ in range(100):
+        if found == expected:
+            break
+        await asyncio.sleep(0.05)
+        found = await transport.waiting(lane)
+    return found
+
+
 async def close_leaves_nothing_running(world: World) -> None:
     before = asyncio.all_tasks()
     async with started(world, HERE) as here, started(world, THERE) as there:
@@ -356,6 +385,7 @@ CASES: tuple[Case, ...] = (
     two_readers_share_a_lane,
     check_tells_open_from_closed,
     close_ends_every_reader,
+    what_waits_is_counted,
     close_leaves_nothing_running,
     a_cancelled_publish_harms_nobody,
 )

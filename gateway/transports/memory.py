@@ -209,6 +209,10 @@ class MemoryTransport:
         """This lane's messages. Several readers share them; all end with ``close``."""
         return _Deliveries(self._hands, lane)
 
+    async def waiting(self, lane: Lane) -> int:
+        await self.check()
+        return self._broker.waiting(self._area, lane)
+
     async def check(self) -> None:
         if not self._open:
             raise Unavailable("the transport is not open", code="broker_lost")

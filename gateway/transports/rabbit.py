@@ -112,6 +112,18 @@ class RabbitTransport:
                 intake.link.start()
         return self._intakes[lane]
 
+    async def waiting(self, lane: Lane) -> int:
+        """Raises Unavailable. What this process has prefetched is not among them."""
+        queue, found = topology.intake(self._area, lane), list[int]()
+
+        async def ask(session: Session) -> None:
+            declared = await session.channel.queue_declare(queue, passive=True)
+            found.append(declared.message_count or 0)
+
+        while not found:  # a link asks one thing at a time: this may have been somebody else's question
+            await self._urgent.link.check(ask)
+        return found[0]
+
     async def check(self) -> None:
         """Ask the broker over every connection in use. Raises Unavailable with what to do about it."""
         if self._closed:

@@ -126,6 +126,9 @@ class CrashingTransport:
         async for delivery in self.inner.deliveries(lane):
             yield _CrashingDelivery(delivery, self.moment)
 
+    async def waiting(self, lane: Lane) -> int:
+        return await self.inner.waiting(lane)
+
     async def check(self) -> None:
         await self.inner.check()
 
