@@ -1026,3 +1026,27 @@ def test_an_attachment_goes_to_the_readers_of_its_section_and_to_nobody_else() -
     assert holders("risk_from") == told & ENTITLEMENTS["risk_from"]
     assert holders("support") == {"LEAVING_CARE"}
     assert holders("actions") == {"HOUSING"}
+
+
+@pytest.mark.parametrize(("kind", "told"), [("INTELLIGENCE", {"P", "B"}), ("FACT", {"P", "B", "Y"})])
+def test_intelligence_of_a_child_goes_to_youth_justice_by_decision_alone(kind: str, told: set[str]) -> None:
+    """Domain 4.5: what no ``visible_to`` names for it stays with police and probation."""
+    assertion = {"assertion_id": "A1", "kind": kind, "statement": "x"}
+    document = {
+        "message": {"issued_at": "2026-11-24T10:05:00+00:00"},
+        "core": {"date_of_birth": "2010-02-03"},
+        "routing": {
+            "recipients": [
+                {"agency": name, "sections": ["core", "history"]}
+                for name in ("POLICE", "PROBATION", "YOUTH_JUSTICE")
+            ]
+        },
+        "history": [assertion],
+    }
+    names = {"P": "POLICE", "B": "PROBATION", "Y": "YOUTH_JUSTICE"}
+    readers = [Reader(letter, agency, index) for index, (letter, agency) in enumerate(names.items())]
+    parts = cut(document, readers, ENTITLEMENTS)
+    assert {name for part in parts if "history" in part.sections for name in part.readers} == told
+    document["history"] = [{**assertion, "visible_to": ["YOUTH_JUSTICE"]}]
+    parts = cut(document, readers, ENTITLEMENTS)
+    assert {name for part in parts if "history" in part.sections for name in part.readers} == {"Y"}

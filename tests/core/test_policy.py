@@ -234,6 +234,25 @@ MORE_BROKEN: list[tuple[str, str, str, list[Change]]] = [
     ("1", "R17", PURGE, [put(PURGE, "2026-11-23")]),
 ]
 
+AGENT = {"authority": "COMMUNITY_SAFETY", "contract_ref": "C"}
+MORE_BROKEN += [
+    (
+        # who acts for an authority is reached by s.115, which says so; not by s.16, which does not
+        "1",
+        "R5",
+        "/routing/recipients/6/lawful_basis/0",
+        [
+            put("/lawful_basis/2/powers", ["PCSC2022_S16"]),
+            put("/routing/recipients/5/lawful_basis", ["LB4"]),
+            put("/lawful_basis/-", load("1")["lawful_basis"][2] | {"id": "LB4"}),
+            put("/routing/recipients/6/acting_on_behalf_of", AGENT),
+            drop("/support/care_status"),
+            drop("/support/pathway_plan_ref"),
+            put("/support/visible_to", ["LEAVING_CARE"]),
+        ],
+    ),
+]
+
 MORE_LAWFUL: list[tuple[str, list[Change]]] = [
     ("1", [put("/history/-", SOCIAL)]),
     ("1", [put("/routing/recipients/4/reciprocal_ref", "ARC-01-16")]),
@@ -776,6 +795,60 @@ def test_patient_information_is_outside_section_16(
     document[section][field] = value
     expected = [("R5", f"/routing/recipients/{index}/lawful_basis/0") for index in told]
     assert judge(document, ISSUED["1"]) == expected
+
+
+def test_what_a_care_authority_says_is_outside_section_16_for_those_who_read_it() -> None:
+    document = changed("1", put("/lawful_basis/0/powers", ["PCSC2022_S16"]), NO_SOCIAL_CARE)
+    document["history"][3] |= {"source_agency": "CHILDRENS_SOCIAL_CARE", "visible_to": ["PROBATION"]}
+    assert judge(document, ISSUED["1"]) == [("R5", "/routing/recipients/2/lawful_basis/0")]
+    document["history"][3]["visible_to"] = []
+    assert judge(document, ISSUED["1"]) == []
+
+
+def test_what_is_past_its_purge_date_is_not_sent_again() -> None:
+    document = changed("1", put(PURGE, "2026-11-25"))
+    assert judge(document, ISSUED["1"], later=DAY) == []
+    assert judge(document, ISSUED["1"], later=2 * DAY) == [("R17", PURGE)]
+
+
+@pytest.mark.parametrize(
+    ("found", "rules"),
+    [
+        ("E09000004", set()),
+        (None, set()),
+        ("E09000025", {"R11"}),
+        ("E07000106", set()),
+        ("E10000016", set()),
+    ],
+)
+def test_the_address_lies_in_the_destination_or_in_one_of_its_tiers(
+    found: str | None, rules: set[str]
+) -> None:
+    document = changed("1", put("/routing/destination/two_tier", TIERS))
+    notification = parse_notification(json.dumps(document).encode())
+    now = int(datetime.fromisoformat(ISSUED["1"]).timestamp())
+    told: set[str] = set()
+    try:
+        check(notification, now=now, lookup={"999999000001": found}.get)
+    except NotAllowed as error:
+        told = {problem.rule for problem in error.problems}
+    assert told == rules
+
+
+def test_an_override_needs_the_reason_and_the_second_person() -> None:
+    now = int(datetime.fromisoformat(ISSUED["1"]).timestamp())
+    for changes, sent in (
+        ([put("/message/authorisations", SECOND)], False),
+        ([put("/move/new_address/outside_area_reason", "x")], False),
+        ([put("/message/authorisations", SECOND), put("/move/new_address/outside_area_reason", "x")], True),
+    ):
+        notification = parse_notification(json.dumps(changed("1", *changes)).encode())
+        if sent:
+            check(notification, now=now, lookup=lambda uprn: "E09000025")
+            continue
+        with pytest.raises(NotAllowed) as caught:
+            check(notification, now=now, lookup=lambda uprn: "E09000025")
+        assert {problem.rule for problem in caught.value.problems} == {"R11"}
 
 
 def test_probation_of_a_child() -> None:
