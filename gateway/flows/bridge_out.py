@@ -244,5 +244,4 @@ def _left(tx: Transaction, node: Node, leg: LegRow, at: int) -> None:
     after = advance_leg(LegState(leg.state), "transmitted")
     event = LegEvent(leg.id, at, "transmitted", leg.state, after, node.principal, "CARRIED")
     tx.advance_leg(leg.id, leg.state, after, event)
-    tx.drop_timers(bridge.TIMER, leg.id)
     set_timer(tx, bridge.TIMER, leg.id, deadlines(leg.urgency, at).acknowledge_by, bridge.UNANSWERED)

@@ -14,9 +14,22 @@ from gateway.client.carried import Reader, open_answer, open_package, pack_answe
 from gateway.client.opening import AgencyKeys
 from gateway.core.bridge import open_file, pack_file
 from gateway.core.encoding import JsonObject
-from gateway.errors import Conflict, Expired, Forged, GatewayError, NotAllowed, NotForUs
-from gateway.flows import acknowledge, bridge, show
-from gateway.ports import Outbound
+from gateway.core.envelope import Kind, Recipient, prepare
+from gateway.errors import Conflict, Expired, Forged, GatewayError, Misconfigured, NotAllowed, NotForUs
+from gateway.flows import (
+    acknowledge,
+    bridge,
+    bridge_in,
+    bridge_out,
+    documents,
+    heartbeat,
+    outgoing,
+    show,
+)
+from gateway.flows.submit import routing_part
+from gateway.flows.vault import write_sections
+from gateway.ports import Lane, LegRow, Outbound, Side, Transaction, TrustRow
+from gateway.testing.boroughs import two_boroughs
 from gateway.testing.counties import (
     DARTFORD,
     ESSEX,
@@ -510,3 +523,171 @@ async def test_the_counterpart_is_told_of_a_file_that_stays_lying(
         await world.borough.turn()
     told = [view.content["event"] for _, view in world.borough.desks["police"].given]
     assert told == ["bridge_unconfirmed", "undeliverable"]
+
+
+# --- what only a liar, or chance, brings about
+
+
+async def test_the_same_file_is_written_although_newer_documents_have_come(
+    world: Counties, document: JsonObject
+) -> None:
+    await world.verify(KENT)
+    await world.borough.submit(for_areas_without_a_node(document))
+    (first,) = await world.export(REF)
+    stop = TrustRow("suspension", "00" * 32, 1, b"a note that came since")
+    await world.node.store.write(lambda tx: tx.put_trust(stop))
+    (second,) = await world.export(REF)
+    assert first.data == second.data
+
+
+async def test_no_heartbeat_document_or_question_waits_for_an_area_without_a_gateway(
+    world: Counties, document: JsonObject
+) -> None:
+    data = await sent(world, document)
+    await world.bring(await world.desk(KENT).answer(data, POLICE, words()))
+    node = world.node
+    for _ in range(3):
+        await documents.spread(node)
+        await heartbeat.beat(node, 0)
+        await world.borough.turn()
+        world.clock.advance(700)
+    numbers = await node.store.read(lambda tx: tx.sent_between(KENT, _stream(tx), 1, 99, 99))
+    assert len(numbers) == 1
+
+
+def _stream(tx: Transaction) -> str:
+    mine = tx.stream(KENT, outgoing=True)
+    assert mine is not None
+    return mine.stream
+
+
+async def test_a_peer_with_a_gateway_does_not_answer_by_file(document: JsonObject) -> None:
+    async with two_boroughs() as two:
+        await two.hackney.submit(document)
+        await two.settle()
+        rows = await two.bexley.node.store.read(
+            lambda tx: [tx.envelope(receipt.sent_in) for receipt in tx.receipts(ref=REF) if receipt.sent_in]
+        )
+        with pytest.raises(NotAllowed) as caught:
+            await bridge_in.bring(two.hackney.node, pack_file({}, [rows[0].body]))  # type: ignore[union-attr]
+        assert caught.value.code == "bridge_transport"
+
+
+async def test_one_file_holds_one_areas_answers(tmp_path: Path, document: JsonObject) -> None:
+    async with hackney_and_kent(tmp_path, KENT, ESSEX) as world:
+        data = await sent(world, document)
+        kent, essex = world.desk(KENT), world.desk(ESSEX)
+        taken = kent.take_in(data)
+        essex.folder.mkdir(parents=True, exist_ok=True)
+        essex._receive(taken.network, taken.about, world.clock.now())
+        mine = open_file(kent.answers(taken)).envelopes
+        theirs = open_file(
+            essex.answers(replace(taken, routing=replace(taken.routing, entries=[])))
+        ).envelopes
+        with pytest.raises(Forged) as caught:
+            await world.bring(pack_file({}, [*mine, *theirs]))
+        assert caught.value.code == "bridge_area"
+        assert set((await states(world)).values()) == {"TRANSMITTED"}
+
+
+async def test_two_messages_under_one_id_are_not_taken_for_one(world: Counties, document: JsonObject) -> None:
+    data = await sent(world, document)
+    desk = world.desk(KENT)
+    taken = desk.take_in(data)
+    network, now = taken.network, world.clock.now()
+    draft = prepare(
+        net=network.net,
+        kind=Kind.RECEIPTS,
+        priority=0,
+        to="E09000012",
+        expires=now + DAY,
+        recipients=[Recipient("E09000012/node", network.sealing_key("E09000012/node", now), {1})],
+        contents=[write_sections({"receipts": [taken.received.decode()]})],
+    )
+    await world.bring(pack_file({}, [desk._finish(taken, draft)]))
+    world.clock.advance(5)
+    with pytest.raises(GatewayError) as caught:
+        await world.bring(pack_file({}, [desk._finish(taken, draft)]))
+    assert caught.value.code == "mid"
+
+
+@pytest.mark.parametrize(
+    ("leg", "handover", "code"),
+    [
+        ({"principal": f"{DARTFORD}/housing"}, REF, "leg_area"),
+        ({"counterpart": f"{ESSEX}/police"}, REF, "reply_to"),
+        ({}, f"HO-{ESSEX}-2026-000001", "handover_area"),
+    ],
+)
+async def test_a_desk_refuses_what_a_node_would(
+    world: Counties, leg: dict[str, str], handover: str, code: str
+) -> None:
+    await world.verify(KENT)
+    row = LegRow(
+        "ab" * 16, REF, 1, Side.ORIGIN, POLICE, "POLICE", "E09000012/police", "QUEUED", "STANDARD", ""
+    )
+    lying = replace(row, **leg)  # type: ignore[arg-type]
+    now = world.clock.now()
+    sending = outgoing.seal(
+        world.node,
+        kind=Kind.MESSAGE,
+        to=KENT,
+        lane=Lane.STANDARD,
+        priority=0,
+        readers={POLICE: (2,)},
+        contents=[routing_part(handover, 1, "STANDARD", [lying]), write_sections({"core": {}})],
+        now=now,
+        ref=REF,
+        version=1,
+    )
+    sealed = await world.node.store.write(lambda tx: outgoing.store(tx, world.node, sending, now))
+    documents_of = await world.node.store.read(lambda tx: bridge_out._documents(tx, world.node))
+    with pytest.raises(GatewayError) as caught:
+        await world.desk(KENT).open(pack_file(documents_of, [sealed.envelope]))
+    assert caught.value.code == code
+    assert not list(world.desk(KENT).folder.glob("message.*"))
+
+
+async def test_a_desk_takes_no_agencys_answer_for_anothers(
+    world: Counties, document: JsonObject, tmp_path: Path
+) -> None:
+    data = await sent(world, document)
+    desk = world.desk(KENT)
+    keys = desk.keys
+    own = AgencyKeys(keys.signer(POLICE), keys.opener(POLICE))
+    reader = Reader(own, tmp_path / "police", b"p" * 32, world.node.network.fingerprint, world.clock.now)
+    packed = await reader.answer(open_package(desk.package(data, POLICE)), words())
+    legs = await world.borough.legs(REF)
+    with pytest.raises(Forged) as caught:
+        desk.take_answer(data, replace(packed, leg=legs["probation"].id, words=None))
+    assert caught.value.code == "receipt_by"
+    with pytest.raises(GatewayError) as caught:
+        desk.take_answer(data, replace(packed, leg="cd" * 16))
+    assert caught.value.code == "no_leg"
+
+
+async def test_a_desk_that_the_directory_does_not_list_opens_nothing(
+    world: Counties, document: JsonObject, tmp_path: Path
+) -> None:
+    data = await sent(world, document)
+    stranger = desk_of(tmp_path / "x", ESSEX, world.node.network.fingerprint, world.clock)
+    with pytest.raises(Misconfigured) as caught:
+        await stranger.open(data)
+    assert caught.value.code == "key_unlisted"
+
+
+def test_a_file_has_one_spelling() -> None:
+    made = pack_file({}, [b"x" * 4000])
+    assert made.endswith(b"\0")
+    with pytest.raises(GatewayError) as caught:
+        open_file(made[:-1] + b"\1")
+    assert caught.value.code == "file_padding"
+    with pytest.raises(GatewayError) as caught:
+        pack_file({"roots": ["x" * (9 << 20)]}, [b"x"])
+    assert caught.value.code == "file_size"
+
+
+async def test_a_tier_is_not_the_origin_itself(world: Counties, document: JsonObject) -> None:
+    await world.verify(KENT)
+    going = for_areas_without_a_node(document, district="E09000012")
+    assert await refused(world, going) == "same_area"
