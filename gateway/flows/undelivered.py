@@ -24,7 +24,7 @@ from functools import partial
 from typing import Final
 
 from gateway.core.states import LegState, advance_leg
-from gateway.flows import escalation, receipts
+from gateway.flows import escalation
 from gateway.flows.alarms import settle, sound
 from gateway.flows.node import Node
 from gateway.flows.timers import set_timer
@@ -112,11 +112,10 @@ def give_up(tx: Transaction, node: Node, mid: str, event: str, now: int, code: s
     """The legs of a message that will never be sent again end: ``expired`` or ``undeliverable``."""
     news = []
     for leg in tx.legs_of_message(mid):
-        if leg.side is Side.ORIGIN and leg.state in OPEN[DELIVER]:
+        if leg.state in OPEN[DELIVER]:
             after = advance_leg(LegState(leg.state), event)
             line = LegEvent(leg.id, now, event, leg.state, after, node.principal, code)
             if tx.advance_leg(leg.id, leg.state, after, line):
                 settle(tx, escalation.EXHAUSTED, peer=theirs(leg), at=now, why=event, about=leg.id)
                 news.append(tell(tx, node, leg, event, now))
-                receipts.settle_handover(tx, leg.ref, leg.version, now)
     return news

@@ -27,19 +27,22 @@ class Bell:
     def __init__(self) -> None:
         self.rung: list[Page] = []
         self.fail: list[GatewayError] = []
+        self.open = False
 
     @property
     def roles(self) -> list[str]:
         return [page.role for page in self.rung]
 
-    async def start(self) -> None: ...
+    async def start(self) -> None:
+        self.open = True
 
     async def send(self, page: Page) -> None:
         if self.fail:
             raise self.fail.pop(0)
         self.rung.append(page)
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        self.open = False
 
 
 def hang(borough: Borough, ladders: Ladders = LADDERS) -> Bell:

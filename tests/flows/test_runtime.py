@@ -12,11 +12,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.errors import GatewayError, Rejected, Unavailable
-from gateway.flows import runtime
+from gateway.flows import paging, runtime
 from gateway.flows.node import Pace
 from gateway.flows.runtime import running
 from gateway.ports import Answer, Transaction
 from gateway.testing.boroughs import Borough, Desk, World, two_boroughs
+from gateway.testing.pager import hang
 
 QUICK = Pace(poll=0.01, sweep=0.01)
 SOON = 20.0
@@ -77,6 +78,27 @@ async def test_both_nodes_run_the_whole_story_and_leave_no_task(
     assert asyncio.all_tasks() == before
     with pytest.raises(Unavailable):
         await quick.hackney.node.store.read(lambda tx: tx.counts())
+
+
+async def test_calls_are_made_by_a_pump_of_their_own_and_what_a_killed_process_had_claimed_at_once(
+    quick: World,
+) -> None:
+    bell, now = hang(quick.bexley), quick.clock.now()
+    node = quick.bexley.node
+
+    def claimed(tx: Transaction) -> None:
+        paging.page(tx, node, "breach", ref="HO-1", now=now)
+        tx.claim_pages(now, 9, 9999)
+
+    await node.store.write(claimed)
+    async with running(node, accept=accept):
+        assert bell.open
+
+        async def rung() -> bool:
+            return bell.roles == ["duty_officer"]
+
+        await eventually(rung)
+    assert not bell.open
 
 
 async def _run_for_ever(borough: Borough) -> None:

@@ -110,6 +110,13 @@ async def test_deadlines_run_from_the_receiving_nodes_receipt_whatever_overtook_
     assert early.delivered == early.opened == START + 15 * HOUR
     await first.release()
     await world.settle()
+    legs = [(await borough.legs(ref))["police"] for borough in world.boroughs]
+    clocks = [
+        await borough.node.store.read(lambda tx, leg=leg: tx.timers(leg.id))
+        for borough, leg in zip(world.boroughs, legs, strict=True)
+    ]
+    unfired = [{(row.kind, row.step, row.due) for row in rows if not row.fired} for rows in clocks]
+    assert unfired[0] == unfired[1] != set()
     await answer_all(world, ref)
     await world.settle()
     await check_all_accepted(world, ref)

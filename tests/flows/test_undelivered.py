@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from gateway.flows import dispatch, outgoing, show
-from gateway.ports import LegEvent, Outbound, Parcel, Transaction
+from gateway.flows.undelivered import may_go_again
+from gateway.ports import HandoverRow, LegEvent, Outbound, Parcel, Side, Transaction
 from gateway.testing.anywhere import boroughs
 from gateway.testing.boroughs import BEXLEY, START, Borough, World
 from gateway.testing.pager import LADDERS, hang
@@ -127,6 +128,10 @@ async def test_a_peer_that_speaks_and_does_not_take_it_is_another_alarm(world: W
             line = LegEvent(leg.id, START, "received", leg.state, "DELIVERED", leg.principal)
             tx.advance_leg(leg.id, leg.state, "DELIVERED", line)
 
+    elsewhere = replace(legs["housing"], id="f" * 32, principal="E09000033/housing")  # another tier's
+    await world.hackney.node.store.write(lambda tx: tx.put_leg(elsewhere))
+    await alone(world)
+    assert await alarms(world.hackney) == [("undelivered", BEXLEY, f"{ref} 1")]
     await world.hackney.node.store.write(arrived)
     await alone(world)
     assert await alarms(world.hackney) == []
@@ -216,6 +221,19 @@ async def test_what_may_not_be_sent_any_more_expires_and_stays_with_the_origin(
     assert "not sent again" in line["where"]  # type: ignore[index,call-overload]  # JSON
     await passes(world, LIFE, DAY)
     assert [one["event"] for one in news(world.hackney)].count("expired") == 1
+
+
+def test_what_is_kept_until_a_second_may_not_be_sent_in_it(handover: HandoverRow) -> None:
+    for end in ("purge_after", "review_by"):
+        row = replace(handover, **{end: 100})
+        assert [may_go_again(row, now) for now in (99, 100)] == [True, False]
+    assert may_go_again(handover, 2**40)
+    assert may_go_again(None, 2**40)
+
+
+@pytest.fixture
+def handover() -> HandoverRow:
+    return HandoverRow("HO-1", 1, Side.ORIGIN, "", "", "STANDARD", "ISSUED", "", 1, 1)
 
 
 async def test_what_no_key_is_left_for_is_undeliverable(world: World, document: Any) -> None:
