@@ -1,4 +1,4 @@
-"""What is stored of actions: one row for each that a leg asks, and what was said of them, message by message."""
+"""What is stored of actions: a row for each that a leg asks, and what was said of them, by message."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class ActionRow:
     """One headline action of one leg, on either side. Identity: (leg, action).
 
     ``planned``: the origin's plan (``due_at`` of the document). ``started``, ``due``: its clock, 0 until it
-    starts and where it has none; both nodes have the same. ``target``: an earlier day of this area's own (0:
-    none). ``reason``: why it was not done, or the answer it asks for (``CLEAR``): codes. ``late``: when it was
+    starts and where it has none; both nodes have the same. ``target``: an earlier day of this area (0:
+    none). ``reason``: why it was not done, or the answer that it asks for: a code. ``late``: when it was
     marked overdue. ``local``: this node's own, of which the origin knows nothing. ``place``: its order.
     """
 
