@@ -20,7 +20,8 @@ from gateway.cli.passphrase import existing
 from gateway.cli.setup import AgencyPlan
 from gateway.cli.signing import read_draft
 from gateway.client.carried import open_answer
-from gateway.client.desk import PACE, Desk
+from gateway.client.desk import Desk
+from gateway.client.intake import PACE
 from gateway.clock import SystemClock
 from gateway.core import draft as drafts
 from gateway.core.agency_part import read_part

@@ -167,8 +167,6 @@ def fire(tx: Transaction, node: Node, timer: TimerRow, now: int) -> Sequence[Tas
     leg = tx.leg(timer.subject)
     if leg is None or LegState(leg.state) in SETTLED:
         return ()
-    if any(event.event == NAMED for event in tx.history(leg.id)):
-        return ()
     sound(tx, "no_owner", peer=theirs(leg), at=now, subject=leg.id)
     own = [row for row in tx.legs(leg.ref, leg.version) if row.agency == AGENCY]
     return [tell(tx, node, row, "no_owner", now, again=leg.id) for row in own]
