@@ -33,7 +33,7 @@ from gateway.api.routes import reply as answer
 from gateway.core.blob import MAX_SEALED, segment_count
 from gateway.core.encoding import Json, JsonObject, b64
 from gateway.errors import InvalidDocument, Problem
-from gateway.flows import relay, relay_in, spoc
+from gateway.flows import relay, relay_in, relay_notices, spoc
 from gateway.ports import LegRow, TaskRow
 
 PAGE: Final = 50
@@ -194,7 +194,7 @@ async def receipts(call: Call) -> web.Response:
     name = leg(call.request)
     brought = RelayReceipts(**await _read(call, RelayReceipts))
     caller = await spoc.acting(call.node, call.caller, name)
-    taken = await relay_in.take(call.node, caller, name, brought.receipts)
+    taken = await relay_notices.take(call.node, caller, name, brought.receipts)
     return answer({"leg": taken.leg, "state": taken.state, "repeated": taken.repeated})
 
 

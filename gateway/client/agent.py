@@ -18,6 +18,7 @@ from typing import Protocol, TypeVar
 
 import structlog
 
+from gateway.client import notices
 from gateway.client.client import Client
 from gateway.client.ledger import Ledger, record_of
 from gateway.client.opening import Entry, Sealed
@@ -30,6 +31,7 @@ from gateway.core.keys import KemKey
 from gateway.core.notes import Signer
 from gateway.core.rotation import PACE, Pace, card_version, on_card
 from gateway.errors import GatewayError, Unavailable
+from gateway.flows import notice_answer
 from gateway.flows.acknowledge import read
 from gateway.ports import Adapter, Answer, Attachment, Parcel, Profile, Submission, View
 
@@ -242,6 +244,9 @@ class Agent:
             log.warning("the node could not be told", code=error.code)
 
     async def _deliver(self, entry: Entry) -> None:
+        if entry.kind is Parcel.NOTICE:
+            await self._notice(entry)
+            return
         if entry.kind is not Parcel.NOTIFICATION:
             sealed = await self.client.fetch(entry.parcel)
             content = sealed.content
@@ -262,6 +267,19 @@ class Agent:
             record = self.ledger.keep(replace(record, signed=(*record.signed, note)))
         await self.ledger.bring(record)
 
+    async def _notice(self, entry: Entry) -> None:
+        sealed = await self.client.fetch(entry.parcel)
+        if not sealed.envelope:  # its node's own news
+            await self._hand_over(sealed, sealed.content)
+            await self.client.settle(entry.parcel)
+            return
+        opened = await self.ledger.open(sealed)
+        record = self.records.find(sealed.notice)
+        if record is None or not record.given:
+            await self._hand_over(sealed, notices.view_of(opened))
+            record = self.ledger.keep(replace(record or record_of(opened), given=True))
+        await notices.opened(self.ledger, record)
+
     async def _hand_over(
         self, sealed: Sealed, content: Mapping[str, Json], files: Sequence[Attachment] = ()
     ) -> None:
@@ -275,7 +293,10 @@ class Agent:
     async def take_answer(self, answer: Answer) -> None:
         """Record what the agency answered through its adapter; it is told when that cannot be."""
         try:
-            await self.ledger.answer(answer.leg, read(answer.body))
+            if notices.known(self.ledger, answer.leg):
+                await notices.answer(self.ledger, answer.leg, notice_answer.read(answer.body))
+            else:
+                await self.ledger.answer(answer.leg, read(answer.body))
         except Unavailable:
             raise
         except GatewayError as error:

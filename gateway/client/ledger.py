@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import structlog
 
@@ -180,6 +181,10 @@ class Ledger:
 def record_of(opened: Opened) -> Record:
     """A leg that is new here, or was forgotten: what this agency has signed before is taken up."""
     signed = tuple(Signed(one.state, one.hash, one.note) for one in opened.chain)
-    state_of(signed)
     leg = replace(opened.sealed.leg, mid=opened.about.mid)
+    if opened.sealed.kind is Parcel.NOTICE:  # kept under its own id, with its kind where a leg has its state
+        words: Any = opened.sections["notice"]
+        leg = replace(leg, id=opened.sealed.notice, state=str(words.get("kind")))
+    else:
+        state_of(signed)
     return Record(opened.sealed.parcel, leg, opened.about, opened.parts, signed=signed, sent=len(signed))

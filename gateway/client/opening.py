@@ -66,6 +66,11 @@ class Sealed:
     chain: Sequence[str]
     content: JsonObject
 
+    @property
+    def notice(self) -> str:
+        """The id of the notice that it is; what the sender sealed must say the same."""
+        return self.parcel.split("-")[1] if self.kind is Parcel.NOTICE else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -173,10 +178,16 @@ def _sections(parsed: Parsed, net: bytes, slot: Slot, number: int) -> JsonObject
 def _check_told(sealed: Sealed, about: About, sections: JsonObject) -> None:
     """What the node says of the leg against what the sender sealed. Raises Forged."""
     leg = sealed.leg
-    peer = leg.counterpart if sealed.kind is Parcel.NOTIFICATION else leg.principal
+    peer = leg.counterpart if leg.side is Side.DESTINATION else leg.principal
     if area_of(about.sender) != area_of(peer):
         raise Forged("the node names another counterpart than the sender", code="relay_facts")
-    if sealed.kind is Parcel.NOTIFICATION:
+    if sealed.kind is Parcel.NOTICE:
+        notice = sections.get("notice")
+        words = notice if isinstance(notice, dict) else {}
+        about_it = words.get("about")
+        said = {**(about_it if isinstance(about_it, dict) else {}), "id": words.get("id")}
+        wanted: JsonObject = {"handover": leg.ref, "id": sealed.notice}
+    elif sealed.kind is Parcel.NOTIFICATION:
         message = sections.get("message")
         said = message if isinstance(message, dict) else {}
         wanted = {"handover_id": leg.ref, "version": leg.version, "urgency": leg.urgency}

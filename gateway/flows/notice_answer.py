@@ -39,6 +39,7 @@ RECEIPT_OF: Final = {
 DESTROYED: Final = "COPIES_DESTROYED"
 PASSED_ON: Final = "COPIES_DESTROYED_PASSED_ON"
 """Codes of the receipt ``completed``: destroyed, and destroyed but disclosed onward before."""
+ATTESTED: Final = frozenset({DESTROYED, PASSED_ON})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +94,12 @@ def _record(
     row = find(tx, caller, notice)[0]
     receipts.chain_lock(tx, row.peer)
     row, leg, envelope = find(tx, caller, notice)  # as it stands under the lock
-    target, code = RECEIPT_OF[words.state], _code(row, words)
+    target, code = RECEIPT_OF[words.state], code_of(NoticeKind(row.kind), words)
     given = [one for one in tx.receipts(mid=envelope.mid, by=leg.principal) if one.state != "opened"]
     if given and (given[-1].state, given[-1].code) == (target, code):
         return Answered(notice, leg.state, (), repeated=True)
     _check_opened(tx, row, leg)
-    if code in (DESTROYED, PASSED_ON):
+    if code in ATTESTED:
         effects.check_destroyed(tx, node, row)
     task = _task(tx, row, leg)
     if task is not None and (about := leg_of(tx, task)) is not None:
@@ -113,11 +114,11 @@ def _task(tx: Transaction, row: NoticeRow, leg: NoticeLegRow) -> TaskRow | None:
     return tx.task(task_id(row.id, leg.leg))
 
 
-def _code(row: NoticeRow, words: NoticeAnswer) -> str:
+def code_of(kind: NoticeKind, words: NoticeAnswer) -> str:
     """The code of the receipt. Raises InvalidDocument where an attestation is missing or has no place."""
     if words.reason_code is not None:
         return words.reason_code.value
-    destroys = TYPES[NoticeKind(row.kind)].destroys and words.state is NoticeState.COMPLETED
+    destroys = TYPES[kind].destroys and words.state is NoticeState.COMPLETED
     if destroys != (words.attestation is not None):
         raise InvalidDocument(
             "this notice is completed with an attestation" if destroys else "nothing is attested here",

@@ -17,18 +17,25 @@ MARKING = "OFFICIAL-SENSITIVE"
 
 def shown(row: NoticeRow, words: JsonObject) -> JsonObject:
     """PLAINTEXT for one agency: the notice with its heading, what is asked and what it may answer."""
-    kind = NoticeKind(row.kind)
+    return shown_words(NoticeKind(row.kind), row.id, (row.ref, row.version), words)
+
+
+def shown_words(
+    kind: NoticeKind, notice: str, about: tuple[str, int], words: JsonObject, *, relayed: bool = False
+) -> JsonObject:
+    """The same for a notice of which there is no row here. ``about``: handover and version; ``relayed``: the
+    agency signs its answer itself."""
     heading, asked = SAYS[kind]
     answers: list[Json] = ["ACKNOWLEDGED", *(["COMPLETED", "REJECTED"] if TYPES[kind].work else [])]
     return {
         "marking": MARKING,
         "heading": heading,
-        "handover": row.ref,
-        "version": row.version,
-        "notice": row.id,
-        "kind": row.kind,
+        "handover": about[0],
+        "version": about[1],
+        "notice": notice,
+        "kind": kind.value,
         "asked": asked,
-        "answer_at": f"/v1/inbox/notices/{row.id}/acknowledgements",
+        "answer_at": "" if relayed else f"/v1/inbox/notices/{notice}/acknowledgements",
         "may_answer": answers,
         "view": words,
     }

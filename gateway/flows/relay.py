@@ -157,9 +157,9 @@ async def settle(node: Node, caller: Caller, parcel: str, code: str) -> None:
             peer = area_of(leg.counterpart if leg.side is Side.DESTINATION else leg.principal)
             sound(tx, REFUSED, peer=peer, at=now, subject=task.id)
             log.error("an agency cannot take a parcel", principal=caller.principal, code=code)
-        elif task.kind is Parcel.NOTIFICATION and not leg.opened:
+        elif (task.kind is Parcel.NOTIFICATION and not leg.opened) or _unread(tx, task):
             raise Conflict(
-                "a handover is taken with a signed receipt",
+                "a handover or notice is taken with a signed receipt",
                 code="not_receipted",
                 remedy="post the receipt `opened` to /v1/relay/{leg}/receipts",
             )
@@ -167,6 +167,14 @@ async def settle(node: Node, caller: Caller, parcel: str, code: str) -> None:
             tx.advance_task(task.id, task.state, Task.DONE)
 
     await node.store.write(work)
+
+
+def _unread(tx: Transaction, task: TaskRow) -> bool:
+    """A notice whose agency has not said with its signature that it has it."""
+    if task.kind is not Parcel.NOTICE or not task.mid:
+        return False
+    readers = tx.notice_legs(task.subject)
+    return any(one.principal == task.principal and one.state == "DELIVERED" for one in readers)
 
 
 # --- the documents of trust -------------------------------------------------------------------------

@@ -62,13 +62,14 @@ async def take(node: Node, caller: Caller, leg_id: str, notes: Sequence[str]) ->
     """
     check_own_key(node, caller)
     now = node.clock.now()
-    given = [_verified(node, caller, note, now) for note in notes]
+    given = [verified(node, caller, note, now) for note in notes]
     taken = await node.store.write(lambda tx: _take(tx, node, caller, leg_id, given, now))
     node.wake.receipts.set()
     return taken
 
 
-def _verified(node: Node, caller: Caller, note: str, now: int) -> Receipt:
+def verified(node: Node, caller: Caller, note: str, now: int) -> Receipt:
+    """A receipt that this very agency signed. Raises NotAllowed."""
     try:
         receipt = open_receipt(note.encode(), net=node.network.net, keyring=node.network.keyring_at(now))
     except Refused as error:
@@ -123,10 +124,11 @@ def _apply(
     return actions.follow(tx, moved, receipt.state, receipt.at, now, tailoring=node.tailoring)
 
 
-def _check(tx: Transaction, leg: LegRow, envelope: EnvelopeRow, receipt: Receipt, now: int) -> None:
-    """What the origin would refuse is not sent to it: the agency would take itself for heard."""
+def check_chain(tx: Transaction, envelope: EnvelopeRow, receipt: Receipt, now: int) -> None:
+    """That it is about this message, of our time, and after its agency's own last one. Raises NotAllowed,
+    Conflict."""
     if receipt.about != receipts.about(envelope):
-        raise NotAllowed("a receipt for another message than this leg's", code="receipt_about")
+        raise NotAllowed("a receipt for another message than this one", code="receipt_about")
     if not envelope.created - SKEW <= receipt.at <= now + SKEW:
         raise NotAllowed(
             "a receipt dated before its message or in the future",
@@ -140,6 +142,11 @@ def _check(tx: Transaction, leg: LegRow, envelope: EnvelopeRow, receipt: Receipt
             code="receipt_chain",
             remedy="take up the chain that GET /v1/relay/{parcel} shows",
         )
+
+
+def _check(tx: Transaction, leg: LegRow, envelope: EnvelopeRow, receipt: Receipt, now: int) -> None:
+    """What the origin would refuse is not sent to it: the agency would take itself for heard."""
+    check_chain(tx, envelope, receipt, now)
     if receipt.state == "opened" and leg.opened:
         raise Conflict("this handover was opened before", code="receipt_twice")
     allowed = _REASONS.get(receipt.state, frozenset())

@@ -28,6 +28,7 @@ from gateway.flows import (
     documents,
     glass,
     holds,
+    notice_answer,
     paging,
     prune,
     rekey,
@@ -284,8 +285,12 @@ async def _listen(source: Callable[[], AsyncIterator[T]], handle: Callable[[T], 
 
 async def _answer(node: Node, binding: AgencyBinding, answer: Answer) -> None:
     try:
-        words = acknowledge.read(answer.body)
-        await acknowledge.acknowledge(node, _standing(node, binding, words.role), answer.leg, words)
+        if await node.store.read(lambda tx: tx.notice(answer.leg)) is not None:
+            said = notice_answer.read(answer.body)
+            await notice_answer.answer(node, _standing(node, binding, said.role), answer.leg, said)
+        else:
+            words = acknowledge.read(answer.body)
+            await acknowledge.acknowledge(node, _standing(node, binding, words.role), answer.leg, words)
     except Unavailable:
         raise
     except GatewayError as error:

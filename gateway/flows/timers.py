@@ -36,6 +36,6 @@ def set_timer(tx: Transaction, kind: str, subject: str, due: int, step: int = 0)
 
 
 def set_again(tx: Transaction, kind: str, subject: str, due: int) -> bool:
-    """Another one of ``kind`` about ``subject``, whatever became of those before it; it takes the next step."""
+    """Another one of ``kind`` about ``subject``, whatever became of those before; it takes the next step."""
     steps = [row.step for row in tx.timers(subject) if row.kind == kind]
     return set_timer(tx, kind, subject, due, max(steps, default=-1) + 1)
