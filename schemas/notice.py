@@ -17,6 +17,7 @@ Rules
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, Self
@@ -24,7 +25,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from schemas.base import MAX_MANY, Line, NoticeId, Section, Text, UtcTime, Version, unique
+from schemas.base import MAX_FEW, MAX_MANY, AreaCode, Line, NoticeId, Section, Text, UtcTime, Version, unique
 from schemas.reading import read
 from schemas.vocabulary import Agencies
 
@@ -34,6 +35,9 @@ MAX_NOTICE = 64 * 1024
 POINTER = r"^(/[A-Za-z0-9_]{1,64}){1,12}$"
 SECTION_NAME = r"^[a-z][a-z_]{0,31}$"
 ORGANISATION = r"^[a-z][a-z0-9_]{1,30}$"
+
+LONGEST_PERMISSION = timedelta(days=92)
+"""A longer one is a change of the order, which is a court's."""
 
 Pointer = Annotated[str, Field(pattern=POINTER)]
 
@@ -51,6 +55,10 @@ class NoticeName(StrEnum):
     WITHDRAWAL = "WITHDRAWAL"
     UNLAWFUL_DISCLOSURE = "UNLAWFUL_DISCLOSURE"
     CLOSURE = "CLOSURE"
+    INFORMATION_REQUEST = "INFORMATION_REQUEST"
+    INFORMATION = "INFORMATION"
+    PERMISSION_REQUEST = "PERMISSION_REQUEST"
+    PERMISSION_GRANT = "PERMISSION_GRANT"
     PURGE_ORDER = "PURGE_ORDER"
     PURGE_ATTESTATION = "PURGE_ATTESTATION"
 
@@ -77,6 +85,13 @@ class NoticeReason(StrEnum):
     RETENTION_ENDED = "RETENTION_ENDED"
     NOT_FOUNDED = "NOT_FOUNDED"
     ORDERED = "ORDERED"
+    INFORMATION_MISSING = "INFORMATION_MISSING"
+    INFORMATION_UNCLEAR = "INFORMATION_UNCLEAR"
+    ASKED_FOR = "ASKED_FOR"
+    COURT_OR_SOLICITOR = "COURT_OR_SOLICITOR"
+    APPOINTMENT = "APPOINTMENT"
+    FAMILY = "FAMILY"
+    WORK_OR_EDUCATION = "WORK_OR_EDUCATION"
 
 
 _R = NoticeReason
@@ -102,6 +117,13 @@ NOTICE_REASONS: Mapping[NoticeReason, str] = MappingProxyType(
         _R.RETENTION_ENDED: "The time for which it may be kept is over.",
         _R.NOT_FOUNDED: "The request is not followed; the words say why, and how to complain.",
         _R.ORDERED: "It was ordered by the notice that this one answers.",
+        _R.INFORMATION_MISSING: "Something that is needed was not sent.",
+        _R.INFORMATION_UNCLEAR: "Something that was sent can be read in two ways.",
+        _R.ASKED_FOR: "It was asked for by the notice that this one answers.",
+        _R.COURT_OR_SOLICITOR: "The person has to be at a court or with a solicitor.",
+        _R.APPOINTMENT: "The person has an appointment there.",
+        _R.FAMILY: "Something in the family: a birth, a funeral, a child's contact.",
+        _R.WORK_OR_EDUCATION: "Work, training or school is there.",
     }
 )
 """Reason code -> a sentence for people."""
@@ -120,11 +142,35 @@ REASONS_OF: Mapping[NoticeName, frozenset[NoticeReason]] = MappingProxyType(
         NoticeName.WITHDRAWAL: frozenset({_R.SENT_IN_ERROR, _R.AGREEMENT_WITHDRAWN}),
         NoticeName.UNLAWFUL_DISCLOSURE: frozenset({_R.NO_LAWFUL_BASIS, _R.EXCESSIVE_DATA, _R.SENT_IN_ERROR}),
         NoticeName.CLOSURE: frozenset({_R.WORK_COMPLETED, _R.NO_LONGER_RELEVANT}),
+        NoticeName.INFORMATION_REQUEST: frozenset({_R.INFORMATION_MISSING, _R.INFORMATION_UNCLEAR}),
+        NoticeName.INFORMATION: frozenset({_R.ASKED_FOR}),
+        NoticeName.PERMISSION_REQUEST: frozenset(
+            {_R.COURT_OR_SOLICITOR, _R.APPOINTMENT, _R.FAMILY, _R.WORK_OR_EDUCATION}
+        ),
+        NoticeName.PERMISSION_GRANT: frozenset({_R.ASKED_FOR}),
         NoticeName.PURGE_ORDER: _ANY | {_R.RETENTION_ENDED, _R.NO_LONGER_NEEDED},
         NoticeName.PURGE_ATTESTATION: frozenset({_R.ORDERED}),
     }
 )
 """Kind -> the reasons that fit it."""
+
+
+class Permission(Section):
+    """To enter an area that an order keeps the person out of: where, and from when until when."""
+
+    area: AreaCode
+    where: Line
+    """The place. It travels sealed."""
+    accompanied_by: Line | None = None
+    """The role that goes along."""
+    starts: UtcTime
+    ends: UtcTime
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if not timedelta() < self.ends - self.starts <= LONGEST_PERMISSION:
+            raise _unfit("ends", "a permission ends after it starts, within 92 days", "correct it")
+        return self
 
 
 class Attestation(Section):
@@ -155,8 +201,12 @@ _BLOCKS: Mapping[str, frozenset[NoticeName]] = MappingProxyType(
                 NoticeName.RESTRICTION_LIFTED,
                 NoticeName.REFUSAL,
                 NoticeName.PURGE_ATTESTATION,
+                NoticeName.INFORMATION,
+                NoticeName.PERMISSION_GRANT,
             }
         ),
+        "asks": frozenset({NoticeName.INFORMATION_REQUEST}),
+        "permission": frozenset({NoticeName.PERMISSION_REQUEST, NoticeName.PERMISSION_GRANT}),
         "attestation": frozenset({NoticeName.PURGE_ATTESTATION}),
     }
 )
@@ -165,6 +215,10 @@ _NEEDED: Mapping[NoticeName, tuple[str, ...]] = MappingProxyType(
         NoticeName.RESTRICTION_LIFTED: ("about",),
         NoticeName.REFUSAL: ("about", "text"),
         NoticeName.PURGE_ORDER: ("due",),
+        NoticeName.INFORMATION_REQUEST: ("asks",),
+        NoticeName.INFORMATION: ("about", "text"),
+        NoticeName.PERMISSION_REQUEST: ("permission", "text"),
+        NoticeName.PERMISSION_GRANT: ("about", "permission"),
         NoticeName.PURGE_ATTESTATION: ("about", "attestation"),
     }
 )
@@ -198,6 +252,9 @@ class Notice(Section):
     about: NoticeId | None = None
     """The notice that this one answers or ends."""
     attestation: Attestation | None = None
+    asks: Annotated[tuple[Pointer, ...], Field(max_length=MAX_FEW), unique()] = ()
+    """Paths of the fields that are missing or unclear."""
+    permission: Permission | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -208,7 +265,7 @@ class Notice(Section):
             if getattr(self, name) not in (None, ()) and self.kind not in kinds:
                 raise _unfit(name, f"{self.kind} has no such field", "remove it")
         for name in _NEEDED.get(self.kind, ()):
-            if getattr(self, name) is None:
+            if getattr(self, name) in (None, ()):
                 raise _unfit(name, f"{self.kind} needs it", f"add {name}")
         return self
 

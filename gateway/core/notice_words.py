@@ -52,6 +52,7 @@ SAYS: Final[Mapping[K, tuple[str, str]]] = MappingProxyType(
         K.CLOSURE: ("This handover is closed", "Keep the contacts; acknowledge."),
         K.HANDOVER_REQUEST: ("An area asks for a handover", "Say whether you know the person; acknowledge."),
         K.INFORMATION_REQUEST: ("Something is missing", "Answer; say COMPLETED, or REJECTED with a reason."),
+        K.INFORMATION: ("An answer to what you asked", "Put it into your own record; acknowledge."),
         K.PERMISSION_REQUEST: (
             "Permission to enter an excluded area is asked for",
             "Decide; say COMPLETED, or REJECTED with a reason.",

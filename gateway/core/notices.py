@@ -35,8 +35,9 @@ from gateway.errors import Conflict, Malformed, Unsupported
 
 
 class NoticeKind(StrEnum):
-    """Domain 6.8, and three that the others need: RESTRICTION_LIFTED ends a restriction, REFUSAL says why a
-    subject's request is not followed, CASCADE_REPORT how far those are to whom a notice was passed on."""
+    """Domain 6.8, and those that the others need: RESTRICTION_LIFTED ends a restriction, REFUSAL says why a
+    subject's request is not followed, INFORMATION answers a question, CASCADE_REPORT says how far those are
+    to whom a notice was passed on."""
 
     UPDATE = "UPDATE"
     CORRECTION = "CORRECTION"
@@ -52,6 +53,7 @@ class NoticeKind(StrEnum):
     CLOSURE = "CLOSURE"
     HANDOVER_REQUEST = "HANDOVER_REQUEST"
     INFORMATION_REQUEST = "INFORMATION_REQUEST"
+    INFORMATION = "INFORMATION"
     PERMISSION_REQUEST = "PERMISSION_REQUEST"
     PERMISSION_GRANT = "PERMISSION_GRANT"
     PURGE_ORDER = "PURGE_ORDER"
@@ -128,6 +130,7 @@ TYPES: Final[Mapping[NoticeKind, NoticeType]] = MappingProxyType(
         _K.CLOSURE: _T(_E, _SOME, "domain 6.5 CS-04, R15"),
         _K.HANDOVER_REQUEST: _T(_D, _SOME, "the guide's inbound checklist"),
         _K.INFORMATION_REQUEST: _T(_E, _SOME, "domain 6.5 CS-02", work=True),
+        _K.INFORMATION: _T(_E, _SOME, "domain 6.5 CS-02", about=True),
         _K.PERMISSION_REQUEST: _T(_E, _SOME, "domain 6.5 OR-02", work=True),
         _K.PERMISSION_GRANT: _T(_E, _SOME, "domain 6.5 OR-02", about=True),
         _K.PURGE_ORDER: _T(_O, _ALL, "s.39 DPA 2018; finding F3", cascades=True, work=True, destroys=True),
@@ -273,6 +276,7 @@ FACTS: Final[Mapping[str, Callable[[JsonObject, str], None]]] = MappingProxyType
         "onward": _number,
         "onward_disclosure": _flag,
         "section": _matching(_SECTION),
+        "since": _number,
         "unresolved": _number,
         "until": _number,
     }

@@ -27,7 +27,7 @@ from gateway.core.encoding import Json, JsonObject
 from gateway.core.notices import TYPES, NoticeKind, one_month
 from gateway.core.states import TAKEN_ON, TERMINAL, HandoverState, LegState, advance_handover, advance_leg
 from gateway.errors import Conflict, NotFound
-from gateway.flows import actions, destruction, holds, onward, parcels
+from gateway.flows import actions, destruction, holds, moves, onward, parcels, questions
 from gateway.flows.alarms import sound
 from gateway.flows.destruction import check_destroyed, versions
 from gateway.flows.node import Node, log_leaf
@@ -69,6 +69,8 @@ def facts_of(tx: Transaction, handover: HandoverRow, notice: Notice) -> JsonObje
         facts["due"] = int(notice.due.timestamp())
     if notice.attestation is not None:
         facts |= notice.attestation.model_dump()
+    if notice.permission is not None:
+        facts |= questions.facts_of(notice.permission)
     return facts
 
 
@@ -108,6 +110,7 @@ _ABOUT: Final = {
     _K.RESTRICTION_LIFTED: frozenset({_K.RESTRICTION}),
     _K.PURGE_ATTESTATION: frozenset(kind for kind, what in TYPES.items() if what.destroys),
     _K.PERMISSION_GRANT: frozenset({_K.PERMISSION_REQUEST}),
+    _K.INFORMATION: frozenset({_K.INFORMATION_REQUEST}),
 }
 
 
@@ -183,6 +186,8 @@ _BEFORE: Final[Mapping[NoticeKind, Before]] = {
     _K.CLOSURE: _close,
     _K.PURGE_ATTESTATION: _attest,
     _K.RECTIFICATION: _rectify,
+    **dict.fromkeys(questions.QUESTIONS, questions.ask),
+    **dict.fromkeys(questions.ANSWERS, questions.before_answer),
 }
 
 
@@ -309,6 +314,8 @@ ON_ISSUE: Final[Mapping[NoticeKind, Effect]] = {
     _K.RESTRICTION_LIFTED: _lift,
     _K.CLOSURE: _closed,
     _K.RECTIFICATION: _asked,
+    **dict.fromkeys(questions.QUESTIONS, questions.watch),
+    **dict.fromkeys(questions.ANSWERS, questions.answered),
 }
 """Kind -> what the node that sends it does besides."""
 
@@ -323,6 +330,8 @@ ON_ARRIVAL: Final[Mapping[NoticeKind, Effect]] = {
     _K.RECTIFICATION: _asked,
     _K.PURGE_ATTESTATION: _gone,
     _K.CASCADE_REPORT: onward.heard,
+    _K.ONWARD_MOVE: moves.heard,
+    _K.RETURN_MOVE: moves.heard,
 }
 """Kind -> what the node that gets it does at once."""
 

@@ -187,7 +187,7 @@ def _audience(
             field="/to",
             remedy="leave `to` out",
         )
-    if what.about and (about := tx.notice(drawn.parent)) is not None:
+    if what.about and not notice.to and (about := tx.notice(drawn.parent)) is not None:
         legs = [leg for leg in legs if parcels.concerns(tx, about, leg.principal) or _asked(about, leg)]
     chosen = [leg for leg in legs if not notice.to or leg.agency in notice.to]
     if not chosen:
@@ -245,6 +245,10 @@ def _said(notice: Notice, readable: frozenset[str]) -> JsonObject:
         said["text"] = notice.text
     if notice.statement is not None:
         said["statement"] = notice.statement
+    if notice.asks:
+        said["asks"] = list[Json](notice.asks)
+    if notice.permission is not None:
+        said["permission"] = notice.permission.model_dump(mode="json", exclude_none=True)
     changes: list[Json] = [path for path in notice.changes if path.split("/")[1] in readable]
     return said | ({"changes": changes} if changes else {})
 

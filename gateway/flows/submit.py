@@ -33,6 +33,7 @@ from gateway.flows import (
     destinations,
     drills,
     facts,
+    moves,
     operations,
     outgoing,
     purge_clock,
@@ -243,6 +244,7 @@ async def submit(
         if done := earlier(tx, repeat):
             return done
         before = tx.handover(judged.document.message.handover_id)
+        moves.check(tx, judged.document)
         _record(tx, judged, legs, caller, now)
         urgent.issued(tx, node, judged.document, caller, before, now)
         if named:
@@ -254,6 +256,7 @@ async def submit(
             view, role = partial(_view, judged), message.authorised_by.role
             change = succession.Change(before, legs, view, role, reason)
             succession.announce(tx, node, caller, change, now)
+        moves.tell(tx, node, judged.document, caller, now)
         tx.put_idempotency(repeat.row(message.handover_id, message.version, now))
         then(tx)
         return Submitted(message.handover_id, message.version, HandoverState.ISSUED)
