@@ -54,8 +54,9 @@ def checks(config: Path | None) -> dict[str, Any]:
 
 
 def outcome(name: str, work: Callable[[], object]) -> dict[str, Any]:
+    """What ``work`` raises is to be mended; words that it returns are a note beside a check that holds."""
     try:
-        work()
+        note = work()
     except GatewayError as error:
         return {
             "check": name,
@@ -65,7 +66,7 @@ def outcome(name: str, work: Callable[[], object]) -> dict[str, Any]:
             "field": error.field,
             "remedy": error.remedy,
         }
-    return {"check": name, "ok": True}
+    return {"check": name, "ok": True} | ({"note": note} if isinstance(note, str) and note else {})
 
 
 def _governance(settings: Settings) -> None:
@@ -109,7 +110,7 @@ async def _broker(settings: Settings) -> None:
 
 def line(check: Mapping[str, Any]) -> str:
     if check["ok"]:
-        return f"ok      {check['check']}"
+        return f"ok      {check['check']}" + (f": {check['note']}" if check.get("note") else "")
     field = f" ({check['field']})" if check["field"] else ""
     remedy = f"\n        what to do: {check['remedy']}" if check["remedy"] else ""
     return f"NOT OK  {check['check']}: {check['message']}{field}{remedy}"

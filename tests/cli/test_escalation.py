@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from gateway.cli import checkup
+from gateway.cli import checking, checkup
 from gateway.clock import SystemClock
 from gateway.config import load
 from gateway.core.deadlines import london_day
@@ -167,14 +167,18 @@ def test_doctor_says_when_nobody_would_be_called_and_when_the_holidays_end(
 ) -> None:
 
     settings = load(node / "gateway.toml")
-    production = settings.model_copy(update={"environment": "prod"})
-    checkup._escalation(production)
-    empty = production.escalation.model_copy(update={"default": (), "agencies": {}})
-    without = production.model_copy(update={"escalation": empty})
-    with pytest.raises(Misconfigured) as failed:
-        checkup._escalation(without)
-    assert failed.value.code == "nobody_to_call"
-    checkup._escalation(without.model_copy(update={"environment": "demo"}))
+    assert checkup._escalation(settings) == ""
+    empty = settings.escalation.model_copy(update={"default": ()})
+    assert checkup._escalation(settings.model_copy(update={"escalation": empty})) == ""  # the police have one
+    empty = empty.model_copy(update={"agencies": {}})
+    without = settings.model_copy(update={"escalation": empty})
+    assert "late leg of police is an alarm" in checkup._escalation(without)
+    noted = checking.outcome("escalation", lambda: checkup._escalation(without))
+    assert noted["ok"]
+    assert checking.line(noted).startswith("ok      escalation: a late leg of police")
+    Path("bell.whsec").chmod(0o644)
+    with pytest.raises(Misconfigured, match="open to other accounts"):
+        checkup._escalation(settings)
 
     checkup._holidays()
     monkeypatch.setattr(SystemClock, "now", lambda self: 1_846_108_800)  # 2 July 2028
