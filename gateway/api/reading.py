@@ -19,7 +19,7 @@ HANDOVER = re.compile(r"HO-[EWSN][0-9]{8}-[0-9]{4}-[0-9]{6}\Z")
 ID = re.compile(r"[0-9a-f]{32}\Z")
 """A UUID in hex: legs, rows, cursors."""
 
-PARCEL = re.compile(r"[a-z]{1,16}-[0-9A-Za-z_-]{1,100}\Z")
+PARCEL = re.compile(r"[a-z][0-9A-Za-z_.]{0,63}-[0-9A-Za-z_.-]{1,100}\Z")
 KEY = re.compile(r"[\x21-\x7e]{1,255}\Z")
 NUMBER = re.compile(r"[0-9]{1,15}\Z")
 

@@ -327,3 +327,24 @@ async def test_the_inbox_lists_what_is_asked_and_by_when(bexley: Desk) -> None:
         ("AC3", "PO-01", True),
         ("AC4", "PO-02", True),
     ]
+
+
+async def test_news_of_a_late_action_can_be_opened_like_any_parcel(bexley: Desk) -> None:
+    """Its id tells what it is about, so it has dots; an id with a slash is nobody's."""
+    leg = await _leg(bexley)
+    row = TaskRow(
+        id=f"action_overdue.PO-01.AC3-{leg}",
+        kind=Parcel.STATUS,
+        principal=f"{BEXLEY}/police",
+        leg=leg,
+        mid="",
+        state=Task.PARKED,
+        due=NOW,
+        created=NOW,
+        subject="action_overdue.PO-01.AC3",
+    )
+    await bexley.node.store.write(lambda tx: tx.put_task(row))
+    status, body, _ = await bexley.call("POST", f"/v1/inbox/parcels/{row.id}/open", WHY, role="police")
+    assert status == 200
+    told = body["content"]
+    assert (told["event"], told["action"], told["code"]) == ("action_overdue", "AC3", "PO-01")
