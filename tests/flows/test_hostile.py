@@ -270,6 +270,7 @@ async def test_a_receipt_that_is_not_about_what_we_sent_moves_nothing(
 ) -> None:
     recipients = document["routing"]["recipients"]
     recipients[:] = [r for r in recipients if r["agency"] != "HOUSING"]
+    document["routing"]["not_relevant"] = [{"agency": "HOUSING", "reason": "OTHER"}]
     document["actions"] = [a for a in document["actions"] if a["agency"] != "HOUSING"]
     for condition in document["orders"][0]["conditions"]:
         condition["visible_to"] = [a for a in condition["visible_to"] if a != "HOUSING"]
