@@ -16,7 +16,7 @@ Rules
 
 Example::
 
-    set_timer(tx, "breach", breach.id, noticed + 24 * HOUR, step=24)   # flows/fires.py: "breach": breaches.warn
+    set_timer(tx, "breach", breach.id, noticed + 24 * HOUR, step=24)  # its kind is in flows/fires.py
 """
 
 from __future__ import annotations
