@@ -41,6 +41,7 @@ from gateway.flows.shred_plan import Piece, Plan, make
 from gateway.flows.timers import set_again, set_timer
 from gateway.ports import (
     HandoverRow,
+    LegRow,
     NoticeRow,
     Parcel,
     Side,
@@ -164,7 +165,7 @@ def end_deliveries(tx: Transaction, version: HandoverRow) -> None:
 def partial_plans(tx: Transaction, node: Node, row: NoticeRow) -> Sequence[Plan]:
     """What goes of each version where not all of it does; none where nothing is left to go."""
     section = facts(row).get("section")
-    only = {reader.principal for reader in tx.notice_legs(row.id)} if "legs" in facts(row) else None
+    only = _alone_of(tx, row) if "legs" in facts(row) else None
     plans = []
     for version in about(tx, row):
         try:
@@ -174,6 +175,18 @@ def partial_plans(tx: Transaction, node: Node, row: NoticeRow) -> Sequence[Plan]
         plan = keeping_notices(tx, found)
         plans.append(plan if only is None else _alone(plan, only))
     return [plan for plan in plans if plan.pieces]
+
+
+def _alone_of(tx: Transaction, row: NoticeRow) -> set[str]:
+    """The agencies whose parts go, with those that gave it back before: none of these reads it any more."""
+    legs = [leg for one in about(tx, row) for leg in tx.legs(one.ref, one.version)]
+    back = {leg.principal for leg in legs if gave_back(tx, leg)}
+    return {reader.principal for reader in tx.notice_legs(row.id)} | back
+
+
+def gave_back(tx: Transaction, leg: LegRow) -> bool:
+    """Whether a leg was returned as misdirected, whatever became of it since."""
+    return any(one.state == "returned" for one in tx.receipts(mid=leg.mid, by=leg.principal))
 
 
 def _text(value: object) -> str | None:

@@ -27,7 +27,7 @@ from gateway.core.encoding import Json, JsonObject
 from gateway.core.notices import TYPES, NoticeKind, one_month
 from gateway.core.states import TAKEN_ON, TERMINAL, HandoverState, LegState, advance_handover, advance_leg
 from gateway.errors import Conflict, NotFound
-from gateway.flows import actions, destruction, holds, moves, onward, parcels, questions
+from gateway.flows import actions, breaches, destruction, holds, moves, onward, parcels, questions
 from gateway.flows.alarms import sound
 from gateway.flows.destruction import check_destroyed, versions
 from gateway.flows.node import Node, log_leaf
@@ -221,6 +221,8 @@ def _purged(tx: Transaction, node: Node, leg: LegRow, code: str, now: int) -> No
 
 def _withdrawn(tx: Transaction, node: Node, row: NoticeRow, told: JsonObject, now: int) -> Sequence[TaskRow]:
     """WITHDRAWAL and UNLAWFUL_DISCLOSURE, at the node that sends it."""
+    if row.kind == _K.UNLAWFUL_DISCLOSURE:
+        breaches.of_notice(tx, node, row, now)
     if "legs" not in told:
         destruction.withdraw(tx, row, now)
     destruction.watch(tx, row, told, now)

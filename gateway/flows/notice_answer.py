@@ -19,7 +19,7 @@ from typing import Final
 
 from gateway.core.notices import TYPES, NoticeKind, advance_reader
 from gateway.errors import Conflict, InvalidDocument, NotFound, Problem
-from gateway.flows import accounts, effects, receipts
+from gateway.flows import accounts, effects, receipts, returned
 from gateway.flows.deliver import access
 from gateway.flows.node import Caller, Node
 from gateway.flows.notice_sign import sign
@@ -107,6 +107,7 @@ def _record(
     steps = _steps(leg.state, target)
     for step in steps:
         leg = sign(tx, node, leg, envelope, step, now, code=code if step == target else "")
+    returned.attest(tx, node, row, leg, words, now)
     return Answered(notice, leg.state, steps)
 
 

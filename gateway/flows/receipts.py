@@ -43,6 +43,9 @@ from gateway.ports import (
 NODE_RECEIPTS = frozenset({"received", "refused"})
 """What a node answers with its own key; every other state is an agency's to sign."""
 
+RETURNED = "returned"
+"""The timer by which a leg that came back as misdirected is dealt with (:mod:`gateway.flows.returned`)."""
+
 log = structlog.get_logger("receive")
 
 
@@ -275,6 +278,8 @@ def move(
     moved = replace(leg, state=after, updated=receipt.at, **changes)
     if "delivered" in changes:
         (restart if leg.delivered else start)(tx, moved)
+    if after in (LegState.RETURNED, LegState.PURGED) and receipt.state in ("returned", "opened"):
+        set_again(tx, RETURNED, leg.id, now)
     started = "delivered" in changes
     return actions.follow(tx, moved, receipt.state, receipt.at, now, started=started), told
 

@@ -52,6 +52,7 @@ from gateway.ports.rows import (
     WitnessRow,
 )
 from gateway.ports.rows_actions import ActionRow, ActionState, ResultRow
+from gateway.ports.rows_breaches import BreachRow, BreachStepRow
 from gateway.ports.rows_bridge import BridgeContactRow, BridgeFileRow
 from gateway.ports.rows_notices import NoticeLegRow, NoticeRow
 from gateway.ports.rows_paging import CoverRow, PageRow, Paging
@@ -75,6 +76,8 @@ __all__ = [
     "Attachment",
     "Blob",
     "BlobRow",
+    "BreachRow",
+    "BreachStepRow",
     "BridgeContactRow",
     "BridgeFileRow",
     "CheckpointRow",

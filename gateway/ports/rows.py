@@ -67,7 +67,8 @@ class HandoverRow:
     this one. ``purge_after``: when the document itself says that its content must go, 0 for not said.
     ``review_by``: the end of the first day by which something in it is to be reviewed, known at the origin
     alone, 0 for none. ``issued``: when the origin signed it; 0 in rows of older releases. ``address_check``:
-    a code of ``core.places.AddressCheck``, at the origin alone.
+    a code of ``core.places.AddressCheck``, at the origin alone. ``custody``: canonical JSON, who had
+    an earlier version that went to the wrong place (codes and times), "" for nobody.
     """
 
     ref: str
@@ -88,6 +89,7 @@ class HandoverRow:
     review_by: int = 0
     issued: int = 0
     address_check: str = ""
+    custody: str = ""
     id: str = ""
 
 

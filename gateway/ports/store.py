@@ -34,6 +34,7 @@ from gateway.ports.rows import (
     WitnessRow,
 )
 from gateway.ports.rows_actions import ActionRow, ResultRow
+from gateway.ports.rows_breaches import BreachRow, BreachStepRow
 from gateway.ports.rows_bridge import BridgeContactRow, BridgeFileRow
 from gateway.ports.rows_notices import NoticeLegRow, NoticeRow
 from gateway.ports.rows_paging import CoverRow, PageRow, Paging
@@ -235,6 +236,29 @@ class Transaction(Protocol):
         """By its id; False when it has a note."""
         ...
 
+    # breaches and near misses
+    def put_breach(self, row: BreachRow) -> bool:
+        """Identity: id; and source with about."""
+        ...
+
+    def breach(self, breach: str) -> BreachRow | None: ...
+    def breach_about(self, source: str, about: str) -> BreachRow | None: ...
+    def breaches(self, ref: str = "") -> Sequence[BreachRow]:
+        """Of one handover, or all ("" = all), oldest first."""
+        ...
+
+    def change_breach(self, before: BreachRow, after: BreachRow) -> bool:
+        """Write near_miss, aware, opened and parts; False unless the stored row is as ``before`` in these."""
+        ...
+
+    def put_breach_step(self, row: BreachStepRow) -> bool:
+        """Identity: (breach, n)."""
+        ...
+
+    def breach_steps(self, breach: str) -> Sequence[BreachStepRow]:
+        """In the order of n."""
+        ...
+
     # what grows
     def prune(self, what: str, before: int, limit: int) -> int:
         """Delete at most ``limit`` rows that ended before then; returns how many. ``what``: idempotency, timers
@@ -429,6 +453,10 @@ class Transaction(Protocol):
 
     def change_notice(self, before: NoticeRow, after: NoticeRow) -> bool:
         """Its ``state`` and ``mid``, if they are still those of ``before``."""
+        ...
+
+    def open_notices(self, principal: str, limit: int) -> Sequence[NoticeRow]:
+        """Received ones that are OPEN and have this agency among their readers, oldest first."""
         ...
 
     def put_notice_leg(self, row: NoticeLegRow) -> bool:

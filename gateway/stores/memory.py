@@ -25,6 +25,7 @@ from gateway.stores.memory_actions import MemoryActions
 from gateway.stores.memory_agencies import MemoryAgencies
 from gateway.stores.memory_audit import MemoryAudit
 from gateway.stores.memory_blobs import MemoryBlobs
+from gateway.stores.memory_breaches import MemoryBreaches
 from gateway.stores.memory_bridge import MemoryBridge
 from gateway.stores.memory_handovers import MemoryHandovers
 from gateway.stores.memory_messages import MemoryMessages
@@ -64,6 +65,7 @@ class MemoryTransaction(
     MemoryUrgent,
     MemoryActions,
     MemoryBlobs,
+    MemoryBreaches,
     MemoryBridge,
     MemoryAudit,
     MemoryRecords,

@@ -32,6 +32,12 @@ class MemoryNotices(MemoryPart):
         ]
         return sorted(rows, key=lambda row: (row.created, row.id))
 
+    def open_notices(self, principal: str, limit: int) -> Sequence[NoticeRow]:
+        mine = {row.notice for row in self._t.notice_legs.values() if row.principal == principal}
+        rows = (self._t.notices[name] for name in mine if name in self._t.notices)
+        found = [row for row in rows if row.side is Side.DESTINATION and row.state == "OPEN"]
+        return sorted(found, key=lambda row: (row.created, row.id))[:limit]
+
     def change_notice(self, before: NoticeRow, after: NoticeRow) -> bool:
         notices = self._change().notices
         found = notices.get(before.id)

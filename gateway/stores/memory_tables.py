@@ -15,6 +15,8 @@ from gateway.ports import (
     ActionRow,
     AlarmRow,
     BlobRow,
+    BreachRow,
+    BreachStepRow,
     BridgeContactRow,
     BridgeFileRow,
     CheckpointRow,
@@ -90,6 +92,8 @@ class Tables:
     actions: dict[tuple[str, str], ActionRow] = field(default_factory=dict)
     action_results: dict[tuple[str, bytes, str], ResultRow] = field(default_factory=dict)
     timers: dict[tuple[str, str, int], TimerRow] = field(default_factory=dict)
+    breaches: dict[str, BreachRow] = field(default_factory=dict)
+    breach_steps: dict[tuple[str, int], BreachStepRow] = field(default_factory=dict)
     bridge_contacts: dict[str, BridgeContactRow] = field(default_factory=dict)
     bridge_files: dict[str, BridgeFileRow] = field(default_factory=dict)
     restrictions: dict[str, RestrictionRow] = field(default_factory=dict)

@@ -93,6 +93,8 @@ NOTICE_LEG: Final = Record(ports.NoticeLegRow, tables.notice_legs, load={"onward
 PUNCTURE: Final = Record(ports.PunctureRow, tables.punctures)
 HOLD: Final = Record(ports.HoldRow, tables.holds)
 PURGE: Final = Record(ports.PurgeRow, tables.purges)
+BREACH: Final = Record(ports.BreachRow, tables.breaches, load={"near_miss": bool})
+BREACH_STEP: Final = Record(ports.BreachStepRow, tables.breach_steps)
 STREAM: Final = Record(ports.StreamRow, tables.streams, load={"outgoing": bool})
 GAP: Final = Record(ports.GapRow, tables.gaps)
 OUTBOX: Final = Record(

@@ -42,6 +42,7 @@ from gateway.stores.sql_actions import ActionPart
 from gateway.stores.sql_agencies import AgencyPart
 from gateway.stores.sql_audit import AuditPart
 from gateway.stores.sql_blobs import BlobPart
+from gateway.stores.sql_breaches import BreachPart
 from gateway.stores.sql_bridge import BridgePart
 from gateway.stores.sql_handovers import HandoverPart
 from gateway.stores.sql_messages import MessagePart
@@ -87,6 +88,7 @@ class SqlTransaction(
     UrgentPart,
     ActionPart,
     BlobPart,
+    BreachPart,
     BridgePart,
     AuditPart,
     RecordPart,

@@ -30,6 +30,17 @@ _OF_REF: Final = Statement(select(NOTICE, _n.ref == bindparam("ref")).order_by(*
 _OF_PARENT: Final = Statement(
     select(NOTICE, tables.FOLLOWS, _n.parent == bindparam("parent")).order_by(*_by_age)
 )
+_OPEN: Final = Statement(
+    select(
+        NOTICE,
+        _l.principal == bindparam("principal"),
+        _n.id == _l.notice,
+        tables.OPEN_NOTICE,
+        tables.RECEIVED,
+    )
+    .order_by(*_by_age)
+    .limit(bindparam("limit"))
+)
 _CHANGE: Final = Statement(
     sa.update(tables.notices)
     .where(
@@ -79,6 +90,9 @@ class NoticePart(Part):
             rows = NOTICE.load_all(self._session.rows(_OF_PARENT, parent=parent))
             return [row for row in rows if ref in {"", row.ref}]
         return NOTICE.load_all(self._session.rows(_OF_REF, ref=ref)) if ref else []
+
+    def open_notices(self, principal: str, limit: int) -> Sequence[NoticeRow]:
+        return NOTICE.load_all(self._session.rows(_OPEN, principal=principal, limit=limit))
 
     def change_notice(self, before: NoticeRow, after: NoticeRow) -> bool:
         values = {

@@ -55,6 +55,7 @@ PASSING: Final = sa.text("ref = ''")
 UNSTRIPPED: Final = sa.text("kind = 3 AND side = 'destination' AND seq > 1 AND length(secrets) > 0")
 UNATTESTED: Final = sa.text("length(note) = 0")
 ONWARD: Final = sa.text("onward_of <> '' AND side = 'origin'")
+OPEN_NOTICE: Final = sa.text("notices.state = 'OPEN'")
 FOLLOWS: Final = sa.text("parent <> ''")
 
 
@@ -107,6 +108,7 @@ handovers: Final = sa.Table(
     _int("review_by"),
     _int("issued"),
     _text("address_check"),
+    _text("custody"),
     sa.UniqueConstraint("ref", "version"),
     _partial("ix_handovers_kept", "id", where=KEPT),
     _partial("ix_handovers_onward", "onward_of", "id", where=ONWARD),
@@ -220,6 +222,33 @@ purges: Final = sa.Table(
     _partial("ix_purges_unattested", "area", "id", where=UNATTESTED),
 )
 
+breaches: Final = sa.Table(
+    "breaches",
+    metadata,
+    _text("id", key=True),
+    *(_text(name) for name in ("source", "about", "ref")),
+    _int("version"),
+    _text("area"),
+    _text("agency"),
+    _bool("near_miss"),
+    *(_int(name) for name in ("aware", "created", "opened", "parts", "people")),
+    _text("code"),
+    sa.UniqueConstraint("source", "about"),
+    sa.Index("ix_breaches_ref_created_id", "ref", "created", "id"),
+)
+
+breach_steps: Final = sa.Table(
+    "breach_steps",
+    metadata,
+    _text("breach", key=True),
+    _int("n", key=True),
+    _text("what"),
+    _int("at"),
+    _int("recorded"),
+    *(_text(name) for name in ("role", "actor", "code")),
+    _bytes("sealed"),
+)
+
 notices: Final = sa.Table(
     "notices",
     metadata,
@@ -253,6 +282,7 @@ notice_legs: Final = sa.Table(
     _int("updated"),
     _text("code"),
     _bool("onward"),
+    sa.Index(None, "principal"),
 )
 
 notice_messages: Final = sa.Table("notice_messages", metadata, _text("mid", key=True), _text("notice"))

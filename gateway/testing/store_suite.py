@@ -29,6 +29,7 @@ from gateway.testing.store_cases.actions import ActionCases
 from gateway.testing.store_cases.agencies import AgencyCases
 from gateway.testing.store_cases.audit import AuditCases
 from gateway.testing.store_cases.blobs import BlobCases
+from gateway.testing.store_cases.breaches import BreachCases
 from gateway.testing.store_cases.bridge import BridgeCases
 from gateway.testing.store_cases.handovers import HandoverCases
 from gateway.testing.store_cases.log import LogCases
@@ -70,5 +71,6 @@ class StoreSuite(
     ActionCases,
     NoticeCases,
     BridgeCases,
+    BreachCases,
 ):
     """Inherit this, and give the fixtures ``store`` and ``peer``."""

@@ -16,6 +16,8 @@ COLUMNS = {
     "actions": "leg action code blocks place planned started due target state reason late local updated",
     "blob_segments": "peer blob no data mid",
     "blobs": "peer blob state sealed created owner media_type size hash key ref version destination sent",
+    "breach_steps": "breach n what at recorded role actor code sealed",
+    "breaches": "id source about ref version area agency near_miss aware created opened parts people code",
     "bridge_contacts": "area fingerprint added verified until by number_from",
     "bridge_files": "mid area ref version exported documents delivered by",
     "checkpoints": "origin size root at note",
@@ -26,7 +28,7 @@ COLUMNS = {
     " ref version created",
     "gaps": "peer stream first last noticed asked alarmed prev",
     "handovers": "id ref version side origin destination urgency state submitted_by created updated"
-    " drill partial onward_of answers purge_after review_by issued address_check",
+    " drill partial onward_of answers purge_after review_by issued address_check custody",
     "held": "id at code lane peer digest body",
     "holds": "id ref code role actor placed until review lifted lifted_by",
     "idempotency": "key request ref version created",
@@ -62,7 +64,7 @@ def test_a_new_column_is_added_on_purpose() -> None:
     record_key, blobs.key. Signed notes
     of codes and hashes: receipts.note, purges.note, trust.note, checkpoints.note, cosignatures.line, and
     alarms.evidence. The words of the person who acted
-    (s.62): accesses.sealed; in rows of older
+    (s.62): accesses.sealed, breach_steps.sealed; in rows of older
     releases accesses.note, as it was written.
     """
     assert {name: " ".join(table.c.keys()) for name, table in tables.metadata.tables.items()} == COLUMNS

@@ -27,6 +27,7 @@ def upgrade() -> None:
     _urgent()
     _notices()
     _accountability()
+    _breaches()
 
 
 def _text(name: str, *, key: bool = False) -> sa.Column[str]:
@@ -270,11 +271,41 @@ def _notices() -> None:
         _bool("onward"),
         sa.PrimaryKeyConstraint("notice", "principal", name="pk_notice_legs"),
     )
+    op.create_index("ix_notice_legs_principal", "notice_legs", ["principal"])
     op.create_table(
         "notice_messages",
         _text("mid", key=True),
         _text("notice"),
         sa.PrimaryKeyConstraint("mid", name="pk_notice_messages"),
+    )
+
+
+def _breaches() -> None:
+    _add("handovers", {"custody": "text"})
+    op.create_table(
+        "breaches",
+        _text("id", key=True),
+        *(_text(name) for name in ("source", "about", "ref")),
+        _int("version"),
+        _text("area"),
+        _text("agency"),
+        _bool("near_miss"),
+        *(_int(name) for name in ("aware", "created", "opened", "parts", "people")),
+        _text("code"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_breaches")),
+        sa.UniqueConstraint("source", "about", name=op.f("uq_breaches_source_about")),
+    )
+    op.create_index("ix_breaches_ref_created_id", "breaches", ["ref", "created", "id"])
+    op.create_table(
+        "breach_steps",
+        _text("breach", key=True),
+        _int("n", key=True),
+        _text("what"),
+        _int("at"),
+        _int("recorded"),
+        *(_text(name) for name in ("role", "actor", "code")),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("breach", "n", name=op.f("pk_breach_steps")),
     )
 
 
