@@ -25,7 +25,7 @@ from gateway.api.reading import (
 )
 from gateway.api.routes import Call, reply
 from gateway.core.encoding import PRINCIPAL, Json, JsonObject
-from gateway.flows import drafts, marks, show, submit
+from gateway.flows import drafts, marks, show, submit, succession
 from gateway.flows import evidence as gathering
 from gateway.flows.checklist import rows_of
 from gateway.flows.show import Standing
@@ -41,18 +41,35 @@ PAGE = 50
 
 async def post(call: Call) -> web.Response:
     """202: it is durably ours and goes out by itself. The same key and body again: the same answer. ``hold``:
-    where only a second person is missing it rests as a DRAFT until one agrees."""
-    known_query(call.request, "hold")
+    where only a second person is missing it rests as a DRAFT until one agrees. ``reason``: why there is a
+    further version; what corrects an older one does not wait."""
+    known_query(call.request, "hold", "reason")
     key, wait = idempotency_key(call.request), flag(call.request, "hold")
+    reason = _reason(call, wait=wait)
     document = await body(call.request)
-    hand_in = drafts.hold if wait else submit.submit
-    made = await hand_in(call.node, call.caller, document, key=key)
+    if wait:
+        made = await drafts.hold(call.node, call.caller, document, key=key)
+    else:
+        made = await submit.submit(call.node, call.caller, document, key=key, reason=reason)
     headers = {"Location": f"/v1/handovers/{made.ref}"}
     if made.repeated:
         headers["Idempotency-Replayed"] = "true"
     return reply(
         {"handover": made.ref, "version": made.version, "state": made.state}, status=202, headers=headers
     )
+
+
+def _reason(call: Call, *, wait: bool) -> str:
+    """Raises BadRequest."""
+    reason = call.request.query.get("reason", succession.NEWS)
+    if reason not in succession.REASONS or (wait and "reason" in call.request.query):
+        raise BadRequest(
+            "a reason for a further version that is not known, or one for a draft",
+            code="query",
+            field="reason",
+            remedy=f"one of {', '.join(succession.REASONS)}, without hold",
+        )
+    return reason
 
 
 async def validate(call: Call) -> web.Response:

@@ -16,15 +16,16 @@ from hashlib import sha256
 
 from aiohttp import web
 
-from gateway.api.reading import MAX_PAGE, MAX_WAIT, body, known_query, leg, number, parcel
+from gateway.api.reading import MAX_PAGE, MAX_WAIT, body, known_query, leg, notice, number, parcel
 from gateway.api.routes import Call, reply
 from gateway.core import purposes
 from gateway.core.encoding import Json, JsonObject
 from gateway.core.states import ANSWERED, TERMINAL, LegState
 from gateway.errors import InvalidDocument, NotFound, Problem
-from gateway.flows import acknowledge, deliver, marks, parcels, show
+from gateway.flows import acknowledge, deliver, marks, notice_answer, parcels, show
 from gateway.flows.checklist import checklist, rows_of
 from gateway.flows.node import Node
+from gateway.flows.notice_view import unanswered
 from gateway.ports import LegRow, Parcel, Side, TaskRow, Transaction, View
 from schemas.acknowledgement import Opening, parse_opening
 from schemas.base import ShapeError
@@ -83,11 +84,12 @@ def _of_unit(tx: Transaction, call: Call, limit: int) -> Entries:
 
 
 def _entries(tx: Transaction, node: Node, principal: str, limit: int) -> Entries:
-    """What waits to be opened, notices first; then handovers that were opened and wait for an answer."""
+    """What waits to be opened, notices first; then what was opened and waits for an answer."""
     tasks = sorted(tx.parked_tasks(principal, limit), key=lambda task: task.kind is not Parcel.NOTICE)
     parked = [(parcels.leg_of(tx, task), task) for task in tasks]
     waiting = [(row, task) for row, task in parked if row is not None]
     listed = {task.id for _, task in waiting}
+    waiting += [(row, task) for row, task in unanswered(tx, principal, limit) if task.id not in listed]
     for row in tx.inbox(principal, before="", limit=limit):
         task = _notification(tx, row)
         if task is not None and task.id not in listed and _to_answer(row):
@@ -129,6 +131,19 @@ async def open_parcel(call: Call) -> web.Response:
     known_query(call.request)
     name = parcel(call.request)
     return await _opened(call, name, _opening(await body(call.request)))
+
+
+async def open_notice(call: Call) -> web.Response:
+    """PLAINTEXT of one notice for one agency, as often as it likes, after the opening is on record."""
+    known_query(call.request)
+    name = notice(call.request)
+    opening = _opening(await body(call.request))
+
+    def parcel_of(tx: Transaction) -> str:
+        row, reader, _ = notice_answer.find(tx, call.caller, name)
+        return parcels.task_id(row.id, reader.leg)
+
+    return await _opened(call, await call.node.store.read(parcel_of), opening)
 
 
 def _parcel_of(tx: Transaction, principal: str, name: str) -> str:

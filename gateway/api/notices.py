@@ -6,18 +6,13 @@ sealed to (``GET /v1/inbox``); here are its codes, its readers and their states.
 
 from __future__ import annotations
 
-import re
-
 from aiohttp import web
 
-from gateway.api.reading import ID, body, handover, idempotency_key, known_query
+from gateway.api.reading import body, handover, idempotency_key, known_query, notice
 from gateway.api.routes import Call, reply
 from gateway.core.encoding import Json, JsonObject
-from gateway.errors import NotFound
-from gateway.flows import notice_answer, notice_view, notices, show
+from gateway.flows import notice_answer, notice_view, notices
 from gateway.ports import Transaction
-
-NOTICE: re.Pattern[str] = ID
 
 
 async def post(call: Call) -> web.Response:
@@ -39,7 +34,7 @@ async def listed(call: Call) -> web.Response:
 
     def look(tx: Transaction) -> JsonObject:
         principal = call.caller.principal
-        return notice_view.listing(tx, show.find(tx, ref, principal), principal)
+        return notice_view.listing(tx, notice_view.find(tx, ref, principal), principal)
 
     return reply(await call.node.store.read(look))
 
@@ -47,11 +42,9 @@ async def listed(call: Call) -> web.Response:
 async def answer(call: Call) -> web.Response:
     """The agency's answer to a notice, signed with its key and on its way when this returns."""
     known_query(call.request)
-    notice = call.request.match_info["notice"]
-    if not NOTICE.match(notice):
-        raise NotFound("no such notice for this agency", code="no_notice", remedy="list: GET /v1/inbox")
+    name = notice(call.request)
     words = notice_answer.read(await body(call.request))
-    made = await notice_answer.answer(call.node, call.caller, notice, words)
+    made = await notice_answer.answer(call.node, call.caller, name, words)
     receipts: list[Json] = [*made.receipts]
     return reply(
         {"notice": made.notice, "state": made.state, "receipts": receipts, "repeated": made.repeated}

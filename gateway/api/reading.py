@@ -144,6 +144,14 @@ def leg(request: web.Request) -> str:
     return request.match_info["leg"]
 
 
+def notice(request: web.Request) -> str:
+    if not ID.match(request.match_info["notice"]):
+        raise NotFound(
+            "no such notice for this agency", code="no_notice", remedy="list yours with GET /v1/inbox"
+        )
+    return request.match_info["notice"]
+
+
 def parcel(request: web.Request) -> str:
     if not PARCEL.match(request.match_info["parcel"]):
         raise NotFound(

@@ -28,6 +28,7 @@ from gateway.flows.audit import Use
 from gateway.flows.audit_export import REFERENCE as REFERENCE_FORM
 from gateway.flows.logbook import MAX_LEAVES
 from gateway.flows.subject import Ground
+from gateway.flows.succession import REASONS
 from schemas.base import ITEM_ID
 
 REF: Final = Parameter(
@@ -131,6 +132,12 @@ HOLD: Final = Parameter(
     "true: where only a second person is missing, keep it sealed as a draft until one agrees.",
     {"type": "string", "enum": ["true", "false"]},
 )
+AGAIN: Final = Parameter(
+    "reason",
+    "query",
+    "Why there is a further version. All but NEW_INFORMATION make it a correction (s.38(5)(c) DPA 2018).",
+    {"type": "string", "enum": [*REASONS]},
+)
 KEY: Final = Parameter(
     "Idempotency-Key",
     "header",
@@ -214,7 +221,8 @@ _DOCUMENT, _REFUSED = Body("handover"), (400, 403, 404, 409, 413, 415, 422)
 TABLE: Final[tuple[Route, ...]] = (
     Route(
         "POST", "/v1/handovers", handovers.post, "Hand in a handover", Access.STAFF, shapes.Accepted,
-        status=202, body=_DOCUMENT, parameters=(KEY, HOLD), problems=(400, 403, 409, 413, 415, 422, 503),
+        status=202, body=_DOCUMENT, parameters=(KEY, HOLD, AGAIN),
+        problems=(400, 403, 409, 413, 415, 422, 503),
     ),
     Route(
         "GET", "/v1/drills", drills.listed, "What the newest drills measured", Access.AGENCY, shapes.Drills,
@@ -289,6 +297,10 @@ TABLE: Final[tuple[Route, ...]] = (
         "GET", "/v1/handovers/{ref}/notices", notices.listed,
         "Its notices, and who has not acknowledged them, since when",
         Access.AGENCY, shapes.Notices, parameters=(REF,), problems=(400, 404),
+    ),
+    Route(
+        "POST", "/v1/inbox/notices/{notice}/open", inbox.open_notice, "Read a notice, with a justification",
+        Access.STAFF, shapes.Opened, body=Body("opening"), parameters=(NOTICE,), problems=_REFUSED,
     ),
     Route(
         "POST", "/v1/inbox/notices/{notice}/acknowledgements", notices.answer, "Answer a notice",

@@ -26,6 +26,7 @@ from gateway.cli import (
     keys,
     log,
     node,
+    notices,
     operating,
     peer,
     receipt,
@@ -78,8 +79,13 @@ for name, command in (
     ("authorise", urgent.authorise),
     ("draft", urgent.draft),
     ("drafts", urgent.drafts),
+    ("correct", notices.correct),
+    ("withdraw", notices.withdraw),
+    ("notice", notices.notice),
+    ("notices", notices.notices),
 ):
     handover.app.command(name)(command)
+inbox.app.command("notice")(notices.answer)
 app.command("init")(init.init)
 app.command("join")(join.join)
 app.command("run")(node.run)

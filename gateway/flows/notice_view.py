@@ -6,11 +6,15 @@ to.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from gateway.core.encoding import Json, JsonObject, decode_object
 from gateway.core.notice_words import SAYS
 from gateway.core.notices import TYPES, NoticeKind, resolved
+from gateway.errors import NotFound
+from gateway.flows import parcels, show
 from gateway.flows.show import Standing, when
-from gateway.ports import LegRow, NoticeLegRow, NoticeRow, Side, Transaction
+from gateway.ports import LegRow, NoticeLegRow, NoticeRow, Side, Task, TaskRow, Transaction
 
 MARKING = "OFFICIAL-SENSITIVE"
 
@@ -59,6 +63,15 @@ def to_verify(row: NoticeRow, leg: LegRow) -> JsonObject:
     }
 
 
+def find(tx: Transaction, ref: str, principal: str) -> Standing:
+    """The newest version that concerns this agency: a later one may have left it out. Raises NotFound."""
+    newest = tx.handover(ref)
+    for version in range(newest.version if newest else 0, 1, -1):
+        with suppress(NotFound):
+            return show.find(tx, ref, principal, version)
+    return show.find(tx, ref, principal, 1 if newest else None)
+
+
 def listing(tx: Transaction, standing: Standing, principal: str | None) -> JsonObject:
     """Every notice about a handover that the reader may see, and who has not taken what in, since when.
 
@@ -83,6 +96,18 @@ def listing(tx: Transaction, standing: Standing, principal: str | None) -> JsonO
         if not resolved(NoticeKind(row.kind), leg.state)
     ]
     return {"handover": standing.handover.ref, "notices": notices, "unresolved": unresolved}
+
+
+def unanswered(tx: Transaction, principal: str, limit: int) -> list[tuple[LegRow, TaskRow]]:
+    """Notices that this agency has opened and not answered, as parcels of its inbox."""
+    found = []
+    for row in tx.open_notices(principal, limit):
+        reader = next(one for one in tx.notice_legs(row.id) if one.principal == principal)
+        task = tx.task(parcels.task_id(row.id, reader.leg))
+        leg = parcels.leg_of(tx, task) if task is not None and task.state is Task.DONE else None
+        if task is not None and leg is not None and not resolved(NoticeKind(row.kind), reader.state):
+            found.append((leg, task))
+    return found
 
 
 def _visible(tx: Transaction, row: NoticeRow, principal: str | None) -> list[NoticeLegRow]:

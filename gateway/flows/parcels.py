@@ -125,7 +125,9 @@ def bar(tx: Transaction, leg: LegRow) -> Bar:
     for row in tx.notices(ref=leg.ref):
         kind, section = NoticeKind(row.kind), str(facts(row).get("section", ""))
         restricts = kind is NoticeKind.RESTRICTION and row.state != LIFTED
-        if row.version < leg.version or not (restricts or TYPES[kind].destroys):
+        # What the origin has destroyed elsewhere bars nobody there from what is answered about it.
+        ends = TYPES[kind].destroys and row.side is Side.DESTINATION
+        if row.version < leg.version or not (restricts or ends):
             continue  # what is sent anew after it is another matter
         if not concerns(tx, row, leg.principal):
             continue

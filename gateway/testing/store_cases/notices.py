@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.ports import NoticeLegRow, NoticeRow, Side, Store
-from gateway.testing.store_cases.rows import NOW, PEER, POLICE
+from gateway.testing.store_cases.rows import NOW, PEER, POLICE, handover
 
 
 def notice(name: str = "n1", **more: Any) -> NoticeRow:
@@ -85,3 +85,30 @@ class NoticeCases:
         found = list(await store.read(lambda tx: tx.notice_legs("n1")))
         assert found == [replace(rows[0], state="REJECTED", updated=NOW + 5, code="WHY"), rows[1]]
         assert list(await store.read(lambda tx: tx.notice_legs("n2"))) == []
+
+    async def test_notices_that_wait_for_an_agency(self, store: Store) -> None:
+        rows = [
+            notice("n3", side=Side.DESTINATION, created=NOW + 1),
+            notice("n2", side=Side.DESTINATION),
+            notice("n1", side=Side.DESTINATION, state="DONE"),
+            notice("n4"),
+            notice("n5", side=Side.DESTINATION),
+        ]
+        legs = [NoticeLegRow(row.id, POLICE, f"l {row.id}", "x", "DELIVERED", NOW) for row in rows[:4]]
+        other = NoticeLegRow("n5", "E09000004/dwp", "l n5", "x", "DELIVERED", NOW)
+        await store.write(lambda tx: [tx.put_notice(row) for row in rows])
+        await store.write(lambda tx: [tx.put_notice_leg(leg) for leg in (*legs, other)])
+        assert list(await store.read(lambda tx: tx.open_notices(POLICE, 9))) == [rows[1], rows[0]]
+        assert list(await store.read(lambda tx: tx.open_notices(POLICE, 1))) == [rows[1]]
+
+    async def test_what_draws_on_a_handover_is_found_in_every_version(self, store: Store) -> None:
+        rows = [
+            handover("HO-2", 1, onward_of="HO-1", id="1" * 32),
+            handover("HO-2", 2, onward_of="HO-1", id="2" * 32),
+            handover("HO-3", onward_of="HO-1", side=Side.DESTINATION, id="3" * 32),
+            handover("HO-4", onward_of="HO-9", id="4" * 32),
+            handover("HO-5", id="5" * 32),
+        ]
+        await store.write(lambda tx: [tx.put_handover(row) for row in rows])
+        assert list(await store.read(lambda tx: tx.onward_from("HO-1"))) == rows[:2]
+        assert list(await store.read(lambda tx: tx.onward_from(""))) == []
