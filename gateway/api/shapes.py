@@ -356,6 +356,39 @@ class Notices(Shape):
     unresolved: list[NoticeUnresolved]
 
 
+class RequestAccepted(Shape):
+    """``request``: what a handover names in ``message.answers``."""
+
+    request: str
+
+
+class RequestLine(Shape):
+    principal: str
+    state: Literal["ASKED", "NOT_REACHED", "READ", "KNOWN", "HANDED_OVER", "DECLINED"]
+    code: str
+    updated: When
+
+
+class Request(Shape):
+    """``waiting``: agencies of which nothing is known yet; ``handovers``: references of those that answer."""
+
+    request: str
+    sent: bool
+    peer: str
+    by: str
+    reason_code: str
+    urgency: str
+    created: When
+    answer_by: When
+    agencies: list[RequestLine]
+    handovers: list[str]
+    waiting: list[str]
+
+
+class Requests(Shape):
+    requests: list[Request]
+
+
 class NoticeAnswered(Shape):
     """``receipts``: what was signed by this answer."""
 
@@ -625,6 +658,39 @@ class Peer(Shape):
     received_stream: str
     heard_at: When
     gaps: list[Missing]
+
+
+class BreachStep(Shape):
+    what: str
+    at: When
+    role: str
+    code: str | None
+
+
+class Breach(Shape):
+    """A personal data breach or a near miss: codes, references, roles and times."""
+
+    id: str
+    kind: Literal["BREACH", "NEAR_MISS"]
+    source: str
+    code: str | None
+    handover: str
+    version: int
+    area: str
+    agency: str | None
+    aware_at: When
+    notify_ico_by: When
+    """72 hours after ``aware_at``; null for a near miss."""
+    opened_at: When
+    parts_opened: int
+    state: Literal["OPEN", "DECIDED", "NONE"]
+    subject_owed: bool
+    """The risk is called high, and the person has not been told."""
+    steps: list[BreachStep]
+
+
+class Breaches(Shape):
+    breaches: list[Breach]
 
 
 class Peers(Shape):

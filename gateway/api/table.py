@@ -7,6 +7,7 @@ from typing import Final
 from gateway.api import (
     attachments,
     audit,
+    breaches,
     drills,
     handovers,
     inbox,
@@ -15,6 +16,7 @@ from gateway.api import (
     ops,
     reference,
     relay,
+    requests,
     rights,
     shapes,
     spoc,
@@ -118,6 +120,9 @@ ALARMS: Final = Parameter(
 )
 CLEARED: Final = Parameter(
     "cleared", "query", "Those that were cleared instead.", {"type": "string", "enum": ["true", "false"]}
+)
+BREACH: Final = Parameter(
+    "breach", "path", "Id of the record.", {"type": "string", "pattern": f"^{ID.pattern[:-2]}$"}, True
 )
 REASON: Final = Parameter(
     "reason",
@@ -299,6 +304,19 @@ TABLE: Final[tuple[Route, ...]] = (
         Access.AGENCY, shapes.Notices, parameters=(REF,), problems=(400, 404),
     ),
     Route(
+        "POST", "/v1/requests", requests.post, "Ask another area for a handover of somebody who is here",
+        Access.STAFF, shapes.RequestAccepted, status=202, body=Body("request"), parameters=(KEY,),
+        problems=(*_REFUSED, 503),
+    ),
+    Route(
+        "GET", "/v1/requests", requests.listed, "Requests that this agency has put or was asked",
+        Access.AGENCY, shapes.Requests, problems=(400,),
+    ),
+    Route(
+        "GET", "/v1/requests/{notice}", requests.one, "The checklist of one request", Access.AGENCY,
+        shapes.Request, parameters=(NOTICE,), problems=(400, 404),
+    ),
+    Route(
         "POST", "/v1/inbox/notices/{notice}/open", inbox.open_notice, "Read a notice, with a justification",
         Access.STAFF, shapes.Opened, body=Body("opening"), parameters=(NOTICE,), problems=_REFUSED,
     ),
@@ -426,6 +444,14 @@ TABLE: Final[tuple[Route, ...]] = (
     Route(
         "POST", "/v1/ops/alarms/{alarm}/clear", watch.clear, "Somebody has looked",
         Access.OPERATOR, shapes.Alarm, parameters=(ALARM, REASON), problems=(403, 404),
+    ),
+    Route(
+        "GET", "/v1/ops/breaches", breaches.listed, "Personal data breaches and near misses, oldest first",
+        Access.OPERATOR, shapes.Breaches, problems=(400, 403),
+    ),
+    Route(
+        "GET", "/v1/ops/breaches/{breach}", breaches.one, "One of them, with what was decided",
+        Access.OPERATOR, shapes.Breach, parameters=(BREACH,), problems=(400, 403, 404),
     ),
     Route(
         "GET", "/v1/ops/peers", watch.peers, "Each peer's stream: numbers, gaps, when it was heard last",

@@ -69,6 +69,7 @@ async def test_the_document_says_who_may_call(desk: Desk, route: Any) -> None:
         action="AC1",
         alarm="0" * 32,
         notice="0" * 32,
+        breach="0" * 32,
     )
     status, _, _ = await desk.call(route.method, path, role=None, actor=False)
     assert (status == 401) == (operation["security"] == [{"token": []}])
@@ -100,6 +101,7 @@ async def test_an_answer_that_was_not_announced_is_not_given(desk: Desk, route: 
         action="AC1",
         alarm="0" * 32,
         notice="0" * 32,
+        breach="0" * 32,
     )
     sent = [b"{}", b"CanaryZebulonQuux", None] if route.body else [None]
     for content in sent:

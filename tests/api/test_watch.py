@@ -48,6 +48,8 @@ async def test_an_operator_sees_an_alarm_takes_its_evidence_and_clears_it(desk: 
         ("GET", f"/v1/ops/alarms/{'0' * 32}/evidence"),
         ("POST", CLEAR.format("0" * 32)),
         ("GET", "/v1/ops/peers"),
+        ("GET", "/v1/ops/breaches"),
+        ("GET", f"/v1/ops/breaches/{'0' * 32}"),
     ],
 )
 async def test_no_agency_is_shown_anything(desk: Desk, method: str, path: str) -> None:

@@ -13,6 +13,7 @@ PAGE = (ROOT / "docs" / "operations.md").read_text()
 ROW = re.compile(r"^\| (`\w+`.*?) \| .{20,} \|$", re.MULTILINE)
 
 PASSED_ON: Mapping[tuple[str, str], frozenset[str]] = {
+    ("breaches", "code"): frozenset({"breach_24h", "breach_48h", "breach_60h", "breach_overdue"}),
     ("documents", "error.code"): frozenset({"directory_equivocation"}),
     ("streams", "code"): frozenset({"prev", "created", "new_stream", "stream_again"}),
     ("urgent", "ALARMS[timer.kind]"): frozenset(
