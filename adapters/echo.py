@@ -2,7 +2,7 @@
 
 It takes every parcel and answers each notification with the states of ``answers`` in turn, ``delay`` seconds
 later, each of them twice when ``duplicate`` is set. It can accept, decline, delay and duplicate; it can judge
-nothing, so it must never stand for an agency in service.
+nothing, so it must never stand for an agency in service. A notice it acknowledges; it attests nothing.
 
 With ``folder`` it is a robot working a ``file_drop`` folder: what it was given lies in ``<folder>/in/``, its
 answers pass through ``<folder>/out/``, and both survive a crash. Without, its answers wait in memory and a
@@ -92,6 +92,9 @@ class Adapter:
         await self._desk.take(view, key)
         if view.kind is Parcel.NOTIFICATION:
             await self._answer(key, view.leg)
+        elif view.kind is Parcel.NOTICE and view.content.get("may_answer"):
+            said = encode_json({"state": "ACKNOWLEDGED", "role": self._options.role})
+            await self._desk.answer(key, str(view.content["notice"]), [said])
         return Delivered(reference=f"echo-{key}")
 
     def acknowledgements(self) -> AsyncIterator[Answer]:

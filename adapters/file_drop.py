@@ -16,6 +16,7 @@ its parcel, which does not wait for it: each appears when it is whole and verifi
 A parcel may come twice, always under the same ``key``. The agency writes into ``<folder>/out/``:
 
 - ``*.ack.json``: ``{"leg": "...", "state": "ACCEPTED", "role": "Duty sergeant", ...}``, one acknowledgement;
+  of a notice ``leg`` is the notice's id, and the state ACKNOWLEDGED, COMPLETED or REJECTED;
 - ``*.handover.json``: one handover document to send.
 
 What was recorded moves to ``done/`` (a handover beside ``<name>.accepted.json`` with its reference); what

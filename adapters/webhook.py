@@ -199,6 +199,8 @@ class Adapter:
         answer = reply.get("acknowledgement")
         if isinstance(answer, dict) and view.kind is Parcel.NOTIFICATION:
             self._answers.put(leg=view.leg, body=encode_json(answer))
+        elif isinstance(answer, dict) and view.kind is Parcel.NOTICE and view.content.get("may_answer"):
+            self._answers.put(leg=str(view.content["notice"]), body=encode_json(answer))
         reference = reply.get("reference")
         fits = isinstance(reference, str) and len(reference) <= MAX_REFERENCE and reference.isprintable()
         return Delivered(reference=str(reference) if fits else "")

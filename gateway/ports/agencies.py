@@ -63,11 +63,14 @@ class Answer(Protocol):
     """One acknowledgement that an agency gave through its adapter, not yet recorded."""
 
     @property
-    def leg(self) -> str: ...
+    def leg(self) -> str:
+        """The leg that it answers for; or the id of the notice that it answers."""
+        ...
 
     @property
     def body(self) -> bytes:
-        """JSON of ``schemas.acknowledgement.Acknowledgement``."""
+        """JSON of ``schemas.acknowledgement.Acknowledgement``; about a notice, of
+        ``schemas.notice.NoticeAnswer``."""
         ...
 
     async def done(self) -> None:

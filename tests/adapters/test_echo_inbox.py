@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from adapters import echo, inbox
 from gateway.errors import Misconfigured, Rejected, Unavailable
 from gateway.ports import Parcel
 from schemas.acknowledgement import parse_acknowledgement
+from schemas.notice import parse_notice_answer
 
 
 async def running(**options: Any) -> echo.Adapter:
@@ -87,6 +89,17 @@ async def test_a_repeat_is_answered_once(place, view):
     await adapter.deliver(view(), key="key-1")
     await adapter.deliver(view(leg="leg-3"), key="key-3")
     assert await take(adapter, 1) == [("leg-3", "RECEIVED")]
+    await adapter.close()
+
+
+async def test_it_acknowledges_a_notice_by_its_id_and_nothing_that_asks_for_no_answer(place, view):
+    adapter = await running(answers=["RECEIVED"], **place)
+    asked = {**view().content, "notice": "notice-1", "may_answer": ["ACKNOWLEDGED", "COMPLETED"]}
+    news = {**asked, "notice": "notice-2", "may_answer": []}
+    await adapter.deliver(replace(view(kind=Parcel.NOTICE), content=news), key="key-1")
+    await adapter.deliver(replace(view(kind=Parcel.NOTICE), content=asked), key="key-2")
+    answer = await anext(adapter.acknowledgements())
+    assert (answer.leg, parse_notice_answer(answer.body).state) == ("notice-1", "ACKNOWLEDGED")
     await adapter.close()
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -203,6 +204,17 @@ async def test_a_system_may_answer_at_once(make, receiver, view, first):
     assert (given.leg, json.loads(given.body)) == ("leg-1", answer)
     assert "Duty" not in repr(given)
     await given.done()
+
+
+async def test_an_answer_to_a_notice_names_the_notice(make, receiver, view):
+    receiver.reply = lambda: web.json_response({"acknowledgement": {"state": "ACKNOWLEDGED"}})
+    adapter = await make()
+    asked = {"notice": "notice-1", "may_answer": ["ACKNOWLEDGED"]}
+    await adapter.deliver(replace(view(kind=Parcel.NOTICE), content=asked), key="key-1")
+    news = {"notice": "notice-2", "may_answer": []}
+    await adapter.deliver(replace(view(kind=Parcel.NOTICE), content=news), key="key-2")
+    await adapter.close()
+    assert [answer.leg async for answer in adapter.acknowledgements()] == ["notice-1"]
 
 
 async def test_an_answer_to_news_is_no_acknowledgement(make, receiver, view):
