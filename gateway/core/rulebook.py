@@ -242,7 +242,7 @@ _ROWS = (
         "R30",
         "A breach has a clock of 72 hours.",
         "s.67 DPA 2018; Art 33 UK GDPR; ICO finding 14",
-        ("gateway.core.notices:TYPES",),
+        ("gateway.flows.breaches:fire",),
     ),
 )
 
