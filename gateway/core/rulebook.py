@@ -236,7 +236,7 @@ _ROWS = (
         "R29",
         "A request to rectify is answered within a month.",
         "s.46, s.54 DPA 2018",
-        ("gateway.core.notices:TYPES",),
+        ("gateway.core.notices:one_month",),
     ),
     Entry(
         "R30",
