@@ -18,7 +18,7 @@ from gateway.config import load
 from gateway.core.attestation import Judged
 from gateway.core.attestation import judge as judge_attestations
 from gateway.core.ceremony import unpack
-from gateway.core.examination import judge_evidence
+from gateway.core.examination import Told, judge_evidence
 from gateway.core.judgement import Judgement, Verdict, judge
 from gateway.core.receipts import Receipt
 from gateway.core.statement import Statement
@@ -120,8 +120,20 @@ def evidence(content: bytes, network: str, config: Path | None) -> dict[str, Any
         "answers": {signer: [_answer(receipt) for receipt in chain] for signer, chain in found.legs.items()},
         "witnesses": {area: when(at) for area, at in sorted(found.witnesses.items())},
         "silent": {"by": found.silent[0], "until": when(found.silent[1])} if found.silent else None,
+        "notices": [_told(one) for one in found.notices],
         "disclosed": sorted({name for part in found.sections for name in part}),
         "checks": [{"what": c.what, "verdict": c.verdict.value, "reason": c.reason} for c in found.checks],
+    }
+
+
+def _told(one: Told) -> dict[str, Any]:
+    return {
+        "notice": one.notice.id,
+        "kind": one.notice.kind.value,
+        "code": one.notice.code,
+        "by": one.by,
+        "at": when(one.at),
+        "answers": {signer: [_answer(receipt) for receipt in chain] for signer, chain in one.readers.items()},
     }
 
 
@@ -141,6 +153,10 @@ def evidence_told(found: Mapping[str, Any]) -> str:
         lines.append(f"  {found['sent']['by']} sent {found['sent']['mid']} at {found['sent']['at']}")
     for signer, answers in sorted(found["answers"].items()):
         lines.append(f"  {signer}: " + ", ".join(f"{one['state']} {one['at']}" for one in answers))
+    for one in found["notices"]:
+        lines.append(f"  {one['kind']} ({one['code']}) by {one['by']} at {one['at']}")
+        for signer, answers in sorted(one["answers"].items()):
+            lines.append(f"    {signer}: " + ", ".join(f"{said['state']} {said['at']}" for said in answers))
     if found["silent"]:
         lines.append(f"  {found['silent']['by']} had not acknowledged it by {found['silent']['until']}")
     seen = [f"{area} at {at}" for area, at in found["witnesses"].items()]

@@ -34,8 +34,24 @@ _FIELDS: Final = {
     "later": str,
     "log": dict,
     "silence": dict,
+    "notices": list,
 }
-_OPTIONAL: Final = ("later", "log", "silence")
+_OPTIONAL: Final = ("later", "log", "silence", "notices")
+_EXHIBIT: Final = {"directory": str, "envelope": str, "keys": dict, "receipts": list}
+
+MAX_NOTICES: Final = 256
+"""Notices of one handover in a bundle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibit:
+    """A notice about the handover, as it was sent: its codes, and who took it in. ``keys``: of parts 0 and 1,
+    never of its words. ``directory``: the version that its statement names."""
+
+    directory: bytes
+    envelope: bytes
+    keys: Mapping[int, bytes] = field(repr=False)
+    receipts: Sequence[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +59,8 @@ class Evidence:
     """The pieces of one bundle. ``keys``: part number -> its key; parts 0 and 1 are always among them.
 
     ``later``: the newest directory that the sender knows, if it is another; ``log``: leaves of the sender's
-    log about the message; ``silence``: that an agency had not acknowledged it by a time.
+    log about the message; ``silence``: that an agency had not acknowledged it by a time; ``notices``: what
+    was said about it afterwards.
     """
 
     roots: Sequence[bytes]
@@ -54,6 +71,7 @@ class Evidence:
     later: bytes = b""
     log: Logged | None = None
     silence: Silence | None = None
+    notices: Sequence[Exhibit] = ()
 
     def pack(self) -> bytes:
         """Canonical JSON."""
@@ -68,24 +86,56 @@ class Evidence:
         if self.later:
             body["later"] = b64(self.later)
         body |= {name: one.body() for name in ("log", "silence") if (one := getattr(self, name))}
+        if self.notices:
+            body["notices"] = [_exhibit(one) for one in self.notices]
         return encode(body)
+
+
+def _exhibit(one: Exhibit) -> JsonObject:
+    return {
+        "directory": b64(one.directory),
+        "envelope": b64(one.envelope),
+        "keys": {str(number): b64(key) for number, key in one.keys.items()},
+        "receipts": [note.decode() for note in one.receipts],
+    }
+
+
+def _read_exhibit(value: Json) -> Exhibit:
+    body = fields(value, _EXHIBIT)
+    return Exhibit(
+        unb64(str(body["directory"])), unb64(str(body["envelope"])), _keys(body), _notes(body["receipts"])
+    )
+
+
+def _keys(body: JsonObject) -> dict[int, bytes]:
+    keys = body["keys"]
+    if not isinstance(keys, dict):
+        raise Malformed("not an evidence bundle", code="evidence_form")
+    return {_number(name): unb64(str(key), 32) for name, key in keys.items()}
+
+
+def _notes(value: Json) -> list[bytes]:
+    if not isinstance(value, list):
+        raise Malformed("not an evidence bundle", code="evidence_form")
+    return [str(note).encode() for note in value]
 
 
 def unpack(data: bytes) -> Evidence:
     """Raises Malformed. Nothing in it is verified yet."""
     body = fields(decode_object(data), _FIELDS, optional=_OPTIONAL)
-    keys, receipts = body["keys"], body["receipts"]
-    if not isinstance(keys, dict) or not isinstance(receipts, list):
+    notices = body.get("notices", [])
+    if not isinstance(notices, list) or len(notices) > MAX_NOTICES:
         raise Malformed("not an evidence bundle", code="evidence_form")
     return Evidence(
         roots=_blobs(body["roots"]),
         directory=unb64(str(body["directory"])),
         envelope=unb64(str(body["envelope"])),
-        keys={_number(name): unb64(str(key), 32) for name, key in keys.items()},
-        receipts=[str(note).encode() for note in receipts],
+        keys=_keys(body),
+        receipts=_notes(body["receipts"]),
         later=unb64(str(body["later"])) if "later" in body else b"",
         log=read_logged(body["log"]) if "log" in body else None,
         silence=read_silence(body["silence"]) if "silence" in body else None,
+        notices=[_read_exhibit(one) for one in notices],
     )
 
 

@@ -22,17 +22,18 @@ Example::
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
 from gateway.core.encoding import JsonObject, b64, decode_object
 from gateway.core.envelope import Statement, open_part, read_statement, split
-from gateway.core.evidence import STATEMENT, Evidence, unpack
+from gateway.core.evidence import ROUTING, STATEMENT, Evidence, Exhibit, unpack
 from gateway.core.judgement import Verdict
 from gateway.core.layout import Parsed
 from gateway.core.logged import Pinned, check_logged
 from gateway.core.notes import open_note, peek_body
+from gateway.core.notices import Block, advance_reader, read_block
 from gateway.core.receipts import ZERO, Receipt, open_receipt
 from gateway.core.root import SKEW
 from gateway.core.silence import check_silence
@@ -54,10 +55,21 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """A notice about the handover: sent by ``by`` (a node) at ``at``, and what each reader signed of it."""
+
+    notice: Block
+    by: str
+    at: int
+    readers: Mapping[str, tuple[Receipt, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """The judgement of a bundle. ``legs``: principal -> the states it signed, in order. ``sections`` is
     PLAINTEXT: what the bundle discloses, part by part. ``witnesses``: area -> when it cosigned the sender's
-    log with this in it. ``silent``: who had not answered by when, if that was proven."""
+    log with this in it. ``silent``: who had not answered by when, if that was proven. ``notices``: what was
+    said about it afterwards, oldest first."""
 
     checks: Sequence[Check]
     statement: Statement | None = None
@@ -65,6 +77,7 @@ class Finding:
     sections: Sequence[JsonObject] = field(default=(), repr=False)
     witnesses: Mapping[str, int] = field(default_factory=dict)
     silent: tuple[str, int] | None = None
+    notices: Sequence[Told] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -107,7 +120,57 @@ def _judge(bundle: Evidence, fingerprint: str, checks: list[Check]) -> Finding:
         what = "its sender's key was good"
         _try(checks, what, lambda: _key_was_good(bundle, statement, network, witnesses))
     silent = _silent(checks, bundle, parsed, statement, network)
-    return Finding(checks, statement, legs, sections, witnesses, silent)
+    told = [
+        found
+        for place, one in enumerate(bundle.notices)
+        if (found := _told(checks, bundle, sections, fingerprint, one, f"notice {place}")) is not None
+    ]
+    return Finding(checks, statement, legs, sections, witnesses, silent, told)
+
+
+def _told(
+    checks: list[Check],
+    bundle: Evidence,
+    sections: Sequence[JsonObject],
+    fingerprint: str,
+    one: Exhibit,
+    what: str,
+) -> Told | None:
+    """One notice, judged as the handover is: whole, signed, of its day, about this handover, and answered."""
+    alone = Evidence(bundle.roots, one.directory, one.envelope, one.keys, one.receipts)
+    inner: list[Check] = []
+    try:
+        return _judge_notice(alone, sections, fingerprint, inner)
+    except _Stop:
+        return None
+    finally:
+        checks += [replace(check, what=f"{what}: {check.what}") for check in inner]
+
+
+def _judge_notice(
+    alone: Evidence, sections: Sequence[JsonObject], fingerprint: str, checks: list[Check]
+) -> Told:
+    network = _need(checks, "the network is the one expected", lambda: _network(alone, fingerprint))
+    parsed = _need(checks, "the envelope is whole", lambda: split(alone.envelope))
+    statement = _need(checks, "its sender signed it", lambda: _statement(alone, parsed, network))
+    _try(checks, "the directory is of its day", lambda: _of_its_day(network, statement))
+    part = _need(checks, "its codes are what was sent", lambda: _part(alone, parsed, network, ROUTING))
+    block = _need(checks, "it is a notice about this handover", lambda: _about(part, sections))
+    readers = _receipts(checks, alone, parsed, statement, network, _way_of_a_reader)
+    return Told(block, statement.sender, statement.created, readers)
+
+
+def _about(part: JsonObject, sections: Sequence[JsonObject]) -> Block:
+    block = read_block(part.get("notice"))
+    if _handover(part) != _handover(*sections):
+        raise Forged("a notice about another handover", code="notice_party")
+    return block
+
+
+def _handover(*sections: JsonObject) -> str:
+    tables = [one["routing"] for one in sections if isinstance(one.get("routing"), dict)]
+    named = [table.get("handover") for table in tables if isinstance(table, dict)]
+    return str(named[0]) if named else ""
 
 
 def _need(checks: list[Check], what: str, work: Callable[[], T]) -> T:
@@ -168,9 +231,15 @@ def _part(bundle: Evidence, parsed: Parsed, network: Network, number: int) -> Js
 
 
 def _receipts(
-    checks: list[Check], bundle: Evidence, parsed: Parsed, statement: Statement, network: Network
+    checks: list[Check],
+    bundle: Evidence,
+    parsed: Parsed,
+    statement: Statement,
+    network: Network,
+    way: Callable[[Sequence[Receipt]], None] | None = None,
 ) -> Mapping[str, tuple[Receipt, ...]]:
-    """Every receipt by itself, then each signer's chain, then its way along the table of states."""
+    """Every receipt by itself, then each signer's chain, then its way along the table of states: a leg's, or
+    ``way``."""
     found: dict[str, list[Receipt]] = {}
     for place, note in enumerate(bundle.receipts):
         what = f"receipt {place} is for this message"
@@ -179,7 +248,9 @@ def _receipts(
             found.setdefault(receipt.by, []).append(receipt)
     chains = {}
     for signer, receipts in found.items():
-        chain = _try(checks, f"{signer} answered in one chain", partial(_chain, receipts))
+        chain = _try(
+            checks, f"{signer} answered in one chain", partial(_chain, receipts, way or _way_of_a_leg)
+        )
         chains[signer] = chain or ()
     return chains
 
@@ -196,7 +267,22 @@ def _receipt(note: bytes, parsed: Parsed, statement: Statement, network: Network
     return receipt
 
 
-def _chain(receipts: Sequence[Receipt]) -> tuple[Receipt, ...]:
+def _way_of_a_leg(receipts: Sequence[Receipt]) -> None:
+    """Raises Conflict."""
+    state = LegState.DELIVERED
+    for receipt in receipts:
+        state = advance_leg(state, receipt.state)
+
+
+def _way_of_a_reader(receipts: Sequence[Receipt]) -> None:
+    """Raises Conflict."""
+    state = "DELIVERED"
+    for receipt in receipts:
+        if receipt.state != "received":  # the node's, for all readers of its area
+            state = advance_reader(state, receipt.state)
+
+
+def _chain(receipts: Sequence[Receipt], way: Callable[[Sequence[Receipt]], None]) -> tuple[Receipt, ...]:
     """In the order of ``prev``, from the first; and a way that the table of states allows."""
     by_prev = {receipt.prev: receipt for receipt in receipts}
     if len(by_prev) != len(receipts):
@@ -207,9 +293,7 @@ def _chain(receipts: Sequence[Receipt]) -> tuple[Receipt, ...]:
         head = ordered[-1].hash
     if by_prev:
         raise Untrusted("a receipt whose predecessor is not in the bundle", code="receipt_gap")
-    state = LegState.DELIVERED
-    for receipt in ordered:
-        state = advance_leg(state, receipt.state)
+    way(ordered)
     return tuple(ordered)
 
 

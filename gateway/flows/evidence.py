@@ -9,9 +9,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.core.envelope import open_part, read_statement, split
-from gateway.core.evidence import ROUTING, STATEMENT, Evidence, disclosable
+from gateway.core.evidence import MAX_NOTICES, ROUTING, STATEMENT, Evidence, Exhibit, disclosable
 from gateway.core.silence import Silence
-from gateway.errors import NotAllowed, NotFound
+from gateway.errors import GatewayError, NotAllowed, NotFound
 from gateway.flows import accounts, show
 from gateway.flows.deliver import access
 from gateway.flows.node import Caller, Node
@@ -42,6 +42,7 @@ class _Found:
     roots: Sequence[TrustRow]
     directories: Sequence[TrustRow]
     erased: frozenset[str] = frozenset()
+    notices: Sequence[tuple[EnvelopeRow, Sequence[ReceiptRow]]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +89,25 @@ async def gather(
         later=newest if newest != directory else b"",
         log=await pinned(node, found.envelope.mid),
         silence=await _silence(node, found, unanswered),
+        notices=_notices(node, found),
     )
     erased = found.erased.intersection(sections) if secrets.shredded else ()
     return Gathered(evidence, sorted(kept_back.intersection(sections)), sorted(erased))
+
+
+def _notices(node: Node, found: _Found) -> Sequence[Exhibit]:
+    """What was said about it afterwards, by either side, and who took it in: codes, never words."""
+    shown = []
+    for envelope, receipts in found.notices[-MAX_NOTICES:]:
+        try:
+            held = secrets_of(node, envelope).keys
+            keys = {number: held[number] for number in (STATEMENT, ROUTING)}
+        except (GatewayError, KeyError):  # purged: nothing of it is held but the hash of its statement
+            continue
+        directory = _directory_of(node, envelope, keys[STATEMENT], found.directories)
+        notes = [row.note for row in receipts]
+        shown.append(Exhibit(directory, envelope.body, keys, notes))
+    return shown
 
 
 async def _silence(node: Node, found: _Found, unanswered: Unanswered | None) -> Silence | None:
@@ -125,7 +142,20 @@ def _find(tx: Transaction, caller: Caller, ref: str, version: int | None) -> _Fo
         if (row.operation, row.version) == ("ERASURE", standing.handover.version)
         for name in row.sections
     }
-    return _Found(envelope, receipts, recipients, tx.trust("root"), tx.trust("directory"), frozenset(erased))
+    return _Found(
+        envelope,
+        receipts,
+        recipients,
+        tx.trust("root"),
+        tx.trust("directory"),
+        frozenset(erased),
+        _said(tx, ref),
+    )
+
+
+def _said(tx: Transaction, ref: str) -> Sequence[tuple[EnvelopeRow, Sequence[ReceiptRow]]]:
+    sent = [(tx.envelope(row.mid), tx.receipts(mid=row.mid)) for row in tx.notices(ref=ref) if row.mid]
+    return [(envelope, receipts) for envelope, receipts in sent if envelope is not None and envelope.secrets]
 
 
 def _holding(node: Node, envelope: EnvelopeRow, secrets: Secrets) -> Mapping[int, Sequence[str]]:
@@ -153,8 +183,10 @@ def _account(
 
 def _directory(node: Node, found: _Found, key: bytes) -> bytes:
     """The version that the statement names: the one whose keys its receipts were verified with."""
-    statement = read_statement(
-        split(found.envelope.body), key, net=node.network.net, keyring=node.network.keyring
-    )
-    named = [row.note for row in found.directories if row.version == statement.directory]
-    return named[0] if named else found.directories[-1].note
+    return _directory_of(node, found.envelope, key, found.directories)
+
+
+def _directory_of(node: Node, envelope: EnvelopeRow, key: bytes, known: Sequence[TrustRow]) -> bytes:
+    statement = read_statement(split(envelope.body), key, net=node.network.net, keyring=node.network.keyring)
+    named = [row.note for row in known if row.version == statement.directory]
+    return named[0] if named else known[-1].note
