@@ -26,6 +26,7 @@ from schemas.message import Action, Contact, DataQuality, Message, Retention, Tr
 from schemas.notice import Notice, NoticeAnswer
 from schemas.orders import Associate, Order
 from schemas.person import Aspirations, Core, Identifiers, Move, Safeguarding, Support
+from schemas.request import HandoverRequest
 from schemas.routing import LawfulBasis, Routing
 
 VERSION = "1.0"
@@ -39,6 +40,7 @@ DOCUMENTS: Mapping[str, type[Section]] = MappingProxyType(
         "notice": Notice,
         "notice_answer": NoticeAnswer,
         "action": ActionAnswer,
+        "request": HandoverRequest,
     }
 )
 """Documents that travel by themselves."""

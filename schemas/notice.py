@@ -286,6 +286,9 @@ class NoticeRefusal(StrEnum):
     OWN_RECORD = "OWN_RECORD"
     NOT_HELD = "NOT_HELD"
     LEGAL_DUTY = "LEGAL_DUTY"
+    NOT_KNOWN = "NOT_KNOWN"
+    NO_LAWFUL_BASIS = "NO_LAWFUL_BASIS"
+    ALREADY_SENT = "ALREADY_SENT"
 
 
 class NoticeAnswer(Section):

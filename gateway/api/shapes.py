@@ -660,6 +660,26 @@ class Peer(Shape):
     gaps: list[Missing]
 
 
+class Returned(Shape):
+    version: int
+    area: str | None
+    """Shown to the area that sent it alone."""
+    agency: str
+    code: str
+    returned_at: When
+    purge_ordered_at: When
+    node_attested_at: When
+    agency_attested_at: When
+
+
+class Custody(Shape):
+    """Who had an earlier version by mistake; for a recipient as of the issue of its own."""
+
+    handover: str
+    version: int
+    earlier: list[Returned]
+
+
 class BreachStep(Shape):
     what: str
     at: When

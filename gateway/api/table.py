@@ -294,6 +294,11 @@ TABLE: Final[tuple[Route, ...]] = (
         Access.AGENCY, shapes.Reasons, parameters=(REF, VERSION), problems=(400, 404),
     ),
     Route(
+        "GET", "/v1/handovers/{ref}/custody", handovers.custody_of,
+        "Who had an earlier version by mistake, and that it is gone there",
+        Access.AGENCY, shapes.Custody, parameters=(REF,), problems=(400, 404),
+    ),
+    Route(
         "POST", "/v1/handovers/{ref}/notices", notices.post, "Say something about a handover that was sent",
         Access.STAFF, shapes.NoticeAccepted, status=202, body=Body("notice"), parameters=(REF, KEY),
         problems=(*_REFUSED, 503),

@@ -50,7 +50,10 @@ SAYS: Final[Mapping[K, tuple[str, str]]] = MappingProxyType(
         ),
         K.RETURN_MOVE: ("The person comes back", "Expect a handover; acknowledge."),
         K.CLOSURE: ("This handover is closed", "Keep the contacts; acknowledge."),
-        K.HANDOVER_REQUEST: ("An area asks for a handover", "Say whether you know the person; acknowledge."),
+        K.HANDOVER_REQUEST: (
+            "An area asks for a handover",
+            "Send a handover that names this notice in message.answers, or say REJECTED with a reason.",
+        ),
         K.INFORMATION_REQUEST: ("Something is missing", "Answer; say COMPLETED, or REJECTED with a reason."),
         K.INFORMATION: ("An answer to what you asked", "Put it into your own record; acknowledge."),
         K.PERMISSION_REQUEST: (

@@ -128,7 +128,7 @@ TYPES: Final[Mapping[NoticeKind, NoticeType]] = MappingProxyType(
         _K.ONWARD_MOVE: _T(_D, _BACK, "s.36(4) DPA 2018; finding F14"),
         _K.RETURN_MOVE: _T(_D, _BACK, "domain 6.8"),
         _K.CLOSURE: _T(_E, _SOME, "domain 6.5 CS-04, R15"),
-        _K.HANDOVER_REQUEST: _T(_D, _SOME, "the guide's inbound checklist"),
+        _K.HANDOVER_REQUEST: _T(_D, _SOME, "the guide's inbound checklist", work=True),
         _K.INFORMATION_REQUEST: _T(_E, _SOME, "domain 6.5 CS-02", work=True),
         _K.INFORMATION: _T(_E, _SOME, "domain 6.5 CS-02", about=True),
         _K.PERMISSION_REQUEST: _T(_E, _SOME, "domain 6.5 OR-02", work=True),
@@ -208,6 +208,8 @@ def resolved(kind: NoticeKind, state: str) -> bool:
     that refused to is not: a person has to settle it."""
     if kind in INFORMS:
         return state not in {"QUEUED", "UNDELIVERABLE"}
+    if kind is NoticeKind.HANDOVER_REQUEST and state == "REJECTED":
+        return True  # "we do not know this person" is an answer
     return state in ENDED or (state == "ACKNOWLEDGED" and not TYPES[kind].work)
 
 

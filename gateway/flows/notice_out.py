@@ -90,8 +90,11 @@ def send_all(
     return [send(tx, node, drawn, group, now) for group in by_area.values()]
 
 
-def send(tx: Transaction, node: Node, drawn: Drawn, readers: Sequence[Reader], now: int) -> NoticeRow:
-    """Seal one notice to the readers of one area and queue it, within ``tx``.
+def send(
+    tx: Transaction, node: Node, drawn: Drawn, readers: Sequence[Reader], now: int, *, urgency: str = ""
+) -> NoticeRow:
+    """Seal one notice to the readers of one area and queue it, within ``tx``. ``urgency``: of one that is
+    about no handover; otherwise the handover's counts.
 
     Raises UnknownRecipient when the area's node has no valid key, Unavailable when nothing can be sent now.
     """
@@ -99,7 +102,7 @@ def send(tx: Transaction, node: Node, drawn: Drawn, readers: Sequence[Reader], n
     peer = area_of(readers[0].principal)
     drawn = _between(tx, drawn, peer)
     reached = [reader for reader in readers if _has_key(node, reader.principal, now)]
-    urgency = _urgency(tx, drawn)
+    urgency = urgency or _urgency(tx, drawn)
     mid = ""
     if reached:
         contents = [_part_1(drawn, notice, urgency, reached)]

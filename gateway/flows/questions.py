@@ -99,13 +99,14 @@ def answered(tx: Transaction, node: Node, row: NoticeRow, told: JsonObject, now:
     envelope = tx.envelope(question.mid)
     if envelope is None or keeps_own_key(node, reader.principal):
         return ()
-    for step in _steps(reader):
+    for step in steps(reader):
         reader = sign(tx, node, reader, envelope, step, now)
     node.wake.receipts.set()
     return ()
 
 
-def _steps(reader: NoticeLegRow) -> Sequence[str]:
+def steps(reader: NoticeLegRow) -> Sequence[str]:
+    """The receipts by which a reader completes what it was asked, from where it stands. Raises Conflict."""
     if reader.state == "COMPLETED":
         return ()
     if reader.state == "OPENED":

@@ -16,6 +16,7 @@ from uuid_utils.compat import uuid7
 
 from gateway.core import policy, shred
 from gateway.core.audience import Part, Reader, cut, merge
+from gateway.core.custody import Link
 from gateway.core.drills import check as check_invented
 from gateway.core.duty import duty_of
 from gateway.core.encoding import JsonObject
@@ -30,6 +31,7 @@ from gateway.flows import (
     asked,
     attachments,
     bridge,
+    custody,
     destinations,
     drills,
     facts,
@@ -37,6 +39,7 @@ from gateway.flows import (
     operations,
     outgoing,
     purge_clock,
+    requests,
     succession,
     undelivered,
     urgent,
@@ -232,7 +235,10 @@ async def submit(
             _check_carried(node, judged)
             judged = replace(judged, parts=attachments.fill(judged.parts, named))
         legs = _legs(node, judged, caller, now)
-        sendings = [_seal(node, one, [leg for leg in legs if one.reads(leg)], now) for one in judged.messages]
+        past = await _past(node, judged)
+        sendings = [
+            _seal(node, one, [leg for leg in legs if one.reads(leg)], past, now) for one in judged.messages
+        ]
     except GatewayError:
         # What was accepted under this key stays accepted, also when it would not be today. Only looked up
         # here and in the transaction: a look before the work would cost every new handover another wait.
@@ -245,6 +251,7 @@ async def submit(
             return done
         before = tx.handover(judged.document.message.handover_id)
         moves.check(tx, judged.document)
+        requests.check(tx, judged.document, caller)
         _record(tx, judged, legs, caller, now)
         urgent.issued(tx, node, judged.document, caller, before, now)
         if named:
@@ -257,6 +264,7 @@ async def submit(
             change = succession.Change(before, legs, view, role, reason)
             succession.announce(tx, node, caller, change, now)
         moves.tell(tx, node, judged.document, caller, now)
+        requests.answered(tx, node, judged.document, caller, now)
         tx.put_idempotency(repeat.row(message.handover_id, message.version, now))
         then(tx)
         return Submitted(message.handover_id, message.version, HandoverState.ISSUED)
@@ -267,6 +275,14 @@ async def submit(
     for lane in {sendings[0].lane, Lane.URGENT}:
         node.wake.outbox[lane].set()
     return submitted
+
+
+async def _past(node: Node, judged: Judged) -> Sequence[Link]:
+    """Who had an earlier version by mistake: recipients of this one are told."""
+    message = judged.document.message
+    if message.version == 1:
+        return ()
+    return await node.store.read(lambda tx: custody.told(tx, message.handover_id, message.version))
 
 
 def _view(judged: Judged, principal: str) -> JsonObject:
@@ -382,10 +398,12 @@ def _counterpart(node: Node, principal: Principal, caller: Caller) -> str:
     return caller.principal
 
 
-def _seal(node: Node, judged: Judged, legs: Sequence[LegRow], now: int) -> outgoing.Sending:
+def _seal(
+    node: Node, judged: Judged, legs: Sequence[LegRow], past: Sequence[Link], now: int
+) -> outgoing.Sending:
     message = judged.document.message
     more = {leg.id: asked.members(judged.document, leg.agency) for leg in legs}
-    told = facts.of(judged.document)
+    told = replace(facts.of(judged.document), custody=tuple(past))
     part = routing_part(message.handover_id, message.version, message.urgency, legs, told=told, more=more)
     contents = [part]
     contents += [write_sections(part.sections) for part in judged.parts]

@@ -451,6 +451,10 @@ class Transaction(Protocol):
         """Those about a handover, or that pass another notice on, oldest first; none for "" twice."""
         ...
 
+    def requests(self, limit: int) -> Sequence[NoticeRow]:
+        """Those that are about no handover, newest first."""
+        ...
+
     def change_notice(self, before: NoticeRow, after: NoticeRow) -> bool:
         """Its ``state`` and ``mid``, if they are still those of ``before``."""
         ...
@@ -470,6 +474,10 @@ class Transaction(Protocol):
     def advance_notice_leg(
         self, notice: str, principal: str, before: str, after: str, at: int, *, code: str = ""
     ) -> bool: ...
+
+    def answering(self, request: str) -> Sequence[HandoverRow]:
+        """Handovers of either side that answer this request, every version, by id; none for ""."""
+        ...
 
     def onward_from(self, ref: str) -> Sequence[HandoverRow]:
         """Every version of the handovers of ours that draw on the handover ``ref`` (``onward_of``)."""

@@ -32,6 +32,10 @@ class MemoryNotices(MemoryPart):
         ]
         return sorted(rows, key=lambda row: (row.created, row.id))
 
+    def requests(self, limit: int) -> Sequence[NoticeRow]:
+        rows = [row for row in self._t.notices.values() if not row.ref]
+        return sorted(rows, key=lambda row: (row.created, row.id), reverse=True)[:limit]
+
     def open_notices(self, principal: str, limit: int) -> Sequence[NoticeRow]:
         mine = {row.notice for row in self._t.notice_legs.values() if row.principal == principal}
         rows = (self._t.notices[name] for name in mine if name in self._t.notices)
@@ -62,6 +66,10 @@ class MemoryNotices(MemoryPart):
             return False
         legs[notice, principal] = replace(found, state=after, updated=at, code=code)
         return True
+
+    def answering(self, request: str) -> Sequence[HandoverRow]:
+        rows = (row for row in self._t.handovers.values() if request and row.answers == request)
+        return sorted(rows, key=lambda row: row.id)
 
     def onward_from(self, ref: str) -> Sequence[HandoverRow]:
         rows = (row for row in self._t.handovers.values() if ref and row.onward_of == ref)

@@ -26,6 +26,11 @@ _PUT_MESSAGE: Final = Statement(
     .on_conflict_do_nothing()
 )
 _by_age = (_n.created, _n.id)
+_REQUESTS: Final = Statement(
+    select(NOTICE, _n.ref == sa.literal_column("''"))
+    .order_by(_n.created.desc(), _n.id.desc())
+    .limit(bindparam("limit"))
+)
 _OF_REF: Final = Statement(select(NOTICE, _n.ref == bindparam("ref")).order_by(*_by_age))
 _OF_PARENT: Final = Statement(
     select(NOTICE, tables.FOLLOWS, _n.parent == bindparam("parent")).order_by(*_by_age)
@@ -52,6 +57,11 @@ _CHANGE: Final = Statement(
 )
 _ONWARD: Final = Statement(
     select(HANDOVER, tables.ONWARD, tables.handovers.c.onward_of == bindparam("ref")).order_by(
+        tables.handovers.c.id
+    )
+)
+_ANSWERING: Final = Statement(
+    select(HANDOVER, tables.ANSWERS, tables.handovers.c.answers == bindparam("ref")).order_by(
         tables.handovers.c.id
     )
 )
@@ -91,6 +101,9 @@ class NoticePart(Part):
             return [row for row in rows if ref in {"", row.ref}]
         return NOTICE.load_all(self._session.rows(_OF_REF, ref=ref)) if ref else []
 
+    def requests(self, limit: int) -> Sequence[NoticeRow]:
+        return NOTICE.load_all(self._session.rows(_REQUESTS, limit=limit))
+
     def open_notices(self, principal: str, limit: int) -> Sequence[NoticeRow]:
         return NOTICE.load_all(self._session.rows(_OPEN, principal=principal, limit=limit))
 
@@ -115,6 +128,9 @@ class NoticePart(Part):
     ) -> bool:
         values = {"of": notice, "reader": principal, "old": before, "new": after, "at": at, "why": code}
         return self._session.change(_ADVANCE_LEG, values) == 1
+
+    def answering(self, request: str) -> Sequence[HandoverRow]:
+        return HANDOVER.load_all(self._session.rows(_ANSWERING, ref=request)) if request else []
 
     def onward_from(self, ref: str) -> Sequence[HandoverRow]:
         return HANDOVER.load_all(self._session.rows(_ONWARD, ref=ref)) if ref else []

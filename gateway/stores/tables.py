@@ -55,6 +55,7 @@ PASSING: Final = sa.text("ref = ''")
 UNSTRIPPED: Final = sa.text("kind = 3 AND side = 'destination' AND seq > 1 AND length(secrets) > 0")
 UNATTESTED: Final = sa.text("length(note) = 0")
 ONWARD: Final = sa.text("onward_of <> '' AND side = 'origin'")
+ANSWERS: Final = sa.text("answers <> ''")
 OPEN_NOTICE: Final = sa.text("notices.state = 'OPEN'")
 FOLLOWS: Final = sa.text("parent <> ''")
 
@@ -112,6 +113,7 @@ handovers: Final = sa.Table(
     sa.UniqueConstraint("ref", "version"),
     _partial("ix_handovers_kept", "id", where=KEPT),
     _partial("ix_handovers_onward", "onward_of", "id", where=ONWARD),
+    _partial("ix_handovers_answers", "answers", "id", where=ANSWERS),
 )
 
 legs: Final = sa.Table(

@@ -112,3 +112,21 @@ class NoticeCases:
         await store.write(lambda tx: [tx.put_handover(row) for row in rows])
         assert list(await store.read(lambda tx: tx.onward_from("HO-1"))) == rows[:2]
         assert list(await store.read(lambda tx: tx.onward_from(""))) == []
+
+    async def test_what_answers_a_request_is_found_on_either_side(self, store: Store) -> None:
+        rows = [
+            handover("HO-2", 1, answers="a" * 32, id="1" * 32),
+            handover("HO-2", 2, answers="a" * 32, id="2" * 32),
+            handover("HO-3", answers="a" * 32, side=Side.DESTINATION, id="3" * 32),
+            handover("HO-4", answers="b" * 32, id="4" * 32),
+            handover("HO-5", id="5" * 32),
+        ]
+        await store.write(lambda tx: [tx.put_handover(row) for row in rows])
+        assert list(await store.read(lambda tx: tx.answering("a" * 32))) == rows[:3]
+        assert list(await store.read(lambda tx: tx.answering(""))) == []
+
+    async def test_what_is_about_no_handover_is_listed_newest_first(self, store: Store) -> None:
+        rows = [notice(f"r{n}", ref="", version=0, created=NOW + n) for n in range(3)]
+        await store.write(lambda tx: [tx.put_notice(row) for row in (*rows, notice("n1"))])
+        assert list(await store.read(lambda tx: tx.requests(9))) == rows[::-1]
+        assert list(await store.read(lambda tx: tx.requests(2))) == rows[:0:-1]

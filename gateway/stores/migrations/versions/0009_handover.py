@@ -256,6 +256,14 @@ def _notices() -> None:
         sqlite_where=onward,
         postgresql_where=onward,
     )
+    answers = sa.text("answers <> ''")
+    op.create_index(
+        "ix_handovers_answers",
+        "handovers",
+        ["answers", "id"],
+        sqlite_where=answers,
+        postgresql_where=answers,
+    )
     follows = sa.text("parent <> ''")
     op.create_index("ix_notices_ref", "notices", ["ref"])
     op.create_index(
