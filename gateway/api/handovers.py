@@ -25,7 +25,7 @@ from gateway.api.reading import (
 )
 from gateway.api.routes import Call, reply
 from gateway.core.encoding import PRINCIPAL, Json, JsonObject
-from gateway.flows import drafts, marks, show, submit, succession
+from gateway.flows import custody, drafts, marks, show, submit, succession
 from gateway.flows import evidence as gathering
 from gateway.flows.checklist import rows_of
 from gateway.flows.show import Standing
@@ -171,6 +171,13 @@ def justification(code: str, *, needed: bool) -> str:
             remedy=f"justification=CODE, one of {', '.join(CODES)}",
         )
     return code
+
+
+async def custody_of(call: Call) -> web.Response:
+    """Who had an earlier version by mistake, and that it is gone there: codes and times."""
+    known_query(call.request)
+    ref = handover(call.request)
+    return reply(await call.node.store.read(lambda tx: custody.shown(tx, ref, call.caller.principal)))
 
 
 async def why(call: Call) -> web.Response:

@@ -11,13 +11,21 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 
+from gateway.core.custody import Link, read_links, write_links
 from gateway.core.deadlines import LONDON
-from gateway.core.encoding import HEX_ID, JsonObject, integer, text
+from gateway.core.encoding import HEX_ID, JsonObject, encode, integer, text
 from gateway.errors import Malformed
 from schemas.handover import HandoverNotification
 from schemas.message import Completeness
 
-SPEC: Final = {"drill": bool, "partial": bool, "onward_of": str, "answers": str, "purge": int}
+SPEC: Final = {
+    "drill": bool,
+    "partial": bool,
+    "onward_of": str,
+    "answers": str,
+    "purge": int,
+    "custody": list,
+}
 """The optional members of ``routing``, with their types."""
 
 HANDOVER: Final = re.compile(r"HO-[A-Z][0-9]{8}-[0-9]{4}-[0-9]{6}\Z")
@@ -25,7 +33,9 @@ HANDOVER: Final = re.compile(r"HO-[A-Z][0-9]{8}-[0-9]{4}-[0-9]{6}\Z")
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """``purge``: unix seconds, the end of the London day after which the content must be gone; 0: not said.
+    """``custody``: who had an earlier version and gave it back.
+
+    ``purge``: unix seconds, the end of the London day after which the content must be gone; 0: not said.
     The other fields are those of :class:`gateway.ports.HandoverRow`."""
 
     drill: bool = False
@@ -33,6 +43,7 @@ class Facts:
     onward_of: str = ""
     answers: str = ""
     purge: int = 0
+    custody: tuple[Link, ...] = ()
 
     def columns(self) -> dict[str, Any]:
         """For the row of either side."""
@@ -42,6 +53,7 @@ class Facts:
             "onward_of": self.onward_of,
             "answers": self.answers,
             "purge_after": self.purge,
+            "custody": encode(write_links(self.custody)).decode() if self.custody else "",
         }
 
 
@@ -62,7 +74,7 @@ def of(document: HandoverNotification) -> Facts:
 def write(facts: Facts) -> JsonObject:
     """The members to put into the routing table: those that say something."""
     members: JsonObject = {"onward_of": facts.onward_of, "answers": facts.answers, "purge": facts.purge}
-    members |= {"drill": facts.drill, "partial": facts.partial}
+    members |= {"drill": facts.drill, "partial": facts.partial, "custody": write_links(facts.custody)}
     return {name: value for name, value in members.items() if value}
 
 
@@ -77,6 +89,7 @@ def read(table: JsonObject) -> Facts:
         onward_of=text(table, "onward_of", HANDOVER) if "onward_of" in table else "",
         answers=text(table, "answers", HEX_ID) if "answers" in table else "",
         purge=integer(table, "purge", low=1) if "purge" in table else 0,
+        custody=read_links(table["custody"]) if "custody" in table else (),
     )
 
 

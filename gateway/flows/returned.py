@@ -86,7 +86,7 @@ def attest(
     leg = tx.leg(reader.leg)
     if row.kind != NoticeKind.PURGE_ORDER or answer.attestation is None or leg is None:
         return
-    told: JsonObject = {"about": row.id, **answer.attestation.model_dump()}
+    told: JsonObject = {"about": row.id, "agencies": [leg.agency], **answer.attestation.model_dump()}
     drawn = Drawn(
         row.ref, row.version, NoticeKind.PURGE_ATTESTATION, "ORDERED", reader.principal, (), told, row.id
     )

@@ -19,6 +19,7 @@ from gateway.core.diff import changes
 from gateway.core.encoding import Json, JsonObject
 from gateway.core.notices import NoticeKind
 from gateway.errors import GatewayError
+from gateway.flows import custody
 from gateway.flows.node import Caller, Node
 from gateway.flows.notice_out import Drawn, Reader, send_all, words_of
 from gateway.flows.notices import newest_legs
@@ -57,7 +58,11 @@ def announce(tx: Transaction, node: Node, caller: Caller, change: Change, now: i
     drawn = Drawn(before.ref, version, kind, change.reason, caller.principal, facts=told)
     common = words_of(node, drawn, caller.agency) | {"role": change.role}
     old = {leg.principal: leg for leg in newest_legs(tx, before.ref, before.version)}
-    newest = old | {leg.principal: leg for leg in change.legs if leg.principal in old}
+    back = custody.misdirected(tx, old, {leg.principal for leg in change.legs})
+    for name in sorted(back):
+        custody.say_in_error(tx, node, old[name], caller.agency, now)
+    newest = {name: leg for name, leg in old.items() if name not in back}
+    newest |= {leg.principal: leg for leg in change.legs if leg.principal in old}
     readers = [
         Reader(name, leg.id, leg.counterpart, common | _told(tx, node, old[name], change.view))
         for name, leg in newest.items()
