@@ -186,6 +186,16 @@ WITH_RESULTS = frozenset(
 """Answers that may tell what became of actions: before it has taken the leg on, an agency does none."""
 
 
+TURNED_AWAY = frozenset(
+    {
+        AcknowledgementState.REJECTED,
+        AcknowledgementState.RETURNED,
+        AcknowledgementState.DECLINED_NOT_RELEVANT,
+    }
+)
+"""Answers with which an agency does not take the handover on."""
+
+
 class ActionOutcome(StrEnum):
     """How an action ended."""
 
@@ -234,6 +244,8 @@ class Acknowledgement(Section):
     """Free text; it travels sealed, to the agency that sent the handover and to nobody else."""
     suggested_area: AreaCode | None = None
     """Where it should have gone."""
+    suggested_agency: AgencyName | None = None
+    """To which agency it should have gone, there or here; with an answer that turns the handover away."""
     actions: Annotated[tuple[ActionResult, ...], Field(max_length=MAX_MANY), unique("action_id")] = ()
     """What became of single actions; with ACCEPTED, IN_PROGRESS, COMPLETED or NOT_DONE."""
     owners: Annotated[tuple[Owner, ...], Field(max_length=MAX_FEW), unique("agency", "organisation")] = ()
@@ -244,6 +256,8 @@ class Acknowledgement(Section):
         check_reason(self.state, self.reason_code)
         if self.actions and self.state not in WITH_RESULTS:
             raise _unfit(["actions"], f"{self.state} tells nothing of actions", "accept the handover first")
+        if self.suggested_agency is not None and self.state not in TURNED_AWAY:
+            raise _unfit(["suggested_agency"], f"{self.state} names no other agency", "remove it")
         return self
 
 

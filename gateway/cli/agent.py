@@ -122,6 +122,9 @@ def answer(
     suggested_area: Annotated[
         str, typer.Option(help="Where it should have gone: an ONS code.", show_default=False)
     ] = "",
+    suggested_agency: Annotated[
+        str, typer.Option(help="To which agency it should have gone: PROBATION.", show_default=False)
+    ] = "",
     text_file: Annotated[
         Path | None,
         typer.Option(help="Words to go with it: a file, or - for standard input.", show_default=False),
@@ -134,7 +137,7 @@ def answer(
         from gateway.cli import agent_files
         from gateway.cli.bridge import spoken
 
-        words = spoken(state, role, reason, suggested_area, text_file)
+        words = spoken(state, role, reason, text_file, area=suggested_area, agency=suggested_agency)
         made = agent_files.answered(config, file, words, out)
         emit(made, as_json=as_json, text=f"{made['file']}: {made['receipts']} receipts about {made['leg']}")
         say("hand it back to whoever gave you the package")

@@ -271,6 +271,9 @@ def answer(
     suggested_area: Annotated[
         str, typer.Option(help="Where it should have gone: an ONS code.", show_default=False)
     ] = "",
+    suggested_agency: Annotated[
+        str, typer.Option(help="To which agency it should have gone: PROBATION.", show_default=False)
+    ] = "",
     text_file: Annotated[
         Path | None,
         typer.Option(help="Words to go with it: a file, or - for standard input.", show_default=False),
@@ -290,13 +293,15 @@ def answer(
         if packed is not None:
             made = county.take_answer(desk, file, packed, out)
         else:
-            words = spoken(state, role, reason, suggested_area, text_file)
+            words = spoken(state, role, reason, text_file, area=suggested_area, agency=suggested_agency)
             made = county.answer(desk, file, agency, words, out)
         emit(made, as_json=as_json, text=str(made["file"]))
         say(f"carry it back to {made['to']}, where it is taken in with `gateway bridge import`")
 
 
-def spoken(state: str, role: str, reason: str, suggested_area: str, text_file: Path | None) -> dict[str, str]:
+def spoken(
+    state: str, role: str, reason: str, text_file: Path | None, *, area: str = "", agency: str = ""
+) -> dict[str, str]:
     """An acknowledgement out of options. Raises Usage for one without a state or a role."""
     if not state or not role:
         raise Usage("an answer has a state and a role", code="missing", remedy="give --state and --role")
@@ -305,7 +310,8 @@ def spoken(state: str, role: str, reason: str, suggested_area: str, text_file: P
         "state": state,
         "role": role,
         "reason_code": reason,
-        "suggested_area": suggested_area,
+        "suggested_area": area,
+        "suggested_agency": agency,
         "reason_text": text,
     }
     return {name: value for name, value in told.items() if value}

@@ -114,13 +114,20 @@ def acknowledge(
     suggested_area: Annotated[
         str, typer.Option(help="Where it should have gone: an ONS code.", show_default=False)
     ] = "",
+    suggested_agency: Annotated[
+        str, typer.Option(help="To which agency it should have gone: PROBATION.", show_default=False)
+    ] = "",
     api: ApiOption = HOME,
     token: TokenOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Answer for this agency, signed with its key. Responsibility moves with ACCEPTED and not before."""
     with errors(as_json=as_json):
-        optional = {"reason_code": reason, "suggested_area": suggested_area}
+        optional = {
+            "reason_code": reason,
+            "suggested_area": suggested_area,
+            "suggested_agency": suggested_agency,
+        }
         answer = {"state": state, "role": role, **{name: value for name, value in optional.items() if value}}
         answer |= _words("reason_text", text)
         body = json.dumps(answer).encode()

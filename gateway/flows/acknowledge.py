@@ -239,7 +239,7 @@ def _record(
         raise NotFound("the message of this leg is gone", code="no_message")
     reply = outgoing.store(tx, node, sending, now).statement if sending else None
     accounts.record(tx, access(caller, leg, "ALTERATION", f"ANSWER_{answer.state}", now))
-    if sending and (answer.reason_text or answer.suggested_area):
+    if sending and (answer.reason_text or answer.suggested_area or answer.suggested_agency):
         told = access(caller, leg, "DISCLOSURE", f"ANSWER_{answer.state}", now, sections=["reply"])
         accounts.record(tx, replace(told, recipients=(leg.counterpart,)))
     signed = [

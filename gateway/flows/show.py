@@ -14,7 +14,7 @@ from typing import Final
 
 from gateway.core.duty import responsible
 from gateway.core.encoding import Json, JsonObject, b64
-from gateway.core.states import ANSWERED, LegState
+from gateway.core.states import ANSWERED, TAKEN_ON, TERMINAL, LegState
 from gateway.errors import NotFound
 from gateway.flows import carrying, parcels
 from gateway.flows.checklist import Rows, checklist
@@ -127,23 +127,35 @@ def sentence(node: Node, standing: Standing) -> str:
 
 
 def _sentence(node: Node, standing: Standing) -> str:
-    legs, place = (
-        standing.legs,
-        node.network.areas.get(standing.handover.destination, standing.handover.destination),
-    )
-    accepted = [leg for leg in legs if who(leg) == leg.principal]
-    waiting = [leg for leg in legs if LegState(leg.state) not in ANSWERED]
-    late = [leg for leg in waiting if leg.overdue]
-    told = f"{len(accepted)} of {len(legs)} agencies of {place} have taken this on"
-    if not waiting:
-        refused = len(legs) - len(accepted)
-        return (
-            f"{told}; nobody is left to answer."
-            if not refused
-            else f"{told}; {refused} did not: see their reasons."
-        )
-    names = ", ".join(sorted(leg.agency for leg in waiting))
-    return f"{told}; waiting for {names}" + (f", of which {len(late)} late." if late else ".")
+    legs, row = standing.legs, standing.handover
+    place, home = (node.network.areas.get(area, area) for area in (row.destination, row.origin))
+    groups: dict[str, list[LegRow]] = {name: [] for name in ("taken", "stays", "refused", "ended", "waiting")}
+    for leg in legs:
+        groups[_group(leg)].append(leg)
+    told = [f"{len(groups['taken'])} of {len(legs)} agencies of {place} have taken this on"]
+    if stays := groups["stays"]:
+        told.append(f"{_names(stays)} work{'s' * (len(stays) == 1)} with you, the duty stays with {home}")
+    if refused := groups["refused"]:
+        told.append(f"{_names(refused)} did not: see why, and what to do")
+    if ended := groups["ended"]:
+        told.append(f"{_names(ended)} ended without an answer")
+    if waiting := groups["waiting"]:
+        late = sum(bool(leg.overdue) for leg in waiting)
+        told.append(f"waiting for {_names(waiting)}" + (f", of which {late} late" if late else ""))
+    else:
+        told.append("nobody is left to answer")
+    return "; ".join(told) + "."
+
+
+def _group(leg: LegRow) -> str:
+    state = LegState(leg.state)
+    if state in TAKEN_ON:
+        return "taken" if who(leg) == leg.principal else "stays"
+    return "refused" if state in ANSWERED else "ended" if state in TERMINAL else "waiting"
+
+
+def _names(legs: Sequence[LegRow]) -> str:
+    return ", ".join(sorted(leg.agency for leg in legs))
 
 
 def events(tx: Transaction, standing: Standing) -> list[Json]:
@@ -263,8 +275,15 @@ def _at_the_agency(leg: LegRow, task: TaskRow | None) -> tuple[str, str, str]:
         )
     if task is not None and task.state is Task.WAITING and not leg.opened:
         return "on its way to the agency's system", "this node", "nothing, unless an error is shown"
-    if leg.state in ANSWERED:
+    if leg.state in TAKEN_ON:
         return "answered", "nobody", "nothing"
+    if leg.state in ANSWERED:
+        return (
+            "not taken on",
+            leg.counterpart,
+            f"read the answer of {leg.principal}: it says why, and may name the right agency or area; then "
+            "hand in a new version to that one",
+        )
     return "with the agency", leg.principal, f"ask {leg.principal} for an answer before {when(leg.decide_by)}"
 
 
