@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -145,3 +146,64 @@ async def test_a_leg_that_was_never_opened_is_a_near_miss_until_it_turns_out_oth
         world.clock.advance(4 * DAY)
         await world.settle()
         assert await read(world.hackney, lambda tx: tx.standing_alarms("breach_overdue")) == []
+
+
+class Killed(BaseException):
+    """As kill -9: nothing that was going on in the process is finished or cleaned up."""
+
+
+POINTS = ("put_breach", "put_notice", "put_notice_leg", "fire_timer", "put_timer", "append_log")
+"""Where a node dies within the steps of a return, before what it was about to write."""
+
+
+@pytest.mark.parametrize("side", [0, 1])
+@pytest.mark.parametrize("point", POINTS)
+async def test_killed_anywhere_between_the_steps_it_is_finished_once(
+    sent: World, point: str, side: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The node of one side dies at each of its first five writes of one kind in turn and is started again."""
+    await give_back(sent)
+    for after in range(5):
+        with monkeypatch.context() as patched:
+            die(sent.boroughs[side], point, after, patched)
+            with suppress(Killed):
+                await rest(sent)
+        broken: Any = sent.boroughs[side].node.transport
+        broken.drop()  # the broker gives back what the dead process had not settled
+    sent.clock.advance(3700)  # what was put off is tried again
+    await rest(sent)
+    await rest(sent)
+    [order] = await orders(sent.bexley)
+    assert len(await orders(sent.hackney)) == 1
+    assert len(await read(sent.hackney, lambda tx: tx.breaches(REF))) == 1
+    assert await answer(sent.bexley, "housing", order.id, "COMPLETED", attestation=DONE) == "COMPLETED"
+    await rest(sent)
+    assert (await read(sent.hackney, lambda tx: tx.notice(order.id))).state == "DONE"
+    [record] = [
+        row for row in await read(sent.bexley, lambda tx: tx.notices(ref=REF)) if row.kind == "BREACH_RECORD"
+    ]
+    assert record.code == "WRONG_AREA"
+
+
+def die(borough: Borough, point: str, after: int, patched: pytest.MonkeyPatch) -> None:
+    """Let ``after`` calls of a store method by this borough's node through, and die at the next."""
+    store, left = borough.node.store, [after]
+    write = store.write
+
+    def killing(work: Any) -> Any:
+        def run(tx: Any) -> Any:
+            real = getattr(tx, point)
+
+            def wrapped(*args: Any, **named: Any) -> Any:
+                if left[0] == 0:
+                    left[0] = -1
+                    raise Killed
+                left[0] -= 1
+                return real(*args, **named)
+
+            setattr(tx, point, wrapped)
+            return work(tx)
+
+        return write(run)
+
+    patched.setattr(store, "write", killing)
