@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -265,7 +265,13 @@ def answer(
     keys: DeskOption,
     out: OutOption,
     agency: Annotated[str, typer.Option(help="The agency that answers: its role.", show_default=False)] = "",
-    state: Annotated[str, typer.Option(help="RECEIVED, ACCEPTED, RETURNED, ...", show_default=False)] = "",
+    state: Annotated[
+        str,
+        typer.Option(
+            help="RECEIVED, ACCEPTED, RETURNED, ...; of a notice ACKNOWLEDGED, COMPLETED or REJECTED.",
+            show_default=False,
+        ),
+    ] = "",
     role: Annotated[str, typer.Option(help="The role in which you act.", show_default=False)] = "",
     reason: Annotated[str, typer.Option(help="A reason code, where one is due.", show_default=False)] = "",
     suggested_area: Annotated[
@@ -278,6 +284,10 @@ def answer(
         Path | None,
         typer.Option(help="Words to go with it: a file, or - for standard input.", show_default=False),
     ] = None,
+    destroyed: Annotated[
+        bool,
+        typer.Option("--destroyed", help="For COMPLETED of a notice: every copy is gone, out of logs, too."),
+    ] = False,
     packed: Annotated[
         Path | None,
         typer.Option("--from", help="What an agency elsewhere answered (`agency-agent answer`)."),
@@ -294,14 +304,19 @@ def answer(
             made = county.take_answer(desk, file, packed, out)
         else:
             words = spoken(state, role, reason, text_file, area=suggested_area, agency=suggested_agency)
-            made = county.answer(desk, file, agency, words, out)
+            made = county.answer(desk, file, agency, words | (GONE if destroyed else {}), out)
         emit(made, as_json=as_json, text=str(made["file"]))
         say(f"carry it back to {made['to']}, where it is taken in with `gateway bridge import`")
 
 
+GONE: dict[str, Any] = {
+    "attestation": {"copies_destroyed": True, "onward_disclosure": False, "log_contains_payload": False}
+}
+
+
 def spoken(
     state: str, role: str, reason: str, text_file: Path | None, *, area: str = "", agency: str = ""
-) -> dict[str, str]:
+) -> dict[str, Any]:
     """An acknowledgement out of options. Raises Usage for one without a state or a role."""
     if not state or not role:
         raise Usage("an answer has a state and a role", code="missing", remedy="give --state and --role")

@@ -31,7 +31,7 @@ from gateway.core.directory import display_name
 from gateway.core.encoding import AREA, JsonObject, b64
 from gateway.core.rotation import next_term, on_card
 from gateway.errors import Conflict, Misconfigured
-from gateway.flows import acknowledge
+from gateway.flows import acknowledge, notice_answer
 from gateway.flows.show import when
 from gateway.keystore import KeyStore, write_private
 
@@ -175,8 +175,10 @@ def fingerprint(desk: Desk, network: Path | None) -> Mapping[str, Any]:
 def opened(desk: Desk, file: Path) -> Mapping[str, Any]:
     """PLAINTEXT for the keys at hand."""
     view = asyncio.run(desk.open(read_input(file)))
-    routing = view.taken.routing
+    routing, block = view.taken.routing, view.taken.block
+    notice = {"notice": block.id, "kind": block.kind.value, "reason_code": block.code} if block else {}
     return {
+        **notice,
         "handover": routing.handover,
         "version": routing.version,
         "urgency": routing.urgency,
@@ -200,10 +202,15 @@ def receipt(desk: Desk, file: Path, out: Path) -> Mapping[str, Any]:
     return _written(desk, data, desk.answers(taken), out)
 
 
-def answer(desk: Desk, file: Path, agency: str, words: Mapping[str, str], out: Path) -> Mapping[str, Any]:
-    data = read_input(file)
-    said = acknowledge.read(json.dumps(words).encode())
-    return _written(desk, data, asyncio.run(desk.answer(data, f"{desk.area}/{agency}", said)), out)
+def answer(desk: Desk, file: Path, agency: str, words: Mapping[str, Any], out: Path) -> Mapping[str, Any]:
+    """Of a handover or of a notice about one: the file says which."""
+    data, principal = read_input(file), f"{desk.area}/{agency}"
+    if desk.take_in(data).block is None:
+        made = asyncio.run(desk.answer(data, principal, acknowledge.read(json.dumps(words).encode())))
+    else:
+        told = notice_answer.read(json.dumps(words).encode())
+        made = asyncio.run(desk.answer_notice(data, principal, told))
+    return _written(desk, data, made, out)
 
 
 def take_answer(desk: Desk, file: Path, packed: Path, out: Path) -> Mapping[str, Any]:

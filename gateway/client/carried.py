@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from gateway.client import notices
 from gateway.client.agent import TRUST
 from gateway.client.client import Client
 from gateway.client.ledger import Ledger, record_of
@@ -29,6 +30,7 @@ from gateway.core.envelope import split
 from gateway.errors import Malformed, NotFound, UnknownRecipient
 from gateway.ports import Parcel
 from schemas.acknowledgement import Acknowledgement
+from schemas.notice import NoticeAnswer
 
 MAX_PACKAGE: Final = 8 << 20
 """Bytes of a package that are read at all: an envelope as base64, and the network's documents."""
@@ -142,9 +144,17 @@ class Reader:
     async def open(self, package: Package, words: Words | None = None) -> Opened:
         """PLAINTEXT, verified; the receipt `opened` is signed and kept. Raises Refused of any kind."""
         opened, ledger, _ = await self._open(package, words)
-        if opened.sealed.kind is Parcel.NOTIFICATION:
+        if opened.sealed.kind in (Parcel.NOTIFICATION, Parcel.NOTICE):
             self._receipt(ledger, opened)
         return opened
+
+    async def answer_notice(self, package: Package, answer: NoticeAnswer) -> PackedAnswer:
+        """The same for a notice. Raises Conflict for a step that is not possible, InvalidDocument where an
+        attestation is missing."""
+        opened, ledger, _ = await self._open(package, None)
+        self._receipt(ledger, opened)
+        await notices.answer(ledger, opened.sealed.notice, answer)
+        return self.signed(package)
 
     async def answer(
         self, package: Package, answer: Acknowledgement, words: Words | None = None
@@ -164,7 +174,7 @@ class Reader:
     def signed(self, package: Package) -> PackedAnswer:
         """What is signed about a leg so far; nothing for one that was never opened here."""
         records, leg = self._records(package), str(package.parcel.get("leg"))
-        record, beside = records.find(leg), records.read(_beside(leg))
+        record, beside = records.find(_name(package)), records.read(_beside(leg))
         notes = tuple(one.note for one in record.signed) if record else ()
         return PackedAnswer(leg, notes, decode_object(beside) if beside else None)
 
@@ -197,10 +207,16 @@ class Reader:
 
     def _receipt(self, ledger: Ledger, opened: Opened) -> None:
         """`opened`, once; it says which parts this key really opened."""
-        record = ledger.records.find(opened.sealed.leg.id) or record_of(opened)
+        record = ledger.records.find(opened.sealed.notice or opened.sealed.leg.id) or record_of(opened)
         if not record.opened:
             note = ledger.signed(record, "opened", parts=opened.parts)
             ledger.keep(replace(record, given=True, signed=(*record.signed, note)))
+
+
+def _name(package: Package) -> str:
+    """What the chain of receipts is kept under: a notice has one of its own, beside that of its leg."""
+    parcel, leg = str(package.parcel.get("parcel")), str(package.parcel.get("leg"))
+    return parcel.split("-")[1] if parcel.startswith(notices.PREFIX) else leg
 
 
 def _beside(leg: str) -> str:

@@ -31,9 +31,7 @@ class Line(Protocol):
 class Client:
     """``fingerprint``: of the network, as it was read aloud. ``now``: unix seconds."""
 
-    def __init__(
-        self, line: Line, keys: AgencyKeys, *, fingerprint: str, now: Callable[[], int]
-    ) -> None:
+    def __init__(self, line: Line, keys: AgencyKeys, *, fingerprint: str, now: Callable[[], int]) -> None:
         self.keys = keys
         self._line, self._fingerprint, self._now = line, fingerprint, now
         self._network: Network | None = None

@@ -47,9 +47,11 @@ from gateway.core.recipients import ROUTING
 from gateway.core.states import LegState
 from gateway.errors import Forged, NotFound
 from gateway.flows.opening import Entry
+from gateway.flows.parcels import task_id
 from gateway.flows.vault import write_sections
 from gateway.ports import Parcel
 from schemas.acknowledgement import Acknowledgement
+from schemas.notice import NoticeAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,13 @@ class Desk(Intake):
         package = self._package(taken, self._entry(taken, principal))
         reader = self._reader(principal)
         await reader.answer(package, answer, lambda words: self._carry_words(taken, words))
+        return self.answers(taken)
+
+    async def answer_notice(self, data: bytes, principal: str, answer: NoticeAnswer) -> bytes:
+        """One agency answers a notice; the file for the borough that sent it."""
+        taken = self.take_in(data)
+        package = self._package(taken, self._entry(taken, principal))
+        await self._reader(principal).answer_notice(package, answer)
         return self.answers(taken)
 
     def take_answer(self, data: bytes, packed: PackedAnswer) -> bytes:
@@ -177,9 +186,11 @@ class Desk(Intake):
 
     def _package(self, taken: TakenIn, entry: Entry) -> Package:
         routing, due = taken.routing, deadlines(taken.routing.urgency, taken.at)
+        kind = Parcel.NOTICE if taken.block else Parcel.NOTIFICATION
+        name = task_id(taken.block.id, entry.leg) if taken.block else f"{kind.value}-{entry.leg}"
         parcel: JsonObject = {
-            "parcel": f"{Parcel.NOTIFICATION.value}-{entry.leg}",
-            "kind": Parcel.NOTIFICATION.value,
+            "parcel": name,
+            "kind": kind.value,
             "handover": routing.handover,
             "version": routing.version,
             "leg": entry.leg,

@@ -31,13 +31,14 @@ from gateway.core.envelope import (
 )
 from gateway.core.keys import KemKey
 from gateway.core.notes import Signer
+from gateway.core.notices import Block, read_block
 from gateway.core.receipts import About, make_receipt
 from gateway.core.recipients import ROUTING
 from gateway.core.rotation import Pace, on_card
 from gateway.core.trust import Network
 from gateway.errors import Forged, Malformed, Misconfigured, NotForUs, Unsupported
 from gateway.flows.node import area_of
-from gateway.flows.opening import NODE_PARTS, NOTIFICATION, Routing, read_routing
+from gateway.flows.opening import NODE_PARTS, NOTICE, NOTIFICATION, Routing, read_routing
 from gateway.flows.vault import read_sections
 
 DAY: Final = 86_400
@@ -66,6 +67,8 @@ class TakenIn:
     routing: Routing
     at: int
     received: bytes = field(repr=False)
+    block: Block | None = None
+    """Of a notice about a handover that came before; None: it is a handover."""
 
     @property
     def sender(self) -> str:
@@ -115,13 +118,14 @@ class Intake:
         sections = read_sections(open_part(parsed, ROUTING, key, net=network.net))
         routing = read_routing(sections.get("routing"))
         self._check(routing, area_of(statement.sender))
+        block = read_block(sections.get("notice")) if routing.kind == NOTICE else None
         about = About(parsed.digest, statement.sender, statement.mid, statement.hash)
         received = str(kept["received"]).encode() if kept else self._receive(network, about, at)
-        return TakenIn(network, file.documents, parsed, statement, routing, at, received)
+        return TakenIn(network, file.documents, parsed, statement, routing, at, received, block)
 
     def _check(self, routing: Routing, peer: str) -> None:
         """What a node refuses, too."""
-        if routing.kind != NOTIFICATION:
+        if routing.kind not in (NOTIFICATION, NOTICE) or not routing.handover:
             raise Unsupported("a kind of message that this desk does not open", code="message_type")
         if not routing.handover.startswith(f"HO-{peer}-"):
             raise Forged("a handover under another area's reference", code="handover_area")

@@ -23,6 +23,8 @@ from gateway.flows import (
     bridge_out,
     documents,
     heartbeat,
+    notice_answer,
+    notices,
     outgoing,
     show,
 )
@@ -691,3 +693,86 @@ async def test_a_tier_is_not_the_origin_itself(world: Counties, document: JsonOb
     await world.verify(KENT)
     going = for_areas_without_a_node(document, district="E09000012")
     assert await refused(world, going) == "same_area"
+
+
+# --- notices: what is said afterwards is carried, too
+
+
+CORRECTION = {
+    "kind": "CORRECTION",
+    "role": "Team leader",
+    "reason_code": "DATA_INACCURATE",
+    "text": "Not so.",
+}
+WITHDRAWAL = {"kind": "WITHDRAWAL", "role": "Team leader", "reason_code": "SENT_IN_ERROR"}
+
+
+async def notice_file(world: Counties, said: dict[str, str]) -> tuple[str, bytes]:
+    """Handed in and exported: its id, and the file as the county's desk has it."""
+    caller = world.borough.caller("community_safety")
+    notice = notices.read(json.dumps(said).encode())
+    issued = await notices.issue(world.node, caller, REF, notice, key="n1")
+    waiting = [one for one in await world.export(REF) if one.area == KENT]
+    row = await world.node.store.read(lambda tx: tx.notice(issued.id))
+    (carried,) = [one for one in waiting if row is not None and one.mid == row.mid]
+    return issued.id, carried.data
+
+
+def answered(state: str, **more: object) -> Any:
+    return notice_answer.read(json.dumps({"state": state, "role": "Duty inspector", **more}).encode())
+
+
+async def readers(world: Counties, notice: str) -> dict[str, str]:
+    legs = await world.node.store.read(lambda tx: tx.notice_legs(notice))
+    return {leg.principal.partition("/")[2]: leg.state for leg in legs}
+
+
+async def test_a_correction_is_carried_and_acknowledged_with_the_agencys_own_key(
+    world: Counties, document: JsonObject
+) -> None:
+    await sent(world, document)
+    notice, data = await notice_file(world, CORRECTION)
+    view = await world.desk(KENT).open(data)
+    assert view.taken.block is not None
+    assert view.taken.block.id == notice
+    told: Any = view.opened[POLICE].sections["notice"]
+    assert (told["kind"], told["text"]) == ("CORRECTION", "Not so.")
+    brought = await world.bring(await world.desk(KENT).answer_notice(data, POLICE, answered("ACKNOWLEDGED")))
+    assert brought.refused == 0
+    found = await readers(world, notice)
+    assert found.pop("police") == "ACKNOWLEDGED"
+    assert set(found.values()) == {"OPENED"}
+    assert (await states(world))["police"] == "TRANSMITTED", "a notice moves no leg"
+
+
+async def test_a_withdrawal_is_carried_and_attested(world: Counties, document: JsonObject) -> None:
+    await sent(world, document)
+    notice, data = await notice_file(world, WITHDRAWAL)
+    desk = world.desk(KENT)
+    with pytest.raises(GatewayError) as refused:
+        await desk.answer_notice(data, POLICE, answered("COMPLETED"))
+    assert refused.value.field == "/attestation"
+    gone = {"copies_destroyed": True, "onward_disclosure": False, "log_contains_payload": False}
+    await world.bring(await desk.answer_notice(data, POLICE, answered("COMPLETED", attestation=gone)))
+    assert (await readers(world, notice))["police"] == "COMPLETED"
+    row = await world.node.store.read(lambda tx: tx.notice(notice))
+    assert row is not None
+    signed = await world.node.store.read(lambda tx: tx.receipts(mid=row.mid, by=POLICE))
+    assert [(one.state, one.code) for one in signed] == [
+        ("opened", ""),
+        ("acknowledged", ""),
+        ("completed", "COPIES_DESTROYED"),
+    ]
+
+
+async def test_the_same_answer_to_a_notice_again_changes_nothing(
+    world: Counties, document: JsonObject
+) -> None:
+    await sent(world, document)
+    notice, data = await notice_file(world, CORRECTION)
+    desk = world.desk(KENT)
+    first = await desk.answer_notice(data, POLICE, answered("ACKNOWLEDGED"))
+    again = await desk.answer_notice(data, POLICE, answered("ACKNOWLEDGED"))
+    assert not (await world.bring(first)).repeated
+    assert (await world.bring(again)).receipts == 0
+    assert (await readers(world, notice))["police"] == "ACKNOWLEDGED"
