@@ -29,13 +29,10 @@ from gateway.flows import show
 from gateway.flows.destruction import gave_back
 from gateway.flows.node import Node, area_of
 from gateway.flows.notice_out import Drawn, Reader, send, words_of
-from gateway.flows.parcels import facts
+from gateway.flows.parcels import IN_ERROR, facts
 from gateway.flows.returned import ordered
 from gateway.flows.show import when
 from gateway.ports import LegRow, Side, Transaction
-
-IN_ERROR: Final = "SENT_IN_ERROR"
-"""The code of the correction that whoever had it by mistake is sent."""
 
 TEXT: Final = "This was sent to you in error; do not act on it."
 

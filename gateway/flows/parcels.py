@@ -102,6 +102,11 @@ def _due(tx: Transaction, leg: str, now: int) -> None:
 
 WITHDRAWN: Final = "withdrawn"
 RESTRICTED: Final = "restricted"
+OVER: Final = "past_purge"
+"""Its last day has passed, and the purge has not come by yet, or a legal hold stands."""
+IN_ERROR: Final = "SENT_IN_ERROR"
+"""The code of the correction that whoever had a handover by mistake is sent (:mod:`gateway.flows.custody`)."""
+
 LIFTED: Final = "LIFTED"
 """The state of a restriction that has ended."""
 
@@ -198,11 +203,11 @@ def beside(tx: Transaction, leg: LegRow, found: Bar) -> Beside:
 
 
 def put_aside(tx: Transaction, task: TaskRow, code: str, now: int) -> None:
-    """A claimed parcel that nobody may open: over, or waiting for the restriction to end."""
+    """A claimed parcel that nobody may open: over, or waiting for a restriction to end, or for the purge."""
     if code == WITHDRAWN:
         tx.advance_task(task.id, Task.WAITING, Task.DONE, error=WITHDRAWN)
     else:
-        tx.advance_task(task.id, Task.WAITING, Task.WAITING, due=now + LONG, error=RESTRICTED)
+        tx.advance_task(task.id, Task.WAITING, Task.WAITING, due=now + LONG, error=code)
 
 
 def check_relayed(tx: Transaction, task: TaskRow, leg: LegRow) -> None:
@@ -223,10 +228,13 @@ def check_relayed(tx: Transaction, task: TaskRow, leg: LegRow) -> None:
 
 def spared(tx: Transaction, mid: str) -> bool:
     """Whether a message carries a notice that stays when it has content destroyed: the one that asks for it,
-    or an answer to one."""
+    an answer to one, and what the node itself says of a handover that went to the wrong place: a breach
+    record, or that it was sent in error. These hold nothing of the handover, and may come after the order."""
     row = tx.notice_of(mid)
-    what = TYPES[NoticeKind(row.kind)] if row is not None else None
-    return what is not None and (what.destroys or what.about)
+    if row is None:
+        return False
+    what = TYPES[NoticeKind(row.kind)]
+    return what.destroys or what.about or row.kind == NoticeKind.BREACH_RECORD or row.code == IN_ERROR
 
 
 # --- versions ---------------------------------------------------------------------------------------
