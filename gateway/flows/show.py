@@ -19,6 +19,7 @@ from gateway.errors import NotFound
 from gateway.flows import carrying, parcels
 from gateway.flows.checklist import Rows, checklist
 from gateway.flows.node import Node, area_of
+from gateway.flows.waiting import UNDER_WAY
 from gateway.ports import HandoverRow, LegRow, OutboxRow, Parcel, ReceiptRow, Side, Task, TaskRow, Transaction
 
 NO_ROWS: Final[Rows] = MappingProxyType({})
@@ -131,7 +132,7 @@ def _sentence(node: Node, standing: Standing) -> str:
     place, home = (node.network.areas.get(area, area) for area in (row.destination, row.origin))
     groups: dict[str, list[LegRow]] = {name: [] for name in ("taken", "stays", "refused", "ended", "waiting")}
     for leg in legs:
-        groups[_group(leg)].append(leg)
+        groups[_group(leg, row)].append(leg)
     told = [f"{len(groups['taken'])} of {len(legs)} agencies of {place} have taken this on"]
     if stays := groups["stays"]:
         told.append(f"{_names(stays)} work{'s' * (len(stays) == 1)} with you, the duty stays with {home}")
@@ -147,11 +148,14 @@ def _sentence(node: Node, standing: Standing) -> str:
     return "; ".join(told) + "."
 
 
-def _group(leg: LegRow) -> str:
+def _group(leg: LegRow, row: HandoverRow) -> str:
+    """Nobody is waited for in a version that has ended."""
     state = LegState(leg.state)
     if state in TAKEN_ON:
         return "taken" if who(leg) == leg.principal else "stays"
-    return "refused" if state in ANSWERED else "ended" if state in TERMINAL else "waiting"
+    if state in ANSWERED:
+        return "refused"
+    return "ended" if state in TERMINAL or row.state not in UNDER_WAY else "waiting"
 
 
 def _names(legs: Sequence[LegRow]) -> str:
@@ -205,7 +209,18 @@ def why(
 ) -> list[Json]:
     """Leg by leg: where it is and since when, whose turn it is, what went wrong last, when it is tried again,
     what to do, when the other area was last heard, and whom to telephone there (``contacts``, by area)."""
-    return [_why(tx, leg, contacts) for leg in standing.legs]
+    found = [_why(tx, leg, contacts) for leg in standing.legs]
+    if standing.handover.state in UNDER_WAY:
+        return [*found]
+    over: JsonObject = {
+        "where": f"this version is {standing.handover.state}",
+        "turn": "nobody",
+        "fix": "nothing",
+    }
+    return [
+        {**one, **over} if leg.state in UNANSWERED else one
+        for leg, one in zip(standing.legs, found, strict=True)
+    ]
 
 
 def _why(tx: Transaction, leg: LegRow, contacts: Mapping[str, str]) -> JsonObject:
@@ -238,6 +253,7 @@ def _since(tx: Transaction, leg: LegRow) -> int:
 
 
 ON_ITS_WAY = frozenset({LegState.QUEUED, LegState.TRANSMITTED})
+UNANSWERED = frozenset(LegState) - ANSWERED - TERMINAL
 
 
 def _turn(leg: LegRow, outbox: OutboxRow | None, task: TaskRow | None) -> tuple[str, str, str]:
