@@ -105,7 +105,7 @@ RESTRICTED: Final = "restricted"
 OVER: Final = "past_purge"
 """Its last day has passed, and the purge has not come by yet, or a legal hold stands."""
 IN_ERROR: Final = "SENT_IN_ERROR"
-"""The code of the correction that whoever had a handover by mistake is sent (:mod:`gateway.flows.custody`)."""
+"""The code of the correction that whoever had a handover by mistake is sent (`gateway.flows.custody`)."""
 
 LIFTED: Final = "LIFTED"
 """The state of a restriction that has ended."""
