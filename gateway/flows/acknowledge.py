@@ -250,6 +250,7 @@ def _record(
         actions.keep(tx, leg, reply, actions.told(rows, said))
     for step in steps:
         leg = actions.follow(tx, tx.leg(leg.id) or leg, step, now, now, tailoring=node.tailoring)
+        spoc.taken_on(tx, leg, step, now)
     key, words = _fingerprints(node, signed[-1].hash, answer)
     tx.put_idempotency(IdempotencyRow(key, words, leg.ref, leg.version, now))
     if said:

@@ -21,7 +21,7 @@ from gateway.core.receipts import ZERO, Receipt, open_receipt
 from gateway.core.recipients import ROUTING
 from gateway.core.states import RECEIPT_OF, LegState, advance_leg
 from gateway.errors import Conflict, NotAllowed, NotFound, Refused
-from gateway.flows import accounts, actions, asked, outgoing, parcels, receipts
+from gateway.flows import accounts, actions, asked, outgoing, parcels, receipts, spoc
 from gateway.flows.acknowledge import NEEDS_OPENING
 from gateway.flows.asked import Said
 from gateway.flows.deliver import access
@@ -121,6 +121,7 @@ def _apply(
                 tx.advance_task(task.id, task.state, Task.DONE)
         parcels.opened(tx, leg, now)
     moved = replace(leg, state=after, opened=opened, updated=receipt.at)
+    spoc.taken_on(tx, moved, receipt.state, now)
     return actions.follow(tx, moved, receipt.state, receipt.at, now, tailoring=node.tailoring)
 
 

@@ -21,7 +21,7 @@ from typing import Final
 
 from gateway.core.deadlines import deadlines
 from gateway.core.encoding import Json, JsonObject
-from gateway.core.states import SETTLED, LegState
+from gateway.core.states import SETTLED, TAKEN_ON, LegState
 from gateway.errors import InvalidDocument, NotAllowed, NotFound, Problem
 from gateway.flows import accounts
 from gateway.flows.alarms import settle, sound
@@ -162,10 +162,17 @@ def watch(tx: Transaction, leg: LegRow, now: int) -> None:
         set_timer(tx, TIMER, leg.id, deadlines(leg.urgency, now).acknowledge_by)
 
 
+def taken_on(tx: Transaction, leg: LegRow, receipt: str, now: int) -> None:
+    """An agency that accepts is the owner of its part: nobody has to name one any more."""
+    if leg.via == VIA and receipt == "accepted":
+        tx.drop_timers(TIMER, leg.id)
+        settle(tx, "no_owner", peer=theirs(leg), at=now, why="taken_on", about=leg.id)
+
+
 def fire(tx: Transaction, node: Node, timer: TimerRow, now: int) -> Sequence[TaskRow]:
     """Nobody was named: an alarm, and word to the point of contact."""
     leg = tx.leg(timer.subject)
-    if leg is None or LegState(leg.state) in SETTLED:
+    if leg is None or LegState(leg.state) in SETTLED | TAKEN_ON:
         return ()
     sound(tx, "no_owner", peer=theirs(leg), at=now, subject=leg.id)
     own = [row for row in tx.legs(leg.ref, leg.version) if row.agency == AGENCY]
