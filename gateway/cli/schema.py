@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.files import read_input
-from gateway.cli.output import JsonFlag, emit, errors, next_step
+from gateway.cli.output import JsonFlag, Usage, emit, errors, next_step
 
 app = typer.Typer(help="The forms of documents: what may stand where.", no_args_is_help=True)
 
@@ -75,6 +75,9 @@ def example(
     now: Annotated[
         bool, typer.Option("--now", help="As if it were issued now, under a fresh reference.")
     ] = False,
+    drill: Annotated[
+        bool, typer.Option("--drill", help="As a rehearsal: a node in production takes it, too.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """A fictional document that ships with the gateway, to start from."""
@@ -90,6 +93,10 @@ def example(
             from gateway.demo.story import fresh
 
             document = fresh(document, SystemClock().now())
+        if drill:
+            if "message" not in document:
+                raise Usage("only a handover can be a rehearsal", remedy="`adult` or `urgent`")
+            document["message"]["drill"] = True
         emit(document, as_json=as_json)
 
 

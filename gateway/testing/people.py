@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from schemas.actions import ACTIONS
+from schemas.areas import display_name
 from schemas.samples import minimal_example
 from schemas.vocabulary import Agency
 
@@ -33,6 +34,23 @@ _BASIS: Final = {
 def adult() -> Document:
     """J as the example has him."""
     document: Document = json.loads(minimal_example())
+    return document
+
+
+def handed_on(of: str, origin: str, destination: str, ref: str = "", **message: Any) -> Document:
+    """J again, from ``origin`` which has him by the handover ``of``, verified after that came."""
+    document, ref = adult(), ref or f"HO-{origin}-2026-000001"
+    document["message"] |= {
+        "handover_id": ref,
+        "message_id": f"{ref[-6:]}00-2222-4333-8444-{ref[4:12]}1111",
+        "onward_of": of,
+        **message,
+    }
+    document["message"]["authorised_by"]["area"] = origin
+    document["routing"]["origin"] |= {"area_code": origin, "area_name": display_name(origin)}
+    document["routing"]["destination"] |= {"area_code": destination, "area_name": display_name(destination)}
+    document["move"] |= {"from_area": origin, "to_area": destination, "safe_areas": [destination]}
+    document["data_quality"]["verified_at"] = "2026-11-24T10:05:00+00:00"
     return document
 
 

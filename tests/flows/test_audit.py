@@ -14,12 +14,13 @@ from gateway.core.encoding import b64, encode
 from gateway.core.judgement import Verdict
 from gateway.core.notes import peek_body, sign_note
 from gateway.errors import Forged, GatewayError, NotAllowed
-from gateway.flows import accounts, audit, audit_export, deliver
+from gateway.flows import accounts, audit, audit_export, deliver, requests
 from gateway.flows.audit import Use, Wanted
 from gateway.flows.node import Caller, Node
 from gateway.flows.tokens import AUDITOR, auditor_of
 from gateway.ports import AccessRow, Parcel
-from gateway.testing.boroughs import Borough, World, two_boroughs
+from gateway.testing.boroughs import BEXLEY, HACKNEY, Borough, World, two_boroughs
+from gateway.testing.people import handed_on
 
 REF = "HO-E09000012-2026-000417"
 WORDS = "xq7z the family moved on Sunday"
@@ -96,15 +97,31 @@ async def test_a_further_version_alters_and_is_combined_with_the_one_before(
 async def test_an_onward_move_and_an_answer_are_combinations_on_both_sides(
     world: World, document: Any
 ) -> None:
-    document["message"] |= {"onward_of": "HO-E09000025-2026-000001", "answers": "ab" * 16}
+    """Bexley, where somebody took the person on, hands the person back and answers a request."""
     await world.hackney.submit(document)
+    await world.settle()
+    await world.bexley.answer("community_safety", (await world.bexley.legs(REF))["community_safety"].id)
+    await world.settle()
+    asking = {
+        "to_area": BEXLEY,
+        "role": "Community safety manager",
+        "reason_code": "MOVED_HERE",
+        "agencies": ["COMMUNITY_SAFETY"],
+        "subject": {"family_name": "EXAMPLE", "given_names": "J", "date_of_birth": "2003-05-14"},
+        "lawful_basis": {"powers": ["CDA1998_S115"], "purpose": "Continuity of supervision after a move"},
+    }
+    asked = await requests.ask(
+        world.hackney.node,
+        world.hackney.caller("community_safety"),
+        requests.read(json.dumps(asking).encode()),
+        key="r1",
+    )
+    await world.settle()
+    await world.bexley.submit(handed_on(REF, BEXLEY, HACKNEY, answers=asked.id))
     await world.settle()
     for side in world.boroughs:
         found = {row.justification: row.sections for row in rows(side, "COMBINATION")}
-        assert found == {
-            "ONWARD_MOVE": ("handover:HO-E09000025-2026-000001",),
-            "HANDOVER_REQUEST": (f"request:{'ab' * 16}",),
-        }
+        assert found == {"ONWARD_MOVE": (f"handover:{REF}",), "HANDOVER_REQUEST": (f"request:{asked.id}",)}
 
 
 async def test_a_handover_that_comes_again_is_collected_once(fetching: World) -> None:

@@ -12,9 +12,8 @@ from gateway.errors import Conflict, NotAllowed, NotFound
 from gateway.ports import Parcel
 from gateway.testing.anywhere import boroughs
 from gateway.testing.boroughs import Borough, World
-from gateway.testing.people import adult
+from gateway.testing.people import adult, handed_on
 from keys_example import AGENCIES as ROLES
-from schemas.areas import display_name
 
 A, B, C = "E09000012", "E09000004", "E09000007"
 FIRST = "HO-E09000012-2026-000417"
@@ -22,19 +21,7 @@ FIRST = "HO-E09000012-2026-000417"
 
 def onward(origin: str, destination: str, of: str = FIRST, **message: Any) -> dict[str, Any]:
     """The same person, handed on by ``origin``."""
-    document = adult()
-    document["message"] |= {
-        "handover_id": f"HO-{origin}-2026-000001",
-        "message_id": "00000100-2222-4333-8444-009000004111",
-        "onward_of": of,
-        **message,
-    }
-    document["message"]["authorised_by"]["area"] = origin
-    document["routing"]["origin"] |= {"area_code": origin, "area_name": display_name(origin)}
-    document["routing"]["destination"] |= {"area_code": destination, "area_name": display_name(destination)}
-    document["move"] |= {"from_area": origin, "to_area": destination, "safe_areas": [destination]}
-    document["data_quality"]["verified_at"] = "2026-11-24T10:05:00+00:00"
-    return document
+    return handed_on(of, origin, destination, **message)
 
 
 @pytest.fixture

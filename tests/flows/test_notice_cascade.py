@@ -12,9 +12,8 @@ from gateway.flows import attest, notice_answer, notice_view, notices, show, shr
 from gateway.ports import Parcel
 from gateway.testing.anywhere import boroughs
 from gateway.testing.boroughs import Borough, World
-from gateway.testing.people import adult
+from gateway.testing.people import adult, handed_on
 from keys_example import AGENCIES as ROLES
-from schemas.areas import display_name
 
 A, B, C, D = "E09000012", "E09000004", "E09000007", "E09000025"
 FIRST, SECOND, THIRD = "HO-E09000012-2026-000417", f"HO-{B}-2026-000001", f"HO-{C}-2026-000001"
@@ -25,17 +24,7 @@ DONE = {"copies_destroyed": True, "onward_disclosure": False, "log_contains_payl
 
 def onward(ref: str, of: str, origin: str, destination: str) -> dict[str, Any]:
     """The same person, handed on."""
-    document = adult()
-    document["message"] |= {"handover_id": ref, "onward_of": of}
-    document["message"]["message_id"] = (
-        f"{ref[-6:]}00-2222-4333-8444-{ref[3:12].lower().replace('e', '0')}111"
-    )
-    document["message"]["authorised_by"]["area"] = origin
-    document["routing"]["origin"] |= {"area_code": origin, "area_name": display_name(origin)}
-    document["routing"]["destination"] |= {"area_code": destination, "area_name": display_name(destination)}
-    document["move"] |= {"from_area": origin, "to_area": destination, "safe_areas": [destination]}
-    document["data_quality"]["verified_at"] = "2026-11-24T10:05:00+00:00"
-    return document
+    return handed_on(of, origin, destination, ref)
 
 
 async def taken_on(world: World, borough: Borough, ref: str) -> None:

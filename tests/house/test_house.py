@@ -25,6 +25,7 @@ TARGETS = [
     "bench",
     "vectors",
     "vectors-all-pythons",
+    "compliance",
     "fuzz",
     "mutate",
 ]

@@ -99,11 +99,10 @@ HOT: dict[str, Callable[[Transaction], object]] = {
 _WHOLE = "receipts USING INDEX ix_receipts_unsent|blobs USING INDEX ix_blobs_sending|CONSTANT ROW"
 SLOW = re.compile(rf"\bSCAN (?!{_WHOLE})")
 # These find the legs of one handover or message, or the tasks of one leg: a handful, sorted in no time.
-FEW = (
-    "sqlite_autoindex_legs_2 (ref=? AND version=?)",
-    "ix_legs_mid (mid=?)",
-    "ix_tasks_leg (leg=?)",
-    "ix_envelopes_ref (",
+# SQLite numbers a table's constraints as it copies them, not always in one order.
+FEW = re.compile(
+    r"sqlite_autoindex_legs_\d \(ref=\? AND version=\?\)"
+    r"|ix_legs_mid \(mid=\?\)|ix_tasks_leg \(leg=\?\)|ix_envelopes_ref \("
 )
 
 
@@ -140,7 +139,7 @@ def test_it_is_found_by_an_index_and_comes_sorted(session: Session, name: str) -
     assert plans
     assert [step for plan in plans.values() for step in plan if SLOW.search(step)] == []
     sorted_ = [plan for plan in plans.values() if "USE TEMP B-TREE FOR ORDER BY" in plan]
-    assert [plan for plan in sorted_ if not any(index in plan[0] for index in FEW)] == []
+    assert [plan for plan in sorted_ if not FEW.search(plan[0])] == []
 
 
 def explain(session: Session, statement: str) -> list[str]:
