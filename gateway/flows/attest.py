@@ -23,7 +23,7 @@ from gateway.core.encoding import Json, b64, fields, integer, text
 from gateway.core.layout import MAX_PARTS
 from gateway.core.merkle import leaf_hash
 from gateway.core.notes import text_hash
-from gateway.core.retention import BY_NOTICE, DAY
+from gateway.core.retention import BY_NOTICE, DAY, Why
 from gateway.core.states import HandoverState
 from gateway.errors import Forged, GatewayError, Malformed, NotFound
 from gateway.flows import control
@@ -63,8 +63,17 @@ def probe(tx: Transaction, node: Shredder, row: PurgeRow) -> Sequence[str]:
     """The messages (ids) of what was purged then that this node can still open, or could with an older copy
     of its database. None, if the purge was one."""
     rows = tx.envelopes_of(row.ref, row.version)
-    kept = [one for one in rows if not (row.why in BY_NOTICE and spared(tx, one.mid))]
-    return [one.mid for one in kept if one.created <= row.at and _opens(node, one)]
+    meant = [one for one in rows if not _stays(tx, row, one.mid)]
+    # What came in the very second of the purge may have come after it, and goes in its turn (`late`).
+    return [one.mid for one in meant if one.created < row.at and _opens(node, one)]
+
+
+def _stays(tx: Transaction, row: PurgeRow, mid: str) -> bool:
+    """Whether that purge left this message: the notice that asked for it, or one about a superseded version,
+    which its agencies have still to read."""
+    if row.why == Why.SUPERSEDED:
+        return tx.notice_of(mid) is not None
+    return row.why in BY_NOTICE and spared(tx, mid)
 
 
 def _opens(node: Shredder, row: EnvelopeRow) -> bool:

@@ -18,8 +18,19 @@ from gateway.core import purposes
 from gateway.core.duty import responsible
 from gateway.core.encoding import Json, JsonObject
 from gateway.core.states import LegState
-from gateway.errors import Conflict, GatewayError, NotFound, Unavailable
-from gateway.flows import accounts, checklist, disclosed, drills, notice_sign, notice_view, parcels, receipts
+from gateway.errors import Conflict, GatewayError, NotAllowed, NotFound, Unavailable
+from gateway.flows import (
+    accounts,
+    checklist,
+    disclosed,
+    drills,
+    holds,
+    notice_sign,
+    notice_view,
+    parcels,
+    purge_clock,
+    receipts,
+)
 from gateway.flows.catch_up import check_caught_up
 from gateway.flows.node import Caller, Node
 from gateway.flows.retrieve import take_out
@@ -108,10 +119,22 @@ def _claimed(tx: Transaction, task: TaskRow, binding: AgencyBinding, now: int) -
     if bar.code:
         parcels.put_aside(tx, task, bar.code, now)
         return None
+    if leg is not None and task.kind is Parcel.NOTIFICATION and over(tx, leg, now):
+        parcels.put_aside(tx, task, parcels.OVER, now)
+        return None
     notice = tx.notice(task.subject) if task.kind is Parcel.NOTICE else None
     rows = tx.actions(leg.id) if leg is not None and task.kind is Parcel.NOTIFICATION else ()
     beside = parcels.beside(tx, leg, bar) if leg is not None and task.kind in READ else parcels.NOTHING
     return _Claimed(task, leg, tx.envelope(task.mid), notice, rows, drill, beside)
+
+
+def over(tx: Transaction, leg: LegRow, now: int) -> bool:
+    """Whether the date of this leg's purge has passed. A node that was switched off comes back to its parcels
+    before its sweep has purged them; and what a legal hold keeps is given to nobody who has not seen it."""
+    row = tx.handover(leg.ref, leg.version)
+    if row is None or purge_clock.due_of(tx, row).at > now:
+        return False
+    return not (leg.opened and holds.held(tx, leg.ref))
 
 
 def _account(tx: Transaction, task: TaskRow, leg: LegRow | None, binding: AgencyBinding, now: int) -> None:
@@ -356,6 +379,13 @@ async def open_parked(
         if task.kind is Parcel.NOTIFICATION:
             parcels.check_notice_seen(tx, leg)
         bar = parcels.check_open(tx, leg, justification) if task.kind in READ else parcels.Bar()
+        if task.kind is Parcel.NOTIFICATION and over(tx, leg, now):
+            raise NotAllowed(
+                "the last day of this handover is over: it is purged, or kept and shown to nobody new",
+                code="past_purge",
+                rule="s.39",
+                remedy="ask the origin's agency; if it is still needed, it hands in a reviewed version",
+            )
         if task.kind is not Parcel.STATUS:
             seen = access(caller, leg, "CONSULTATION", justification, now, purpose=purpose)
             accounts.record(tx, accounts.noted(node.keys, seen, note))
