@@ -191,7 +191,8 @@ def bind(settings: Settings, role: str, agency: Agency, network: Network) -> Age
         "PROFILE",
         f"/agencies/{role}/profile",
     )
-    return AgencyBinding(principal.name, adapter, cast("Profile", profile), agency.justification)
+    shape = cast("Profile", profile)
+    return AgencyBinding(principal.name, adapter, shape, agency.justification, agency.checks_address)
 
 
 def load_adapter(name: str, principal: str, options: Mapping[str, object], field: str) -> Adapter:

@@ -102,7 +102,8 @@ class Agency(_Section):
 
     ``justification`` is the standing reason (a code of ``schemas``) under which a push adapter opens.
     ``type`` and ``organisation`` are what the join request says of it ("POLICE", ""); afterwards the signed
-    directory says it, and these are read no more.
+    directory says it, and these are read no more. ``checks_address``: what the table of addresses says lies
+    in another area is given back before anybody opens it (docs/misdirected.md).
     """
 
     type: str = ""
@@ -110,6 +111,7 @@ class Agency(_Section):
     adapter: str = "inbox"
     profile: str = ""
     justification: str = "STANDING_ADAPTER"
+    checks_address: bool = False
     options: dict[str, Any] = {}
 
 

@@ -205,6 +205,14 @@ def reply_section(leg: LegRow, answer: Acknowledgement) -> JsonObject:
     }
 
 
+def record_now(
+    tx: Transaction, node: Node, caller: Caller, leg: LegRow, answer: Acknowledgement, now: int
+) -> Recorded:
+    """The same within ``tx``, for what the node answers at the wish of an agency. Raises Conflict,
+    Unavailable."""
+    return _record(tx, node, caller, leg.id, answer, _seal_reply(node, leg, answer, now), now)
+
+
 def _record(
     tx: Transaction,
     node: Node,

@@ -23,6 +23,7 @@ from gateway.flows import (
     documents,
     effects,
     glass,
+    match,
     notice_in,
     operations,
     purge_clock,
@@ -166,6 +167,9 @@ def _store_legs(tx: Transaction, node: Node, opened: Opened, routing: Routing, n
     if not routing.handover.startswith(f"HO-{opened.peer}-"):
         raise Forged("a handover under another area's reference", code="handover_area")
     newest = tx.handover(routing.handover)
+    if newest and newest.drill != routing.facts.drill:
+        # A rehearsal that supersedes what is real would have it shredded; the other way round, nobody acts.
+        raise Forged("a handover becomes no drill, and a drill no handover", code="drill_changed")
     before = newest.version if newest and newest.version < routing.version else 0
     row = HandoverRow(
         ref=routing.handover,
@@ -193,7 +197,8 @@ def _store_legs(tx: Transaction, node: Node, opened: Opened, routing: Routing, n
         actions.ask(tx, leg, asks[leg.id], node.tailoring)
         actions.received(tx, leg, now, node.tailoring)
         spoc.watch(tx, leg, now)
-    tasks = [_shut(tx, node, opened, _task(node, leg, Parcel.NOTIFICATION, now)) for leg in fresh]
+    parcels = [match.hold(tx, node, _task(node, leg, Parcel.NOTIFICATION, now), now) for leg in fresh]
+    tasks = [_shut(tx, node, opened, parcel) for parcel in parcels]
     for task in tasks:
         tx.put_task(task)
     if fresh:
@@ -266,6 +271,7 @@ def _store_reply(
     actions.keep(tx, leg, opened.statement.hash, entry.said)
     if entry.said:  # the receipt that names it may have overtaken it
         actions.settle(tx, leg, now)
+        receipts.settle_handover(tx, leg.ref, leg.version, now)
     return [task]
 
 

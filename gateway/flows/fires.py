@@ -17,6 +17,7 @@ from gateway.flows import (
     effects,
     escalation,
     late,
+    match,
     notice_legs,
     purge_clock,
     questions,
@@ -55,5 +56,6 @@ FIRES: Mapping[str, Fire] = {
     purge_clock.REVIEW: retention.remind,
     purge_clock.ATTEST: attest.overdue,
     receipts.RETURNED: returned.fire,
+    match.TIMER: match.fire,
     breaches.CLOCK: breaches.fire,
 }

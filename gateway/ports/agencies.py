@@ -140,12 +140,14 @@ class Profile(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AgencyBinding:
-    """One agency of this area: who it is, how it is reached, how it is spoken to."""
+    """One agency of this area: who it is, how it is reached, how it is spoken to. ``checks_address``: its
+    node looks whether a handover is for this area at all (:mod:`gateway.flows.match`)."""
 
     principal: str
     adapter: Adapter
     profile: Profile
     justification: str
+    checks_address: bool = False
 
 
 AdapterFactory = Callable[[str, Mapping[str, object]], Adapter]
