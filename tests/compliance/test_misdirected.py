@@ -261,3 +261,21 @@ async def test_s67_a_breach_is_counted_from_the_signed_receipt_and_people_are_ca
         assert (alarm.at, alarm.peer) == (aware + hours * HOUR, SOUTHWARK)
     [late] = await read(lambeth, lambda tx: tx.standing_alarms("purge_overdue"))
     assert late.subject.endswith(f"{SOUTHWARK}/{HOUSING}")
+
+
+@pytest.mark.row("MISDIRECTED")
+async def test_whoever_had_it_by_mistake_is_told_once_and_hears_of_no_later_version(world: World) -> None:
+    await returned(world)
+    await attested(world)
+    await sent_again(world)
+    southwark = world.of(SOUTHWARK)
+    before = await read(southwark, lambda tx: tx.notices(ref=REF))
+    third = document({**STEPS[8], "version": 3, "supersedes": STEPS[8]["message_id"]})
+    third["message"]["message_id"] = "00000003-00c2-59aa-b088-95b3c29e1261"
+    await world.of(LAMBETH).submit(third, key="k3")
+    await world.settle()
+    assert await read(southwark, lambda tx: tx.notices(ref=REF)) == before
+    chain = await read(world.of(LEWISHAM), lambda tx: custody.shown(tx, REF, f"{LEWISHAM}/{HOUSING}"))
+    assert [(one["version"], one["code"]) for one in chain["earlier"]] == [(1, "WRONG_AREA")]
+    kinds = [row.kind for row in await read(world.of(LEWISHAM), lambda tx: tx.notices(ref=REF))]
+    assert kinds == ["UPDATE"], "the others hear what they always heard"

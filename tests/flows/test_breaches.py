@@ -12,6 +12,7 @@ from gateway.core.encoding import decode_object
 from gateway.errors import GatewayError, InvalidDocument, NotAllowed
 from gateway.flows import breaches, notices
 from gateway.flows.breaches import Step
+from gateway.flows.deliver import open_parked
 from gateway.ports import BreachRow
 from gateway.testing.boroughs import BEXLEY, Borough, World, two_boroughs
 
@@ -194,3 +195,38 @@ async def test_a_record_by_hand_counts_from_when_it_was_known(world: World, docu
     with pytest.raises(GatewayError):
         await breaches.open_by_hand(node, "HO-E09000012-2026-999999", **said)
     assert (row.people, row.version) == (3, 1)
+
+
+async def test_a_near_miss_that_was_opened_after_all_is_a_breach_from_that_receipt_on(
+    document: dict[str, Any],
+) -> None:
+    """The agency says RETURNED, and opens it before the order has reached its node."""
+    async with two_boroughs(pulling=["housing"]) as world:
+        await world.hackney.submit(document)
+        await world.settle()
+        leg = (await world.bexley.legs(REF))["housing"]
+        await world.bexley.answer("housing", leg.id, "RETURNED", reason_code="WRONG_AREA")
+        await world.bexley.turn()
+        await world.deliver_mail(world.hackney)
+        await world.hackney.turn()
+        [before] = await read(world.hackney, lambda tx: tx.breaches(REF))
+        assert before.near_miss
+        near = Step(What.UNLIKELY_TO_RESULT_IN_RISK, **DPO, rationale="nobody opened it")
+        await breaches.decide(world.hackney.node, before.id, near)
+        world.clock.advance(HOUR)
+        caller = world.bexley.caller("housing")
+        parcel = f"notification-{leg.id}"
+        await open_parked(world.bexley.node, caller, parcel, justification="ALLOCATED_CASE")
+        await world.settle()
+        [after] = await read(world.hackney, lambda tx: tx.breaches(REF))
+        assert (after.id, after.near_miss, after.aware) == (before.id, False, before.aware + HOUR)
+        assert after.opened == after.aware
+        assert await standing(world.hackney) == ["breach"], (
+            "what was decided of the near miss stands for nothing"
+        )
+        await wait_until(world, after.aware + 24 * HOUR)
+        assert "breach_24h" in await standing(world.hackney)
+        told = await read(world.bexley, lambda tx: tx.notices(ref=REF))
+        assert [one.kind for one in told].count("BREACH_RECORD") == 1
+        shown = await read(world.hackney, lambda tx: breaches.shown(tx, after))
+        assert (shown["kind"], shown["state"]) == ("BREACH", "OPEN")
