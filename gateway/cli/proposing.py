@@ -34,9 +34,7 @@ NEEDS = (
 def checklist(
     file: Annotated[
         Path | None,
-        typer.Argument(
-            help="A document, or - for standard input; or use the options.", show_default=False
-        ),
+        typer.Argument(help="A document, or - for standard input; or use the options.", show_default=False),
     ] = None,
     age: Annotated[int | None, typer.Option(help="On the day of issue.", min=0, max=120)] = None,
     order: Annotated[

@@ -125,7 +125,8 @@ def _node(settings: Settings, store: KeyStore) -> Member:
 
 def _member(settings: Settings, store: KeyStore, role: str, agency: Agency) -> Member:
     name = f"{settings.area}/{role}"
-    return Member(name, agency_type(agency.type or role), store.signer(name), organisation=agency.organisation)
+    kind = agency_type(agency.type or role)
+    return Member(name, kind, store.signer(name), organisation=agency.organisation)
 
 
 def add(network: Path, file: Path, expect: str, *, replacing: bool) -> Facts:

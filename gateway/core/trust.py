@@ -143,8 +143,8 @@ class Network:
         return self.directory.principals[f"{area}/{NODE_ROLE}"]
 
     def external(self, area: str) -> bool:
-        """Whether the area has no gateway (``hosted: false`` in its node's entry): no queue stands for it, and
-        files are carried to a person there. False for an area that the directory does not hold."""
+        """Whether the area has no gateway (``hosted: false`` in its node's entry): no queue stands for it,
+        and files are carried to a person there. False for an area that the directory does not hold."""
         node = self.directory.principals.get(f"{area}/{NODE_ROLE}")
         return node is not None and not node.hosted
 
@@ -155,10 +155,10 @@ class Network:
         return tuple(sorted(found, key=lambda principal: principal.name))
 
     def find(self, area: str, agency: str, organisation: str | None = None) -> Principal:
-        """The one agency of that type, an older name of it too, in that area; ``organisation`` where there are several of a type.
+        """The one agency of that type, an older name of it too, in that area.
 
-        Capitals of an organisation do not matter. Raises UnknownRecipient: no such area or agency, or more
-        than one. A handover never goes to a guess.
+        ``organisation``: which of several of a type, whatever its capitals. Raises UnknownRecipient: no such
+        area or agency, or more than one. A handover never goes to a guess.
         """
         agency = agency_type(agency)
         found = [p for p in self.agencies(area) if p.agency == agency]

@@ -208,8 +208,8 @@ def _within(count: int, outer: int, whole: int) -> int | None:
 
 
 def _urgent(sent: _Side, found: Misuse) -> JsonObject:
-    """Rates, and each only where its count and what it is a part of may both be printed: one that is nested in
-    another would else give the rest away."""
+    """Rates, and each only where its count and what it is a part of may both be printed: one that is nested
+    in another would else give the rest away."""
     shown = suppress(sent.moves)
     printed = shown.total is not None and shown.cells.get("URGENT", 0) is not None
     nested = part(found.downgraded, found.suspect) is not None

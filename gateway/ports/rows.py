@@ -301,8 +301,8 @@ class AccessRow:
 
 @dataclass(frozen=True, slots=True)
 class TokenRow:
-    """An agency's API token: only its SHA-256 is stored (32 random bytes need no slow hash). ``also``: further
-    agencies for which the same team answers."""
+    """An agency's API token: only its SHA-256 is stored (32 random bytes need no slow hash). ``also``:
+    further agencies for which the same team answers."""
 
     id: str
     digest: bytes

@@ -43,7 +43,8 @@ class PageRow:
 
 @dataclass(frozen=True, slots=True)
 class CoverRow:
-    """A role is absent until ``until`` (unix seconds): its deputy is called. ``by``: whose account said so."""
+    """A role is absent until ``until`` (unix seconds): its deputy is called. ``by``: whose account
+    said so."""
 
     role: str
     until: int

@@ -261,10 +261,10 @@ class Transaction(Protocol):
 
     # what grows
     def prune(self, what: str, before: int, limit: int) -> int:
-        """Delete at most ``limit`` rows that ended before then; returns how many. ``what``: idempotency, timers
-        (fired), tasks (done), pages (made or dropped), held, alarms (cleared); and of the envelopes that are
-        about no handover: sent (with their outbox rows), heard (received, receipts and control), files
-        (received, of kind 1). Raises KeyError for another word."""
+        """Delete at most ``limit`` rows that ended before then; returns how many. ``what``: idempotency,
+        timers (fired), tasks (done), pages (made or dropped), held, alarms (cleared); and of the envelopes
+        that are about no handover: sent (with their outbox rows), heard (received, receipts and control),
+        files (received, of kind 1). Raises KeyError for another word."""
         ...
 
     def unstripped(self, before: int, limit: int) -> Sequence[EnvelopeRow]:
@@ -273,8 +273,9 @@ class Transaction(Protocol):
         ...
 
     def spare_cosignatures(self, before: int, limit: int) -> Sequence[tuple[str, int]]:
-        """(origin, size) of cosigned checkpoints older than ``before`` that are neither the smallest of their
-        UTC day that somebody beside the log has cosigned, nor the largest of their log, in ascending order."""
+        """(origin, size) of cosigned checkpoints older than ``before`` that are neither the smallest of
+        their UTC day that somebody beside the log has cosigned, nor the largest of their log, in ascending
+        order."""
         ...
 
     def drop_cosignatures(self, origin: str, size: int) -> int:

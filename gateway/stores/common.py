@@ -14,7 +14,9 @@ from gateway.errors import GatewayError
 
 R = TypeVar("R")
 
-LEG_COLUMNS: Final = frozenset({"delivered", "opened", "acknowledge_by", "decide_by", "overdue", "mid", "duty"})
+LEG_COLUMNS: Final = frozenset(
+    {"delivered", "opened", "acknowledge_by", "decide_by", "overdue", "mid", "duty"}
+)
 """The columns that ``advance_leg`` takes beside the state (ports.Transaction)."""
 
 SUBJECTED: Final = frozenset({"keycard", "suspension", "break_glass"})

@@ -6,8 +6,8 @@ rows in and out is in :mod:`gateway.stores.sql`; how an existing database gets h
 Rules:
 
 * No column holds plaintext of a handover: sealed bytes, wrapped keys, hashes, codes, references and times.
-  ``accesses.note`` holds free text in rows of older releases alone; today it is sealed (``sealed``). The closed list of columns
-  stands in a test, so that a new one is added on purpose.
+  ``accesses.note`` holds free text in rows of older releases alone; today it is sealed (``sealed``). The
+  closed list of columns stands in a test, so that a new one is added on purpose.
 * Columns are named as the fields of the records in :mod:`gateway.ports`. Columns that no record shows: ``n``
   keeps the order of arrival; ``log.nodes`` and ``log.about`` see ``sql_log``; ``outbox.stream``
   and ``outbox.seq`` see below.

@@ -1,4 +1,4 @@
-"""Where a handover may go, through whole nodes and desks: a single point of contact, and areas without a node."""
+"""Where a handover may go, through whole nodes and desks: a single point of contact, areas without a node."""
 
 from __future__ import annotations
 
