@@ -4,9 +4,9 @@ Duty: say for each use which algorithm, what it protects for how long, whether i
 computer, and what replaces it. It leaves out which keys are held (:mod:`gateway.cli.inventory`).
 
 Rules: one row a use, none for a library that nothing here calls. Confidentiality comes first: what is
-recorded today can be opened when such a computer exists (harvest now, decrypt later), so it is hybrid already.
-A signature is forged only while somebody still relies on it, so signatures migrate until 2031. There is one
-suite and no negotiation: a subkey or a directory below ``min_suite`` is refused, never used.
+recorded today can be opened when such a computer exists (harvest now, decrypt later), so it is hybrid
+already. A signature is forged only while somebody still relies on it, so signatures migrate until 2031. There
+is one suite and no negotiation: a subkey or a directory below ``min_suite`` is refused, never used.
 """
 
 from __future__ import annotations

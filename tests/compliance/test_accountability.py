@@ -1,4 +1,4 @@
-"""Who looked at what, proven to whoever has to ask: findings 8, 10, 15, s.62, purpose, figures, algorithms."""
+"""Who looked at what, shown to whoever has to ask: findings 8, 10, 15, s.62, purpose, figures, algorithms."""
 
 from __future__ import annotations
 
