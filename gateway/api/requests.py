@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from gateway.api.reading import body, idempotency_key, known_query, notice
+from gateway.api.reading import body, idempotency_key, known_query
 from gateway.api.routes import Call, reply
 from gateway.core.encoding import Json
 from gateway.flows import requests
@@ -36,5 +36,5 @@ async def listed(call: Call) -> web.Response:
 async def one(call: Call) -> web.Response:
     """The checklist of one request."""
     known_query(call.request)
-    wanted, principal = notice(call.request), call.caller.principal
+    wanted, principal = call.request.match_info["notice"], call.caller.principal
     return reply(await call.node.store.read(lambda tx: requests.one(tx, wanted, principal)))

@@ -171,6 +171,7 @@ def _checked(status: int, answer: Mapping[str, Any]) -> Mapping[str, Any]:
         code=str(answer.get("code") or ""),
         field=str(answer.get("field") or ""),
         remedy=str(answer.get("remedy") or ""),
+        rule=str(answer.get("rule") or ""),
         problems=[
             Problem(
                 str(p.get("pointer", "")),

@@ -47,10 +47,7 @@ def listing(
         found = Agency(api, token).get("/v1/inbox", {"wait": str(wait)} if wait else None)
         emit(found, as_json=as_json, text="\n".join(map(_line, found["entries"])) or "nothing waits")
         if found["entries"]:
-            leg = found["entries"][0]["leg"]
-            next_step(
-                f"gateway inbox open {leg} --justification ALLOCATED_CASE --actor REFERENCE --role ROLE"
-            )
+            next_step(f"{_reading(found['entries'][0])} --actor REFERENCE --role ROLE")
 
 
 @app.command("open")
@@ -239,7 +236,18 @@ def _words(name: str, file: Path | None) -> dict[str, str]:
     return {name: read_input(file).decode("utf-8", "replace").strip()} if file is not None else {}
 
 
+def _reading(entry: Mapping[str, Any]) -> str:
+    """The command that shows what waits: a notice has an id of its own, and no leg that could be opened."""
+    if entry["kind"] == "notice":
+        return f"gateway inbox notice {entry['notice']}"
+    return f"gateway inbox open {entry['leg']} --justification ALLOCATED_CASE"
+
+
 def _line(entry: Mapping[str, Any]) -> str:
+    if entry["kind"] == "notice":
+        about = f"about {entry['handover']}" if entry["handover"] else "a request for a handover"
+        drill = "DRILL  " if entry["drill"] else ""
+        return f"{drill}notice {entry['notice']}  {about}  {entry['urgency']:<9} {entry['state']}"
     late = f"  LATE: {', '.join(entry['overdue'])}" if entry["overdue"] else ""
     drill = "DRILL  " if entry["drill"] else ""
     head = (

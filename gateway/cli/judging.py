@@ -16,6 +16,7 @@ from gateway.clock import SystemClock
 from gateway.config import Settings, find, load
 from gateway.core import policy
 from gateway.core.audience import Reader, cut
+from gateway.core.drills import check as check_invented
 from gateway.core.entitlements import ENTITLEMENTS
 from gateway.core.places import address_check
 from gateway.core.registers import narrowed
@@ -39,6 +40,8 @@ def judge_file(body: bytes, as_of: str, config: Path | None) -> dict[str, Any]:
     signed = network.entitlements if network else ENTITLEMENTS
     entitlements = narrowed(signed, held.narrowing) if held else signed
     lookup = places.area_of if places else None
+    if network:
+        check_invented(to_document(document), network.env)
     policy.check(document, now=now, entitlements=entitlements, registers=held, lookup=lookup)
     readers = _readers(network, document, now)
     parts = cut(to_document(document), readers, entitlements)

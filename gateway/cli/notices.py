@@ -143,6 +143,7 @@ def answer(
             }
         found = agency.post(f"/v1/inbox/notices/{notice}/acknowledgements", json.dumps(said).encode())
         emit(found, as_json=as_json, text=f"{notice} is {found['state']}")
+        next_step("gateway inbox list")
 
 
 def _issue(agency: Agency, ref: str, said: Mapping[str, Any], key: str, *, as_json: bool) -> None:

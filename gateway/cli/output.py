@@ -130,6 +130,7 @@ def problem(error: GatewayError) -> dict[str, Any]:
         "code": error.code,
         "message": error.message,
         "field": error.field,
+        "rule": error.rule,
         "remedy": error.remedy,
         "problems": [
             {
@@ -150,7 +151,8 @@ def _ground(rule: str) -> str:
 
 
 def words(error: GatewayError) -> str:
-    lines = [f"{error.code}: {error.message}" + (f" ({error.field})" if error.field else "")]
+    single = "" if error.problems else f"{f' [{error.rule}]' if error.rule else ''}{_ground(error.rule)}"
+    lines = [f"{error.code}: {error.message}" + (f" ({error.field})" if error.field else "") + single]
     lines += [
         f"  {p.field or '/'}{f' [{p.rule}]' if p.rule else ''}: {p.message} - {p.remedy}{_ground(p.rule)}"
         for p in error.problems

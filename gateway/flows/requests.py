@@ -108,10 +108,10 @@ def _asked(node: Node, request: HandoverRequest, index: int, now: int) -> str:
         power = POWERS.get(code)
         if power is None or not power.commenced or agency not in power.reaches:
             raise NotAllowed(
-                "a power of this basis does not reach this agency",
+                f"a power of this basis does not reach {agency.value}",
                 rule="R5",
                 field=f"/lawful_basis/powers/{place}",
-                remedy="name a power that does, or leave the agency out",
+                remedy=f"name a power that does (`gateway schema rules`), or leave {agency.value} out",
             )
     try:
         principal = node.network.find(request.to_area, agency)
