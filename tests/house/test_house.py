@@ -265,3 +265,13 @@ def test_the_licence_is_the_one_that_the_package_names() -> None:
     assert text.startswith("MIT License\n")
     assert "The Borough Handover Gateway authors" in text
     assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["license"] == "MIT"
+
+
+def test_every_flow_stands_under_one_subject_of_the_map() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    section = page.partition("## The flows by subject")[2].partition("\n## ")[0]
+    listed = [
+        name for line in section.splitlines() if line.startswith("|") for name in re.findall(r"`(\w+)`", line)
+    ]
+    there = {path.stem for path in (ROOT / "gateway" / "flows").glob("*.py")} - {"__init__"}
+    assert sorted(listed) == sorted(there)
