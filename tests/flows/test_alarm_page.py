@@ -15,6 +15,7 @@ ROW = re.compile(r"^\| (`\w+`.*?) \| .{20,} \|$", re.MULTILINE)
 PASSED_ON: Mapping[tuple[str, str], frozenset[str]] = {
     ("breaches", "code"): frozenset({"breach_24h", "breach_48h", "breach_60h", "breach_overdue"}),
     ("documents", "error.code"): frozenset({"directory_equivocation"}),
+    ("effects", "code"): frozenset({"rectification_due", "rectification_overdue"}),
     ("streams", "code"): frozenset({"prev", "created", "new_stream", "stream_again"}),
     ("urgent", "ALARMS[timer.kind]"): frozenset(
         {"partial_overdue", "urgent_call_missing", "urgent_unauthorised", "urgent_unreviewed"}
