@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from gateway.core.encoding import Json, fields, integer, text, within
+from gateway.core.encoding import MAX_TIME, Json, fields, integer, text, within
 from gateway.errors import Malformed
 
 MAX_LINKS: Final = 64
@@ -59,11 +59,11 @@ def read_links(value: Json) -> tuple[Link, ...]:
 def _link(value: Json) -> Link:
     spec = {"version": int, "agency": str, "code": str, "returned": int} | dict.fromkeys(_TIMES, int)
     body = fields(value, spec, optional=_TIMES)
-    times = {name: integer(body, name, low=1) for name in _TIMES if name in body}
+    times = {name: integer(body, name, low=1, high=MAX_TIME) for name in _TIMES if name in body}
     return Link(
         integer(body, "version", low=1),
         text(body, "agency", _CODE),
         text(body, "code", _CODE),
-        integer(body, "returned", low=1),
+        integer(body, "returned", low=1, high=MAX_TIME),
         **times,
     )

@@ -31,6 +31,7 @@ from gateway.errors import Malformed, Unsupported
 Json: TypeAlias = bool | int | str | list["Json"] | dict[str, "Json"] | None
 JsonObject: TypeAlias = dict[str, Json]
 
+MAX_TIME: Final = 7_258_118_399  # the last second of 2199: no arithmetic on a time leaves the calendar
 MAX_INTEGER: Final = 2**53 - 1  # the largest whole number every JSON reader keeps exact (RFC 8785 3.2.2.3)
 MAX_DEPTH: Final = 8  # arrays and objects inside one another; bounds the work and the stack of any reader
 

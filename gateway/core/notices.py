@@ -30,7 +30,7 @@ from types import MappingProxyType
 from typing import Final
 
 from gateway.core.deadlines import LONDON
-from gateway.core.encoding import HEX_ID, Json, JsonObject, fields, integer, text, within
+from gateway.core.encoding import HEX_ID, MAX_TIME, Json, JsonObject, fields, integer, text, within
 from gateway.errors import Conflict, Malformed, Unsupported
 
 
@@ -141,6 +141,27 @@ TYPES: Final[Mapping[NoticeKind, NoticeType]] = MappingProxyType(
 )  # fmt: skip
 """Kind -> what follows from it."""
 
+_ABOUT: Final[Mapping[NoticeKind, frozenset[NoticeKind]]] = MappingProxyType(
+    {
+        _K.RESTRICTION_LIFTED: frozenset({_K.RESTRICTION}),
+        _K.PURGE_ATTESTATION: frozenset(kind for kind, what in TYPES.items() if what.destroys),
+        _K.CASCADE_REPORT: frozenset(kind for kind, what in TYPES.items() if what.cascades),
+        _K.PERMISSION_GRANT: frozenset({_K.PERMISSION_REQUEST}),
+        _K.INFORMATION: frozenset({_K.INFORMATION_REQUEST}),
+    }
+)
+
+
+def answerable(kind: NoticeKind) -> frozenset[NoticeKind]:
+    """What a notice of ``kind`` can be about. An attestation of what nobody asked to be destroyed would end
+    legs that still wait for their answer.
+
+    >>> sorted(answerable(NoticeKind.INFORMATION))
+    [<NoticeKind.INFORMATION_REQUEST: 'INFORMATION_REQUEST'>]
+    """
+    return _ABOUT.get(kind, frozenset({_K.RECTIFICATION}))
+
+
 CORRECTING: Final = frozenset({_K.CORRECTION, _K.UPDATE})
 """Kinds that a new version comes with."""
 
@@ -244,6 +265,10 @@ def _number(table: JsonObject, name: str) -> None:
     integer(table, name)
 
 
+def _moment(table: JsonObject, name: str) -> None:
+    integer(table, name, high=MAX_TIME)
+
+
 def _matching(pattern: re.Pattern[str]) -> Callable[[JsonObject, str], None]:
     def check(table: JsonObject, name: str) -> None:
         text(table, name, pattern)
@@ -269,7 +294,7 @@ FACTS: Final[Mapping[str, Callable[[JsonObject, str], None]]] = MappingProxyType
         "area": _matching(_AREA),
         "contested": _flag,
         "copies_destroyed": _flag,
-        "due": _number,
+        "due": _moment,
         "evidence": _flag,
         "handover": _matching(_HANDOVER),
         "legs": _every(HEX_ID),
@@ -278,9 +303,9 @@ FACTS: Final[Mapping[str, Callable[[JsonObject, str], None]]] = MappingProxyType
         "onward": _number,
         "onward_disclosure": _flag,
         "section": _matching(_SECTION),
-        "since": _number,
+        "since": _moment,
         "unresolved": _number,
-        "until": _number,
+        "until": _moment,
     }
 )
 """Name of a fact -> what checks its form. A name that is not here is refused: a node acts on these."""

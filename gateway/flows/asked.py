@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.duty import SENT, duty_of
-from gateway.core.encoding import MAX_INTEGER, Json, JsonObject
+from gateway.core.encoding import MAX_TIME, Json, JsonObject
 from gateway.errors import Malformed
 from schemas.acknowledgement import Acknowledgement, ActionOutcome, ActionResult
 from schemas.base import ITEM_ID, MAX_MANY
@@ -110,7 +110,7 @@ def _list(entry: JsonObject, name: str) -> list[Json]:
 def _ask(value: Json) -> Ask:
     match value:
         case [str(action), str(code), bool(blocks), int(planned)] if (
-            _ID.match(action) and _CODE.match(code) and type(planned) is int and 0 <= planned <= MAX_INTEGER
+            _ID.match(action) and _CODE.match(code) and type(planned) is int and 0 <= planned <= MAX_TIME
         ):
             return Ask(action, code, blocks, planned)
     raise Malformed("an action that is none", code="routing")

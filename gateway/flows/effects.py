@@ -24,10 +24,10 @@ from dataclasses import replace
 from typing import Final
 
 from gateway.core.encoding import Json, JsonObject
-from gateway.core.notices import TYPES, NoticeKind, one_month
+from gateway.core.notices import TYPES, NoticeKind, answerable, one_month
 from gateway.core.states import TAKEN_ON, TERMINAL, HandoverState, LegState, advance_handover, advance_leg
 from gateway.errors import Conflict, NotFound
-from gateway.flows import actions, breaches, destruction, holds, moves, onward, parcels, questions
+from gateway.flows import actions, breaches, closing, destruction, holds, moves, onward, parcels, questions
 from gateway.flows.alarms import sound
 from gateway.flows.destruction import check_destroyed, versions
 from gateway.flows.node import Node, log_leaf
@@ -96,7 +96,7 @@ Before = Callable[[Transaction, Node, Drawn, HandoverRow, int], Drawn]
 def _check_about(tx: Transaction, drawn: Drawn, about: str) -> None:
     """Raises NotFound for a notice of another handover, or one that this kind does not answer."""
     row = tx.notice(about)
-    fits = _ABOUT.get(drawn.kind, frozenset({_K.RECTIFICATION}))
+    fits = answerable(drawn.kind)
     if row is None or row.ref != drawn.ref or NoticeKind(row.kind) not in fits:
         raise NotFound(
             "no such notice about this handover, or none that this one answers",
@@ -104,14 +104,6 @@ def _check_about(tx: Transaction, drawn: Drawn, about: str) -> None:
             field="/about",
             remedy=f"about names a notice of kind {', '.join(sorted(fits))}; GET /notices lists them",
         )
-
-
-_ABOUT: Final = {
-    _K.RESTRICTION_LIFTED: frozenset({_K.RESTRICTION}),
-    _K.PURGE_ATTESTATION: frozenset(kind for kind, what in TYPES.items() if what.destroys),
-    _K.PERMISSION_GRANT: frozenset({_K.PERMISSION_REQUEST}),
-    _K.INFORMATION: frozenset({_K.INFORMATION_REQUEST}),
-}
 
 
 def _erase(tx: Transaction, node: Node, drawn: Drawn, handover: HandoverRow, now: int) -> Drawn:
@@ -264,14 +256,8 @@ def _closed(tx: Transaction, node: Node, row: NoticeRow, told: JsonObject, now: 
     """Where this side has not heard of every answer yet it is closed with the last of them (never before:
     R15): the receipts are on their way."""
     handover = tx.handover(row.ref)
-    if handover is None:
-        return ()
-    legs = [LegState(leg.state) for leg in tx.legs(handover.ref, handover.version)]
-    try:
-        after = advance_handover(HandoverState(handover.state), "closed", legs)
-    except Conflict:
-        return ()
-    tx.advance_handover(handover.ref, handover.version, handover.state, after, now)
+    if handover is not None:
+        closing.when_ready(tx, handover.ref, handover.version, now)
     return ()
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from gateway.core.custody import Link, read_links, write_links
 from gateway.core.deadlines import LONDON
-from gateway.core.encoding import HEX_ID, JsonObject, encode, integer, text
+from gateway.core.encoding import HEX_ID, MAX_TIME, JsonObject, encode, integer, text
 from gateway.errors import Malformed
 from schemas.handover import HandoverNotification
 from schemas.message import Completeness
@@ -88,7 +88,7 @@ def read(table: JsonObject) -> Facts:
         partial="partial" in table,
         onward_of=text(table, "onward_of", HANDOVER) if "onward_of" in table else "",
         answers=text(table, "answers", HEX_ID) if "answers" in table else "",
-        purge=integer(table, "purge", low=1) if "purge" in table else 0,
+        purge=integer(table, "purge", low=1, high=MAX_TIME) if "purge" in table else 0,
         custody=read_links(table["custody"]) if "custody" in table else (),
     )
 

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from gateway.core.encoding import encode
-from gateway.core.notices import TYPES, Block, NoticeKind, Sender
+from gateway.core.notices import TYPES, Block, NoticeKind, Sender, answerable
 from gateway.errors import Forged
 from gateway.flows import effects, receipts
 from gateway.flows.node import Node, area_of
@@ -54,6 +54,8 @@ def store(
 def _check_party(tx: Transaction, node: Node, peer: str, routing: Routing, kind: NoticeKind) -> bool:
     """Whether the handover was sent to us (True) or by us. Raises Forged for a third area's, or a kind that
     the other side sends."""
+    if (kind in WITHOUT_HANDOVER) != (routing.handover == ""):
+        raise Forged("a request names no handover, every other notice does", code="notice_party")
     if kind in WITHOUT_HANDOVER:
         return True
     sent_here = routing.handover.startswith(f"HO-{peer}-")
@@ -82,6 +84,8 @@ def _check_about(tx: Transaction, peer: str, ref: str, block: Block) -> None:
     side = Side.DESTINATION if ends else Side.ORIGIN
     if row is None or (row.peer, row.ref) != (peer, ref) or (what.about and row.side is not side):
         raise Forged("an answer to a notice that was not sent there", code="notice_about")
+    if NoticeKind(row.kind) not in answerable(block.kind):
+        raise Forged("an answer to a notice that asked for something else", code="notice_about")
 
 
 def _areas(tx: Transaction, ref: str, newest: int) -> frozenset[str]:

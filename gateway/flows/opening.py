@@ -40,6 +40,7 @@ from gateway.flows.glass import SECTION, judge
 from gateway.flows.node import PRIORITY, Node, area_of
 from gateway.flows.vault import ROUTING, RecordKey, Secrets, new_record_key, read_sections
 from gateway.ports import Side
+from schemas.base import MAX_VERSION
 
 REKEY: Final = "rekey"
 """The code of a refusal: the agency's slot opens under none of the keys held (:mod:`gateway.flows.stale`)."""
@@ -183,7 +184,7 @@ def read_routing(value: Json) -> Routing:
     return Routing(
         kind,
         text(table, "handover", facts.HANDOVER) if about else "",
-        integer(table, "version", low=1) if about else integer(table, "version", high=0),
+        integer(table, "version", low=1, high=MAX_VERSION) if about else integer(table, "version", high=0),
         str(table["urgency"]),
         entries,
         facts.read(table),

@@ -474,6 +474,13 @@ def _record(tx: Transaction, judged: Judged, legs: Sequence[LegRow], caller: Cal
             field="/message/version",
             remedy=f"send version {newest.version + 1}, naming the message it supersedes",
         )
+    if newest and newest.state != HandoverState.DRAFT and newest.drill != bool(message.drill):
+        raise Conflict(
+            "a handover becomes no drill, and a drill no handover",
+            code="drill_changed",
+            field="/message/drill",
+            remedy="a rehearsal has a reference of its own",
+        )
     row = HandoverRow(
         ref=ref,
         version=version,
