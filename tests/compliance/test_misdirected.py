@@ -279,3 +279,14 @@ async def test_whoever_had_it_by_mistake_is_told_once_and_hears_of_no_later_vers
     assert [(one["version"], one["code"]) for one in chain["earlier"]] == [(1, "WRONG_AREA")]
     kinds = [row.kind for row in await read(world.of(LEWISHAM), lambda tx: tx.notices(ref=REF))]
     assert kinds == ["UPDATE"], "the others hear what they always heard"
+
+
+@pytest.mark.row("MISDIRECTED")
+async def test_sent_again_before_it_is_attested_stands_against_no_attestation(world: World) -> None:
+    """Nobody who is at risk waits for the wrong borough: version 2 may go at once."""
+    await returned(world)
+    second = document({**STEPS[8], "issued_at": said(world.clock.now())})
+    await world.of(LAMBETH).submit(second, key="k2")
+    await world.settle()
+    await attested(world)
+    assert (await order_of(world)).state == "DONE"
