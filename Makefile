@@ -1,7 +1,7 @@
 # Each of these sets up what it needs. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench vectors vectors-all-pythons compliance fuzz mutate
+.PHONY: help setup demo test lint bench vectors vectors-all-pythons compliance fuzz mutate lifecycle
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -58,3 +58,7 @@ fuzz: setup ## N=10000000 SEED=1: every parser of foreign bytes; only the one er
 mutate: N = 100
 mutate: setup ## N=300 SEED=1: faults put into gateway/core, and whether a test sees them
 	$(BIN)/python bench/mutate.py --number $(N) --seed $(SEED) --keep bench/results
+
+lifecycle: N = 500
+lifecycle: setup ## N=2000: whole lifecycles of three boroughs, drawn at random, and what they break
+	LIFECYCLE=$(N) $(BIN)/pytest tests/properties/test_lifecycle.py -q -s
