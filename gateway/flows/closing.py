@@ -1,4 +1,4 @@
-"""A handover closes when somebody has said CLOSURE and nothing stands open any more (R15), whichever is later.
+"""A handover closes once somebody has said CLOSURE and nothing stands open any more (R15), the later of both.
 
 A CLOSURE travels on the urgent lane and overtakes receipts, and either side may send one: so what it says is
 no more than that the other side is ready. This node looks for itself at its own legs and actions, again with
