@@ -29,8 +29,11 @@ def show(config: ConfigOption = None, as_json: JsonFlag = False) -> None:
         ladders = ladders_of(settings.escalation)
         found: Any = database.read(settings, lambda tx: roster.shown(tx, ladders, now))
         emit(found, as_json=as_json, text="\n".join(_lines(found)))
-        if ladders.roles:
-            next_step("gateway escalation test ROLE")
+        next_step(
+            "gateway escalation test ROLE"
+            if ladders.roles
+            else "name roles in [escalation] of gateway.toml: docs/operations.md, Late"
+        )
 
 
 @app.command()

@@ -5,16 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway.cli.files import read_input
 from gateway.cli.output import JsonFlag, Usage, emit, errors, next_step
-from gateway.core.relevance import Facts, Judgement, facts_of, judge
-from gateway.flows.submit import read
-from schemas.actions import ACTIONS
-from schemas.vocabulary import Agency, OrderType, SubjectRole, agency_type
+
+if TYPE_CHECKING:
+    from gateway.core.relevance import Judgement
 
 NEEDS = (
     "supervised",
@@ -59,6 +58,10 @@ def checklist(
 ) -> None:
     """Propose the recipients and their actions: of a document, or of a few facts."""
     with errors(as_json=as_json):
+        from gateway.core.relevance import Facts, facts_of, judge
+        from gateway.flows.submit import read
+        from schemas.vocabulary import Agency, OrderType, SubjectRole, agency_type
+
         if (file is None) == (age is None):
             raise Usage("a document or an age", code="facts", field="--age", remedy="give one of the two")
         facts = (
@@ -97,6 +100,8 @@ def _needs(named: Sequence[str]) -> Mapping[str, Any]:
 
 
 def _told(found: Judgement) -> dict[str, Any]:
+    from schemas.actions import ACTIONS
+
     return {
         "recipients": [
             {
@@ -113,6 +118,8 @@ def _told(found: Judgement) -> dict[str, Any]:
 
 
 def _text(found: Judgement) -> str:
+    from schemas.actions import ACTIONS
+
     lines = []
     for agency, why in found.relevant.items():
         lines.append(f"{agency.value:<22} {why.code}")
