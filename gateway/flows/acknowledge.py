@@ -33,6 +33,7 @@ from gateway.ports import (
     Parcel,
     Side,
     Task,
+    TaskRow,
     Transaction,
 )
 from schemas.acknowledgement import Acknowledgement, ActionAnswer, parse_acknowledgement, parse_action
@@ -306,15 +307,21 @@ def _fingerprints(node: Node, receipt: bytes, answer: Acknowledgement) -> tuple[
 
 
 def _check_opened(tx: Transaction, leg: LegRow, target: str) -> None:
-    parked = any(
-        task.kind is Parcel.NOTIFICATION and task.state is Task.PARKED for task in tx.tasks_of(leg.id)
-    )
-    if parked and target in NEEDS_OPENING:
+    unread = any(_unread(task, leg) for task in tx.tasks_of(leg.id))
+    if unread and target in NEEDS_OPENING:
         raise Conflict(
             "this handover has not been opened yet",
             code="not_opened",
             remedy="open it first, with a justification; it can be returned or declined unread",
         )
+
+
+def _unread(task: TaskRow, leg: LegRow) -> bool:
+    """Waiting to be fetched; or not even tried with the adapter; or over before anybody was given it (it was
+    superseded first): whoever answers then answers for another version."""
+    if task.kind is not Parcel.NOTIFICATION or leg.opened:
+        return False
+    return task.state in (Task.PARKED, Task.DONE) or not task.attempts
 
 
 def _step(
