@@ -77,3 +77,9 @@ SAYS: Final[Mapping[K, tuple[str, str]]] = MappingProxyType(
     }
 )
 """Kind -> (heading, what is asked)."""
+
+LEFT_OUT: Final = (
+    "A new version of this handover does not go to you",
+    "No new version comes to you, and what you have counts no more: do not act on it; acknowledge.",
+)
+"""Heading and what is asked, of an UPDATE or CORRECTION to a reader that the new version leaves out."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from gateway.core.encoding import Json, JsonObject, decode_object
-from gateway.core.notice_words import SAYS
+from gateway.core.notice_words import LEFT_OUT, SAYS
 from gateway.core.notices import TYPES, NoticeKind, resolved
 from gateway.errors import NotFound
 from gateway.flows import parcels, show
@@ -29,7 +29,9 @@ def shown_words(
 ) -> JsonObject:
     """The same for a notice of which there is no row here. ``about``: handover and version; ``relayed``: the
     agency signs its answer itself."""
-    heading, asked = SAYS[kind]
+    said = words.get("notice")
+    left_out = isinstance(said, dict) and said.get("left_out") is True
+    heading, asked = LEFT_OUT if left_out else SAYS[kind]
     answers: list[Json] = ["ACKNOWLEDGED", *(["COMPLETED", "REJECTED"] if TYPES[kind].work else [])]
     return {
         "marking": MARKING,

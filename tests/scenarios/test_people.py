@@ -306,7 +306,10 @@ async def test_declined_version_2_goes_to_the_right_one_and_at_no_moment_is_it_n
         ] == "DECLINED_NOT_RELEVANT"
         assert await chain(haringey, ref, f"{MERTON}/youth_justice") == ["opened", "acknowledged", "declined"]
         assert len(given(merton, "youth_justice")) == 1, "it is not told the second version"
-        assert given(merton, "youth_justice", Parcel.NOTICE)[0].content["view"]["notice"]["left_out"] is True
+        notice = given(merton, "youth_justice", Parcel.NOTICE)[0].content
+        assert notice["view"]["notice"]["left_out"] is True
+        assert "counts no more" in notice["asked"]
+        assert "Read the new version" in given(merton, "police", Parcel.NOTICE)[0].content["asked"]
         assert len(given(merton, "probation")) == 1
         await check_history(world, ref)
         await check_history(world, ref, version=2)
