@@ -2,7 +2,7 @@
 
 Of any handover that hypothesis makes up, whatever an offender has that was slipped into it: the rules refuse
 it, or it is in nobody's view. A view is looked at as the agency's own profile shows it, headings included.
-The words are data: fixtures/offender_words.json.
+The words are data: fixtures/offender_words.json. INTELLIGENCE is a kind of knowledge, about victims too.
 """
 
 from __future__ import annotations
