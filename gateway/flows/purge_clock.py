@@ -28,6 +28,20 @@ def start(tx: Transaction, row: HandoverRow, now: int) -> None:
         set_timer(tx, REVIEW, name(row.ref, row.version), row.review_by)
 
 
+def nearer(tx: Transaction, ref: str, version: int) -> None:
+    """A leg has moved by a receipt: with the last of them the date may lie before the next look, for what
+    counts is when each was signed and not when it came."""
+    row = tx.handover(ref, version)
+    if row is None or row.state == HandoverState.PURGED:
+        return
+    if not all(LegState(leg.state) in _SETTLED for leg in tx.legs(ref, version)):
+        return
+    due = due_of(tx, row)
+    for clock in tx.timers(name(ref, version)):
+        if clock.kind == PURGE and not clock.fired and due.at < clock.due:
+            tx.delay_timer(clock, due.at)
+
+
 def name(ref: str, version: int) -> str:
     """What a timer is about."""
     return f"{ref}/{version}"

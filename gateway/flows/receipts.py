@@ -19,7 +19,7 @@ from gateway.core.envelope import SKEW, Kind
 from gateway.core.receipts import ZERO, About, Receipt, make_receipt
 from gateway.core.states import HandoverState, LegState, advance_leg, follow
 from gateway.errors import Conflict, Forged, Refused
-from gateway.flows import actions, closing, notice_legs, stale
+from gateway.flows import actions, closing, notice_legs, purge_clock, stale
 from gateway.flows.alarms import sound
 from gateway.flows.clocks import restart, start
 from gateway.flows.disclosed import check_parts
@@ -328,6 +328,7 @@ def settle_handover(tx: Transaction, ref: str, version: int, now: int) -> None:
     after = follow(HandoverState(row.state), [LegState(leg.state) for leg in tx.legs(ref, version)])
     if after != row.state:
         tx.advance_handover(ref, version, row.state, after, now)
+    purge_clock.nearer(tx, ref, version)
     closing.when_ready(tx, ref, version, now)
 
 

@@ -115,6 +115,24 @@ async def alarms(borough: Borough, code: str) -> list[AlarmRow]:
 # --- the date ---------------------------------------------------------------------------------------
 
 
+async def test_answers_that_come_late_count_from_when_they_were_signed(world: World) -> None:
+    """The origin looked at the date before they came; the next look would have been a month later."""
+    await world.hackney.submit(document())
+    await world.settle()
+    world.clock.advance(DAY)
+    for role, leg in (await world.bexley.legs(REF)).items():
+        await world.bexley.answer(role, leg.id)
+    world.clock.advance(29 * DAY + 1)
+    await world.hackney.turn()
+    assert await state(world.hackney) == "ISSUED"
+    await renew(world)
+    await world.settle()
+    assert await state(world.hackney) == "ACTIVE"
+    world.clock.advance(DAY)
+    await tend(world)
+    assert await state(world.hackney) == "PURGED"
+
+
 async def test_thirty_days_after_every_leg_was_acknowledged_it_is_gone_on_both_sides(world: World) -> None:
     await answered(world)
     await days(world, 29)
