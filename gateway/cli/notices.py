@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
+from uuid import uuid4
 
 import typer
 
@@ -19,7 +20,13 @@ from gateway.cli.files import read_input
 from gateway.cli.output import JsonFlag, Usage, emit, errors, next_step
 
 RefArgument = Annotated[str, typer.Argument(help="HO-<area>-<year>-<6 digits>")]
-KeyOption = Annotated[str, typer.Option(help="Idempotency key. Default: from what is sent.")]
+KeyOption = Annotated[
+    str,
+    typer.Option(
+        help="Idempotency key, for a repeat that is no second notice.",
+        show_default="a fresh one: the same words may be said twice",
+    ),
+]
 TextOption = Annotated[
     Path | None,
     typer.Option(
@@ -39,7 +46,7 @@ def correct(
     ] = "DATA_INACCURATE",
     api: ApiOption = HOME,
     token: TokenOption = None,
-    key: KeyOption = "",
+    key: Annotated[str, typer.Option(help="Idempotency key. Default: from the document.")] = "",
     as_json: JsonFlag = False,
 ) -> None:
     """Send the next version, and tell every recipient of any version before it that something was wrong."""
@@ -148,7 +155,7 @@ def answer(
 
 def _issue(agency: Agency, ref: str, said: Mapping[str, Any], key: str, *, as_json: bool) -> None:
     body = json.dumps(said).encode()
-    headers = {"Idempotency-Key": key or hashlib.sha256(ref.encode() + body).hexdigest()}
+    headers = {"Idempotency-Key": key or uuid4().hex}
     found = agency.post(f"/v1/handovers/{ref}/notices", body, headers=headers)
     emit(found, as_json=as_json, text=f"notice {found['notice']} is on its way")
     next_step(f"gateway handover notices {ref}")

@@ -35,8 +35,6 @@ def apply(tx: Transaction, notice: NoticeRow, receipt: ReceiptRow) -> bool:
 def _concerns(receipt: ReceiptRow, leg: NoticeLegRow, notice: NoticeRow) -> bool:
     """A node answers for every reader of its area; but of a message that was sealed again and then refused,
     for none: its successor stands."""
-    if leg.onward:
-        return False
     if receipt.state == "refused":
         return receipt.mid == notice.mid
     return receipt.by in {leg.principal, f"{area_of(leg.principal)}/node"}

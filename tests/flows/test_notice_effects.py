@@ -3,6 +3,7 @@ sides, through two real nodes."""
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -207,6 +208,33 @@ async def test_a_withdrawn_agreement_ends_only_the_legs_that_rested_on_nothing_e
             assert await readable(world.bexley, role), role
     assert (await read(world.bexley, lambda tx: tx.handover(REF))).state not in {"WITHDRAWN", "PURGED"}
     assert not await read(world.bexley, lambda tx: opens(tx, world.bexley.node, tx.notice(issued.id)))
+
+
+async def test_a_leg_that_another_power_carries_too_goes_on(world: World, document: dict[str, Any]) -> None:
+    (one,) = [one for one in document["routing"]["recipients"] if one["agency"] == "LEAVING_CARE"]
+    one["lawful_basis"].append("LB3")
+    await world.hackney.submit(document)
+    await rest(world)
+    issued = await issue(world.hackney, WITHDRAWAL | {"reason_code": "AGREEMENT_WITHDRAWN"})
+    readers = await read(world.hackney, lambda tx: tx.notice_legs(issued.id))
+    assert f"{BEXLEY}/dwp" in {reader.principal for reader in readers}
+    assert f"{BEXLEY}/leaving_care" not in {reader.principal for reader in readers}
+
+
+async def test_what_is_sent_anew_after_a_withdrawal_stands(sent: World, document: dict[str, Any]) -> None:
+    """A late look at the old notice destroys and bars nothing of it."""
+    await issue(sent.hackney, WITHDRAWAL)
+    anew = copy.deepcopy(document)
+    anew["message"] |= {
+        "version": 2,
+        "supersedes": document["message"]["message_id"],
+        "message_id": "11111111-2222-4333-8444-555555555555",
+    }
+    await sent.hackney.submit(anew, key="k2")
+    await rest(sent)
+    assert not await readable(sent.bexley, "police", 1)
+    assert await readable(sent.bexley, "police", 2)
+    assert [view.version for view in given(sent.bexley, "police", Parcel.NOTIFICATION)] == [1, 2]
 
 
 async def test_a_legal_hold_stands_against_a_withdrawal_and_is_told(sent: World) -> None:
@@ -461,6 +489,28 @@ async def test_nothing_is_closed_with_an_unanswered_leg(sent: World) -> None:
         with pytest.raises(Conflict):
             await issue(borough, CLOSURE)
         assert await read(borough, lambda tx: tx.notices(ref=REF)) == []
+
+
+async def test_with_every_answer_here_either_side_closes_both(sent: World) -> None:
+    for role, leg in (await sent.bexley.legs(REF)).items():
+        rows = await read(sent.bexley, lambda tx, leg=leg: tx.actions(leg.id))
+        await sent.bexley.answer(role, leg.id)
+        done = [
+            {"action_id": row.action, "result": "NOT_DONE", "reason_code": "NOT_MOVED"}
+            for row in rows
+            if not row.local
+        ]
+        await sent.bexley.answer(role, leg.id, state="COMPLETED", actions=done)
+    await rest(sent)
+    issued = await issue(sent.bexley, CLOSURE)
+    await rest(sent)
+    for borough in sent.boroughs:
+        assert (await read(borough, lambda tx: tx.handover(REF))).state == "CLOSED"
+    assert await readable(sent.bexley, "police"), "closed is not destroyed"
+    row = await read(sent.hackney, lambda tx: tx.notice(issued.id))
+    assert (row.side, row.kind) == (Side.DESTINATION, "CLOSURE")
+    with pytest.raises(Conflict):
+        await issue(sent.hackney, CLOSURE)
 
 
 # --- the sweep of a stopped node ---------------------------------------------------------------------

@@ -154,3 +154,22 @@ async def test_a_reader_without_a_key_stands_on_the_list_and_the_others_hear(
     told = await states(sent.hackney, notice)
     assert told.pop("dwp") == "UNDELIVERABLE"
     assert set(told.values()) == {"OPENED"}
+
+
+async def test_the_refusal_of_a_message_that_was_replaced_says_nothing_about_its_readers(sent: World) -> None:
+    """Stuck at the broker for nearly its whole life, refused when it arrives; the fresh one is on its way."""
+    notice = await issue(sent)
+    old = (await row_of(sent.hackney, notice)).mid
+    await dispatch.dispatch(sent.hackney.node, dispatch.URGENT)
+    stuck = await sent.next_delivery(sent.bexley, Lane.URGENT)
+    assert stuck is not None
+    sent.clock.advance(LIFE - outgoing.MARGIN)
+    await sent.hackney.turn()
+    assert (await row_of(sent.hackney, notice)).mid != old
+    terms: Any = sent.bexley.node.keys
+    terms.terms[f"{BEXLEY}/police"] = [KemKey.generate(START - DAY, START - 1)]
+    await stuck.release()
+    await sent.settle()
+    signed = await sent.hackney.node.store.read(lambda tx: tx.receipts(mid=old))
+    assert [(one.state, one.code) for one in signed] == [("refused", "rekey")]
+    assert set((await states(sent.hackney, notice)).values()) == {"QUEUED"}
