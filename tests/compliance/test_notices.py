@@ -176,6 +176,7 @@ async def test_f3_a_node_that_keeps_a_copy_of_what_was_withdrawn_fails_the_audit
     kept = dict(node.keys.epochs)  # type: ignore[attr-defined]  # the keys of the tests' node
     mid = (await world.bexley.legs(REF))["police"].mid
     copy = await node.store.read(lambda tx: tx.envelope(mid))
+    world.clock.advance(1)
     await issue(world.hackney, kind="WITHDRAWAL", reason_code="SENT_IN_ERROR")
     await rest(world)
     assert all(found == [] for _, found in await attest.audit(node))
