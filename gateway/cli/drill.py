@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli.client import HOME, ActorOption, Agency, ApiOption, RoleOption, TokenOption
-from gateway.cli.output import JsonFlag, emit, errors, next_step
+from gateway.cli.output import JsonFlag, Usage, emit, errors, next_step
 from gateway.errors import NotFound
 
 MOST = 8
@@ -46,6 +46,13 @@ def run(
         there = _there(agency.get("/v1/areas"), to)
         wanted = [name.strip().upper() for name in agencies.split(",") if name.strip()]
         taking = suited([name for name in wanted or there if name in there], child=urgent)[:MOST]
+        if not taking:
+            raise Usage(
+                "none of these agencies can take part",
+                code="agencies",
+                field="--agencies",
+                remedy=f"some of {', '.join(suited(there, child=urgent)) or 'another area'}",
+            )
         document = compose(
             origin=me["area"],
             destination=to,

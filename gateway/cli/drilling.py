@@ -60,6 +60,8 @@ def compose(
 def _basis(entry: dict[str, Any], *, child: bool) -> dict[str, Any]:
     """Under no sharing agreement: nothing personal is shared, and a register need not know of drills."""
     entry.pop("dsa_ref", None)
+    if "apd_ref" in entry:
+        entry["apd_ref"] = "DRILL"
     entry["one_off"] = {"justification": "a drill: nobody is in it", "dpo_ref": "DRILL"}
     if entry["id"] == "LB1" and not child:
         entry |= {"power": "Crime and Disorder Act 1998 s.115", "powers": ["CDA1998_S115"]}

@@ -16,6 +16,10 @@ from gateway.cli.output import JsonFlag, Usage, emit, errors, next_step
 app = typer.Typer(help="What waits for this agency; open it, answer it.", no_args_is_help=True)
 
 LegArgument = Annotated[str, typer.Argument(metavar="LEG", help="As `gateway inbox list` shows it.")]
+ParcelArgument = Annotated[
+    str,
+    typer.Argument(metavar="LEG", help="As `gateway inbox list` shows it; or news: status-..., reply-..."),
+]
 
 TextOption = Annotated[
     Path | None,
@@ -25,6 +29,9 @@ TextOption = Annotated[
         show_default=False,
     ),
 ]
+
+NEWS = ("status-", "reply-")
+"""How the parcels are named that tell the sending agency something: read, and not answered."""
 
 PurposeOption = Annotated[
     str,
@@ -52,7 +59,7 @@ def listing(
 
 @app.command("open")
 def open_leg(
-    leg: LegArgument,
+    leg: ParcelArgument,
     justification: Annotated[str, typer.Option(help="Why it is opened: a code, e.g. ALLOCATED_CASE.")],
     actor: ActorOption,
     role: RoleOption,
@@ -62,14 +69,20 @@ def open_leg(
     token: TokenOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show one handover to this agency. Who opened it, when and why is on record before it is shown."""
+    """Show one handover, or a piece of news. Who opened it, when and why is on record before."""
     with errors(as_json=as_json):
         opening = {"justification": justification, **_words("text", text)}
         opening |= {"purpose": purpose} if purpose else {}
         body = json.dumps(opening).encode()
-        found = Agency(api, token, actor, role).post(f"/v1/inbox/{leg}/open", body)
+        news = leg.startswith(NEWS)
+        place = f"/v1/inbox/parcels/{leg}/open" if news else f"/v1/inbox/{leg}/open"
+        found = Agency(api, token, actor, role).post(place, body)
         emit(found, as_json=as_json)
-        next_step(f"gateway inbox acknowledge {leg} --state ACCEPTED --actor {actor} --role ROLE")
+        next_step(
+            f"gateway handover why {found['handover']}"
+            if news
+            else f"gateway inbox acknowledge {leg} --state ACCEPTED --actor {actor} --role ROLE"
+        )
 
 
 @app.command()
@@ -240,10 +253,15 @@ def _reading(entry: Mapping[str, Any]) -> str:
     """The command that shows what waits: a notice has an id of its own, and no leg that could be opened."""
     if entry["kind"] == "notice":
         return f"gateway inbox notice {entry['notice']}"
-    return f"gateway inbox open {entry['leg']} --justification ALLOCATED_CASE"
+    what = entry["leg"] if entry["kind"] == "notification" else entry["parcel"]
+    return f"gateway inbox open {what} --justification ALLOCATED_CASE"
 
 
 def _line(entry: Mapping[str, Any]) -> str:
+    if entry["kind"] in {"status", "reply"}:
+        drill = "DRILL  " if entry["drill"] else ""
+        what = "answer of the agency" if entry["kind"] == "reply" else "news"
+        return f"{drill}{entry['parcel']}  {entry['handover']}  {what}, leg {entry['leg']} {entry['state']}"
     if entry["kind"] == "notice":
         about = f"about {entry['handover']}" if entry["handover"] else "a request for a handover"
         drill = "DRILL  " if entry["drill"] else ""

@@ -45,14 +45,15 @@ def verify(
         from gateway.core import audit_bundle
 
         content = read_input(file)
+        fingerprint = _fingerprint(network, expect)
         if proving.is_evidence(content):
-            found = proving.evidence(content, network or expect, config)
+            found = proving.evidence(content, fingerprint, config)
             emit(found, as_json=as_json, text=proving.evidence_told(found))
         elif proving.is_attestation(content):
-            found = proving.attestations(content, network or expect, config)
+            found = proving.attestations(content, fingerprint, config)
             emit(found, as_json=as_json, text=proving.attestations_told(found))
         elif audit_bundle.is_bundle(content):
-            found = accesses.judged(content, network or expect, None, config)
+            found = accesses.judged(content, fingerprint, None, config)
             emit(found, as_json=as_json, text=accesses.check_told(found))
         else:
             found = proving.verdicts(content, Path(network) if network else None, expect, config)
@@ -61,3 +62,13 @@ def verify(
             found["verdict"], Exit.CANNOT_TELL
         )
     raise typer.Exit(outcome)
+
+
+def _fingerprint(network: str, expect: str) -> str:
+    """What a file that holds its own proof is judged by: no bundle is needed for it, and one that has run out
+    since takes nothing from it. A bundle without ``expect`` is as good as whoever handed it over."""
+    from gateway.cli.proving import network_from
+
+    if not network or not Path(network).is_file():
+        return network or expect
+    return expect or network_from(Path(network), "", None).fingerprint

@@ -12,8 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli.client import HOME, ActorOption, Agency, ApiOption, RoleOption, TokenOption
-from gateway.cli.output import JsonFlag, emit, errors, next_step
-from gateway.errors import Misconfigured
+from gateway.cli.output import JsonFlag, Usage, emit, errors, next_step
 
 RefArgument = Annotated[str, typer.Argument(help="HO-<area>-<year>-<6 digits>")]
 
@@ -58,7 +57,7 @@ def review(
     """Review an urgent handover: another 72 hours with a reason, or down to STANDARD."""
     with errors(as_json=as_json):
         if bool(keep) == downgrade:
-            raise Misconfigured(
+            raise Usage(
                 "a review keeps it urgent or downgrades it",
                 code="usage",
                 remedy="give --keep REASON or --downgrade, one of them",

@@ -11,7 +11,7 @@ from typing import Final
 from gateway.core.deadlines import LONDON
 from gateway.core.encoding import Json, JsonObject
 from gateway.core.ladder import DEFAULT, Ladders, Role
-from gateway.errors import GatewayError, Misconfigured, NotFound
+from gateway.errors import Misconfigured, NotAllowed, NotFound
 from gateway.flows.paging import WORDS
 from gateway.flows.show import when
 from gateway.ports import CoverRow, Page, PageRow, Transaction
@@ -35,7 +35,7 @@ def shown(tx: Transaction, ladders: Ladders, now: int) -> JsonObject:
 
 
 def absent(tx: Transaction, ladders: Ladders, role: str, *, until: int, by: str, now: int) -> Role:
-    """From now on its deputy is called. Returns who that is. Raises NotFound, Misconfigured, GatewayError."""
+    """From now on its deputy is called. Returns who that is. Raises NotFound, Misconfigured, NotAllowed."""
     known(ladders, role)
     if not ladders.roles[role].deputy:
         raise Misconfigured(
@@ -45,7 +45,7 @@ def absent(tx: Transaction, ladders: Ladders, role: str, *, until: int, by: str,
             remedy="name a deputy, then restart the node",
         )
     if not now < until <= now + LONGEST:
-        raise GatewayError(
+        raise NotAllowed(
             "an absence ends in the future, within a year",
             code="until",
             field="--until",
@@ -90,11 +90,11 @@ def known(ladders: Ladders, role: str) -> None:
 
 
 def end_of(day: str) -> int:
-    """The end of a day in London (unix seconds). Raises GatewayError."""
+    """The end of a day in London (unix seconds). Raises NotAllowed."""
     try:
         last = date.fromisoformat(day)
     except ValueError:
-        raise GatewayError(
+        raise NotAllowed(
             "not a date", code="until", field="--until", remedy="give its last day: 2026-12-24"
         ) from None
     return int(datetime.combine(last + timedelta(days=1), time(), LONDON).timestamp())

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from gateway.cli.drilling import NEVER, compose, suited
 from gateway.core.drills import check as check_invented
 from gateway.core.policy import check
+from gateway.core.registers import Registers
 from schemas.handover import parse_notification
 from schemas.vocabulary import Agency
 
@@ -36,7 +37,8 @@ def test_any_drill_is_lawful_at_any_hour(chosen: list[str], urgent: bool, now: i
         now=now,
     )
     check_invented(document, "prod")
-    check(parse_notification(json.dumps(document).encode()), now=now)
+    for held in (None, Registers()):  # no borough's own register knows of drills
+        check(parse_notification(json.dumps(document).encode()), now=now, registers=held)
     assert document["message"]["drill"] is True
     assert [leg["agency"] for leg in document["routing"]["recipients"]] == agencies
 

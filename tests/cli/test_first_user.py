@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from gateway.cli import judging
-from gateway.cli.client import _checked
+from gateway.cli import drill, judging
+from gateway.cli.client import Agency, _checked
 from gateway.cli.inbox import _line, _reading
-from gateway.cli.output import problem, words
+from gateway.cli.output import Exit, problem, words
 from gateway.errors import GatewayError, NotAllowed
 from schemas.samples import example_text
 
@@ -47,6 +47,9 @@ def test_what_waits_is_named_with_the_command_that_shows_it() -> None:
     told = {**ENTRY, "kind": "notice", "notice": NOTICE}
     assert _reading(told) == f"gateway inbox notice {NOTICE}"
     assert _line(told).startswith(f"notice {NOTICE}  about HO-E09000012-2026-000001")
+    news = {**ENTRY, "kind": "status", "parcel": f"status-{LEG}-1"}
+    assert _reading(news) == f"gateway inbox open status-{LEG}-1 --justification ALLOCATED_CASE"
+    assert "answer before" not in _line(news)
     asked = {**told, "handover": "", "decide_by": None}
     assert "a request for a handover" in _line(asked)
     assert "None" not in _line(asked)
@@ -65,3 +68,22 @@ def test_an_invented_person_is_judged_as_the_node_will_judge_it(monkeypatch) -> 
     with pytest.raises(NotAllowed) as refused:
         judging.judge_file(example_text("adult").encode(), "2026-11-24T10:05:00Z", Path("gateway.toml"))
     assert refused.value.field == "/fictional"
+
+
+def test_a_drill_with_nobody_who_can_take_part_says_who_can(gateway, monkeypatch) -> None:
+    """It ended in a traceback."""
+    told = {"/v1/me": {"area": "E09000012", "agency": "POLICE"}, "/v1/areas": {}}
+    monkeypatch.setattr(Agency, "get", lambda self, path: told[path])
+    monkeypatch.setattr(drill, "_there", lambda areas, to: ["POLICE", "HOUSING", "EDUCATION"])
+    ran = gateway(
+        "drill", "run", "--to", "E09000004", "--agencies", "FOO", "--actor", "D-1", "--role", "x", "--json"
+    )
+    assert ran.code == Exit.USAGE
+    assert (ran.error, ran.json["error"]["remedy"]) == ("agencies", "some of POLICE, HOUSING")
+
+
+def test_a_review_that_says_neither_is_a_mistake_of_the_command_line(gateway) -> None:
+    ran = gateway(
+        "handover", "review", "HO-E09000012-2026-000001", "--actor", "S-1", "--role", "EDT", "--json"
+    )
+    assert ran.code == Exit.USAGE

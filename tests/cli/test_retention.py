@@ -123,6 +123,10 @@ def test_the_walk_from_preview_to_a_proof_that_verifies_offline(
     [one] = judged.json["attestations"]
     assert (one["by"], one["handover"], one["why"]) == ("E09000012/node", REF, "ALL_ACKNOWLEDGED")
     assert retention("audit").json == {"good": True, "purges": 1, "faults": []}
+    Path("network.bundle").write_bytes(b"a file, as for a receipt")
+    by_file = ("receipt", "verify", "purge.json", "--network", "network.bundle", "--expect")
+    assert gateway(*by_file, network).code == 0
+    assert gateway(*by_file, network[::-1]).code != 0
 
 
 def fingerprint() -> str:

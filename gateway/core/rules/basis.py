@@ -171,6 +171,8 @@ def _on_file(case: Case, held: Registers, pointer: str, basis: LawfulBasis) -> I
             "name one that is, record a one-off decision, or have it entered in [governance] agreements",
             "R5",
         )
+    if case.document.message.drill:
+        return  # nobody's data is processed: a borough's policy documents name no drill
     if basis.apd_ref and (wrong := _not_in_force(held.policies.get(basis.apd_ref), case.today)):
         yield Problem(
             f"{pointer}/apd_ref",
