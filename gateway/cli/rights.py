@@ -84,7 +84,8 @@ def issue(agency: Agency, ref: str, notice: Mapping[str, Any]) -> dict[str, Any]
 
 
 def issued(found: Mapping[str, Any]) -> str:
-    return f"issued: {json.dumps(found, ensure_ascii=False)}"
+    """An erasure under a legal hold leaves as a restriction: the list of notices says which it became."""
+    return "\n".join(f"notice {one} is on its way" for one in found["notices"])
 
 
 # --- restrictions -----------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.client import HOME, ActorOption, Agency, ApiOption, RoleOption, TokenOption
-from gateway.cli.output import ConfigOption, JsonFlag, emit, errors, say
+from gateway.cli.output import ConfigOption, JsonFlag, emit, errors, next_step, say
 
 app = typer.Typer(
     help="Access, rectification, restriction, erasure: the person's rights.", no_args_is_help=True
@@ -91,7 +91,7 @@ def rectify(
         notice = rights.rectification(role, version, statement, text)
         found = rights.issue(Agency(api, token, actor, role), ref, notice)
         emit(found, as_json=as_json, text=rights.issued(found))
-        say(f"GET /v1/handovers/{ref}/notices says who has confirmed")
+        next_step(f"gateway handover notices {ref}")
 
 
 @app.command()
@@ -115,7 +115,7 @@ def restrict(
         notice = rights.restriction(role, reason, section, text)
         found = rights.issue(Agency(api, token, actor, role), ref, notice)
         emit(found, as_json=as_json, text=rights.issued(found))
-        say(f"GET /v1/handovers/{ref}/notices says who has confirmed")
+        next_step(f"gateway handover notices {ref}")
 
 
 @app.command()
@@ -143,7 +143,7 @@ def erase(
         notice = rights.erasure(role, reason, section, text, evidence=evidence, contested=contested)
         found = rights.issue(Agency(api, token, actor, role), ref, notice)
         emit(found, as_json=as_json, text=rights.issued(found))
-        say(f"GET /v1/handovers/{ref}/notices says who has confirmed")
+        next_step(f"gateway handover notices {ref}")
 
 
 @app.command()

@@ -125,7 +125,9 @@ def code_of(kind: NoticeKind, words: NoticeAnswer) -> str:
             "this notice is completed with an attestation" if destroys else "nothing is attested here",
             code="attestation",
             field="/attestation",
-            remedy="add attestation" if destroys else "remove it",
+            remedy="add attestation, once every copy is destroyed (`gateway inbox notice ... --destroyed`)"
+            if destroys
+            else "remove it",
         )
     return _attested(words.attestation) if words.attestation else ""
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from gateway.cli import drill, judging
+from gateway.cli import drill, judging, rights
 from gateway.cli.client import Agency, _checked
 from gateway.cli.inbox import _line, _reading
 from gateway.cli.output import Exit, problem, words
@@ -87,3 +87,10 @@ def test_a_review_that_says_neither_is_a_mistake_of_the_command_line(gateway) ->
         "handover", "review", "HO-E09000012-2026-000001", "--actor", "S-1", "--role", "EDT", "--json"
     )
     assert ran.code == Exit.USAGE
+
+
+def test_a_notice_for_a_person_is_named_and_not_printed_as_json() -> None:
+    assert rights.issued({"handover": "HO", "notice": NOTICE, "notices": [NOTICE, LEG]}).splitlines() == [
+        f"notice {NOTICE} is on its way",
+        f"notice {LEG} is on its way",
+    ]
