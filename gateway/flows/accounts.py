@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import secrets as entropy
 from dataclasses import asdict, dataclass, field, replace
-from hashlib import sha256
 from typing import Final, Protocol
 
 from uuid_utils import uuid7
