@@ -43,6 +43,15 @@ def check(tx: Transaction, document: HandoverNotification) -> None:
     person on, NotAllowed when it was not verified since.
     """
     ref = document.message.onward_of
+    before = tx.handover(document.message.handover_id)
+    if before is not None and before.onward_of != (ref or ""):
+        # Two handovers that name each other would pass a correction round for ever.
+        raise Conflict(
+            "a further version draws on another handover than the version before it",
+            code="onward_changed",
+            field=FIELD,
+            remedy="keep the field as it was; a further move is a handover of its own",
+        )
     if ref is None:
         return
     received = tx.handover(ref)

@@ -126,3 +126,23 @@ async def test_a_third_area_cannot_say_that_the_person_moved_on(world: World) ->
     await world.settle()
     assert await state(world.of(C), f"HO-{B}-2026-000001") == "ISSUED"
     assert await world.of(C).node.store.read(lambda tx: tx.handover(FIRST)) is None
+
+
+async def test_two_handovers_cannot_come_of_each_other(world: World) -> None:
+    """There and back: a further version of the first that names the second would send corrections round."""
+    await accept(world.of(B))
+    await world.settle()
+    back = f"HO-{B}-2026-000001"
+    await world.of(B).submit(onward(B, A))
+    await world.settle()
+    await accept(world.of(A), back)
+    again = adult()
+    again["message"] |= {
+        "version": 2,
+        "supersedes": again["message"]["message_id"],
+        "message_id": "00000300-2222-4333-8444-009000012111",
+        "onward_of": back,
+    }
+    with pytest.raises(Conflict) as refused:
+        await world.of(A).submit(again, key="k2")
+    assert (refused.value.code, refused.value.field) == ("onward_changed", "/message/onward_of")
