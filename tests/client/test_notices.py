@@ -136,6 +136,27 @@ async def test_it_attests_what_is_destroyed_and_not_before_its_node_has_destroye
     assert (leg.state, leg.code) == ("COMPLETED", "COPIES_DESTROYED")
 
 
+async def test_its_node_takes_no_attestation_while_it_holds_keys_itself(side: Any) -> None:
+    agent = await side.ready()
+    ref = await side.send()
+    await agent.turn()
+    notice = await issue(side, ref, WITHDRAWAL)
+    await agent.turn()
+    record = agent.records.find(notice)
+    net, prev = agent.client.network.net, record.signed[-1]
+    signed = []
+    for state, code in (("acknowledged", ""), ("completed", "COPIES_DESTROYED")):
+        at = side.world.clock.now()
+        prev = sign(side.keys, net, record.about, state, at=at, prev=prev, code=code)
+        signed.append(prev)
+    with pytest.raises(Conflict) as caught:
+        await agent.client.bring_receipts(notice, signed)
+    assert caught.value.code == "not_destroyed"
+    await shred.take_up(side.node)
+    await agent.client.bring_receipts(notice, signed)
+    assert (await reader(side, notice, side.world.bexley)).state == "COMPLETED"
+
+
 async def test_what_is_withdrawn_is_relayed_no_more(side: Any) -> None:
     agent = await side.ready()
     ref = await side.send()

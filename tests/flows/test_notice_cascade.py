@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from gateway.flows import attest, notice_answer, notice_view, notices, show, shred
-from gateway.ports import Parcel
+from gateway.flows import attest, notice_answer, notice_legs, notice_view, notices, show, shred
+from gateway.flows import onward as onward_readers
+from gateway.flows.timers import set_again
+from gateway.ports import Parcel, Transaction
 from gateway.testing.anywhere import boroughs
 from gateway.testing.boroughs import Borough, World
 from gateway.testing.people import adult, handed_on
@@ -150,3 +152,37 @@ async def test_an_update_does_not_go_on(chain: World) -> None:
     await chain.settle()
     rows = await chain.of(C).node.store.read(lambda tx: tx.notices(ref=SECOND))
     assert [row.kind for row in rows] == ["ONWARD_MOVE"]  # its own, and no update
+
+
+async def test_what_was_passed_on_is_not_passed_on_again(chain: World) -> None:
+    issued = await issue(chain.of(A), FIRST, CORRECTION)
+    await chain.settle()
+    node = chain.of(B).node
+    await node.store.write(lambda tx: set_again(tx, notice_legs.CASCADE, issued.id, chain.clock.now()))
+    await chain.settle()
+    passed = await node.store.read(lambda tx: tx.notices(parent=issued.id))
+    assert [row.ref for row in passed if row.kind == "CORRECTION"] == [SECOND]
+
+
+async def test_a_settled_notice_is_open_again_when_somebody_further_on_turns_up(chain: World) -> None:
+    issued = await issue(chain.of(A), FIRST, CORRECTION)
+    await chain.settle()
+    for area, ref in ((D, THIRD), (C, SECOND), (B, FIRST)):
+        await answer_all(chain.of(area), ref, "CORRECTION")
+        await chain.settle()
+    store, node = chain.of(A).node.store, chain.of(A).node
+
+    async def row() -> Any:
+        return await store.read(lambda tx: tx.notice(issued.id))
+
+    assert (await row()).state == "DONE"
+    rows: Any = await store.read(lambda tx: tx.notices(parent=issued.id))
+    report = next(one for one in rows if one.kind == "CASCADE_REPORT")
+    for left, then in ((2, "OPEN"), (0, "DONE")):
+        told: Any = {"area": C, "unresolved": left}
+
+        def hear(tx: Transaction, told: Any = told) -> None:
+            onward_readers.heard(tx, node, report, told, chain.clock.now())
+
+        await store.write(hear)
+        assert (await row()).state == then

@@ -138,7 +138,9 @@ async def test_a_handover_that_comes_after_its_withdrawal_reaches_nobody(
         assert given(world.bexley, role, Parcel.NOTIFICATION) == []
         assert not await readable(world.bexley, role)
         assert len(given(world.bexley, role, Parcel.NOTICE)) == 1
-    assert (await read(world.bexley, lambda tx: tx.handover(REF))).state == "WITHDRAWN"
+    for borough in world.boroughs:
+        assert (await read(borough, lambda tx: tx.handover(REF))).state == "WITHDRAWN"
+        assert {leg.state for leg in (await borough.legs(REF)).values()} == {"PURGED"}
 
 
 async def test_the_legs_that_nobody_took_on_end_at_both_sides_and_what_was_taken_on_stays(
@@ -458,6 +460,22 @@ async def test_a_refusal_answers_the_request_and_stops_its_clock(sent: World) ->
         assert await alarms(borough, "rectification_overdue") == []
 
 
+async def test_a_correction_that_answers_a_request_is_owed_no_answer_itself(sent: World) -> None:
+    asked = await issue(
+        sent.bexley,
+        {"kind": "RECTIFICATION", "role": "Caseworker", "reason_code": "SUBJECT_REQUEST"},
+        role="police",
+    )
+    await sent.settle()
+    told = {"kind": "RECTIFICATION", "role": "DPO", "reason_code": "SUBJECT_REQUEST", "about": asked.id}
+    await issue(sent.hackney, told)
+    await sent.settle()
+    sent.clock.advance(40 * DAY)
+    await rest(sent)
+    for borough in sent.boroughs:
+        assert await alarms(borough, "rectification_overdue") == []
+
+
 async def test_the_subjects_statement_travels_with_the_data(document: dict[str, Any]) -> None:
     async with two_boroughs(pulling=["police"]) as world:
         await world.hackney.submit(document)
@@ -477,6 +495,10 @@ async def test_the_subjects_statement_travels_with_the_data(document: dict[str, 
         for parcel in (f"notice-{issued.id}-{leg.id}", f"notification-{leg.id}"):
             view = await open_parked(world.bexley.node, caller, parcel, justification="ALLOCATED_CASE")
         assert view.content["supplementary_statements"] == ["I never lived there."]
+        world.clock.advance(40 * DAY)
+        await rest(world)
+        assert await alarms(world.bexley, "rectification_overdue") == [], "the origin owes the reply"
+        assert [row.subject for row in await alarms(world.hackney, "rectification_overdue")] == [issued.id]
 
 
 # --- closure ----------------------------------------------------------------------------------------

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 import pytest
 
 from gateway.core.envelope import unbundle
 from gateway.errors import GatewayError, Unavailable
-from gateway.flows import attest, holds, shred
+from gateway.flows import attest, holds, notices, shred
 from gateway.flows.receive import accept
 from gateway.flows.slots import view_for
 from gateway.ports import Lane, Parcel
@@ -205,6 +206,33 @@ async def test_a_hold_and_a_restriction_keep_what_is_superseded(
     world.clock.advance(DAY)
     await tidy(world)
     assert not await readable(world.bexley, "police", 1)
+
+
+async def test_a_restriction_keeps_what_is_superseded_until_it_is_lifted(
+    world: World, document: dict[str, Any]
+) -> None:
+    await world.hackney.submit(document)
+    await tidy(world)
+    contested = await issue(world, {"kind": "RESTRICTION", "reason_code": "ACCURACY_CONTESTED"})
+    await world.hackney.submit(second(document), key="k2")
+    await tidy(world)
+    world.clock.advance(10 * DAY)
+    await tidy(world)
+    assert await readable(world.bexley, "police", 1)
+    await issue(
+        world, {"kind": "RESTRICTION_LIFTED", "reason_code": "ACCURACY_VERIFIED", "about": contested.id}
+    )
+    await tidy(world)
+    world.clock.advance(DAY)
+    await tidy(world)
+    assert not await readable(world.bexley, "police", 1)
+    assert await readable(world.bexley, "police", 2)
+
+
+async def issue(world: World, notice: dict[str, Any]) -> notices.Issued:
+    words = notices.read(json.dumps({"role": "DPO", **notice}).encode())
+    caller = world.hackney.caller("community_safety")
+    return await notices.issue(world.hackney.node, caller, REF, words, key=notice["kind"])
 
 
 def _away() -> GatewayError:
