@@ -316,7 +316,10 @@ async def test_it_can_be_returned_unread(side: Any) -> None:
     answer = side.reply((await side.leg(ref)).id, "RETURNED", reason_code="WRONG_AREA")
     await agent.take_answer(answer)
     await side.world.settle()
-    assert (answer.settled, (await side.leg(ref, side.world.hackney)).state) == (1, "RETURNED")
+    leg = await side.leg(ref, side.world.hackney)
+    events = await side.world.hackney.node.store.read(lambda tx: tx.history(leg.id))
+    # What came back is ordered to be destroyed, and goes (gateway.flows.returned).
+    assert (answer.settled, [event.after for event in events][-2:]) == (1, ["RETURNED", "PURGED"])
 
 
 async def test_the_same_answer_again_is_a_repetition_and_other_words_are_none(side: Any) -> None:

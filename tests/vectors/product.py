@@ -20,7 +20,7 @@ from gateway.core import encoding, kem, layout, merkle, schedule
 from gateway.core.audience import merge
 from gateway.core.blob import Unsealer, read_item, sealed_size
 from gateway.core.envelope import SKEW, open_part, open_statement, split, unbundle
-from gateway.core.examination import _chain, judge_evidence
+from gateway.core.examination import _chain, _way_of_a_leg, judge_evidence
 from gateway.core.keys import IdentityKey, KemKey, SubkeyOpener, fingerprint
 from gateway.core.log import log_keyring, open_checkpoint
 from gateway.core.notes import open_note
@@ -276,7 +276,7 @@ class Product:
             )
             for note in case["notes"]
         ]
-        return {"states": [receipt.state for receipt in _chain(found)]}
+        return {"states": [receipt.state for receipt in _chain(found, _way_of_a_leg)]}
 
     # --- envelopes
 
