@@ -98,9 +98,16 @@ def _entries(tx: Transaction, node: Node, principal: str, limit: int) -> Entries
     rows = rows_of(tx, [row for row, task in page if task.kind is Parcel.NOTIFICATION])
     return [
         marks.of(tx, row.ref, row.version)
-        | show.inbox_entry(row, task, checklist([row], rows, node.tailoring, node.clock.now()))
+        | show.inbox_entry(
+            row, task, checklist([row], rows, node.tailoring, node.clock.now()), _kind_of(tx, task)
+        )
         for row, task in page
     ]
+
+
+def _kind_of(tx: Transaction, task: TaskRow) -> str:
+    row = tx.notice(task.subject) if task.kind is Parcel.NOTICE else None
+    return row.kind if row else ""
 
 
 def _to_answer(row: LegRow) -> bool:

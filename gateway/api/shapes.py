@@ -270,6 +270,8 @@ class Entry(Shape):
     kind: Literal["notification", "status", "reply", "notice"]
     notice: str
     """Id of the notice, "" for what is none."""
+    notice_kind: str
+    """WITHDRAWAL, CORRECTION, ...: what it is, before it is opened. "" for what is none."""
     handover: str
     version: int
     leg: str

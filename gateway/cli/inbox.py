@@ -265,7 +265,7 @@ def _line(entry: Mapping[str, Any]) -> str:
     if entry["kind"] == "notice":
         about = f"about {entry['handover']}" if entry["handover"] else "a request for a handover"
         drill = "DRILL  " if entry["drill"] else ""
-        return f"{drill}notice {entry['notice']}  {about}  {entry['urgency']:<9} {entry['state']}"
+        return f"{drill}notice {entry['notice']}  {entry['notice_kind']}  {about}  {entry['urgency']}"
     late = f"  LATE: {', '.join(entry['overdue'])}" if entry["overdue"] else ""
     drill = "DRILL  " if entry["drill"] else ""
     head = (

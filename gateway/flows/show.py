@@ -303,11 +303,14 @@ def _at_the_agency(leg: LegRow, task: TaskRow | None) -> tuple[str, str, str]:
     return "with the agency", leg.principal, f"ask {leg.principal} for an answer before {when(leg.decide_by)}"
 
 
-def inbox_entry(leg: LegRow, task: TaskRow, actions: Sequence[Json] = ()) -> JsonObject:
+def inbox_entry(leg: LegRow, task: TaskRow, actions: Sequence[Json] = (), said: str = "") -> JsonObject:
+    """``said``: the kind of a notice, a code that the node reads: what is to be destroyed at once must not look
+    like what can wait."""
     return {
         "parcel": task.id,
         "kind": task.kind.value,
         "notice": task.subject if task.kind is Parcel.NOTICE else "",
+        "notice_kind": said,
         "handover": leg.ref,
         "version": leg.version,
         "leg": leg.id,
