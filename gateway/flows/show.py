@@ -304,8 +304,8 @@ def _at_the_agency(leg: LegRow, task: TaskRow | None) -> tuple[str, str, str]:
 
 
 def inbox_entry(leg: LegRow, task: TaskRow, actions: Sequence[Json] = (), said: str = "") -> JsonObject:
-    """``said``: the kind of a notice, a code that the node reads: what is to be destroyed at once must not look
-    like what can wait."""
+    """``said``: the kind of a notice, a code that the node reads. What is to be destroyed at once must not
+    look like what can wait."""
     return {
         "parcel": task.id,
         "kind": task.kind.value,
