@@ -21,6 +21,7 @@ TARGETS = [
     "setup",
     "demo",
     "test",
+    "coverage",
     "lint",
     "bench",
     "vectors",
@@ -28,6 +29,7 @@ TARGETS = [
     "compliance",
     "fuzz",
     "mutate",
+    "lifecycle",
 ]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -155,7 +157,7 @@ def test_every_target_sets_up_what_it_needs(target: str) -> None:
 @pytest.mark.parametrize(
     ("target", "steps"),
     [
-        ("test", ["ruff check", "mypy", "lint-imports", "install-system-packages", "pytest --cov"]),
+        ("test", ["ruff check", "mypy", "lint-imports", "install-system-packages", "pytest --numprocesses=2"]),
         ("lint", ["ruff check", "ruff format --check", "mypy", "lint-imports"]),
         ("demo", ["gateway demo"]),
         ("bench", ["bench/exchange.py"]),
