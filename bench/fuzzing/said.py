@@ -44,6 +44,7 @@ from gateway.config import build
 from gateway.core import (
     audience,
     blob,
+    bridge,
     ceremony,
     encoding,
     presealed,
@@ -86,6 +87,8 @@ def inside(world: World) -> Iterator[tuple[str, Target]]:
         "look at a file",
         Target(raw([b"%PDF-1.7\n", "plain é".encode(), b"PK\3\4"]), _look),
     )
+    carried = bridge.pack_file({"cards": []}, [world.sealed().raw])
+    yield "carried file", Target(raw([carried]), bridge.open_file, [carried])
     parts = [one["parts"] for one in load("envelope-parts/merging.json")["cases"]]
     yield "parts to be joined", Target(value(parts), lambda told: audience.merge(_objects(told)))
     made = world.sealed()
@@ -154,6 +157,10 @@ def heard(world: World) -> Iterator[tuple[str, Target]]:
         {"want": {"directory": 1, "cards": ["E09000004"]}},
         {"ping": {"nonce": "ab" * 16}},
         {"pong": {"nonce": "ab" * 16}},
+        {"downgrade": {"handover": f"HO-{NODE[:9]}-2026-000123", "at": world.now}},
+        {"drill_end": {"handover": f"HO-{NODE[:9]}-2026-000123"}},
+        {"attest": [{"handover": f"HO-{PEER[:9]}-2026-000123", "version": 1}]},
+        {"purged": [shown[0], documents[0]]},
         *({"documents": [one]} for one in documents),
     ]
     UNKNOWN.update(set(HANDLERS) - {name for one in seeds for name in one})
