@@ -44,9 +44,9 @@ def test_the_rule_survives_the_way_over_the_api() -> None:
 
 def test_what_waits_is_named_with_the_command_that_shows_it() -> None:
     assert _reading(ENTRY) == f"gateway inbox open {LEG} --justification ALLOCATED_CASE"
-    told = {**ENTRY, "kind": "notice", "notice": NOTICE}
+    told = {**ENTRY, "kind": "notice", "notice": NOTICE, "notice_kind": "CORRECTION"}
     assert _reading(told) == f"gateway inbox notice {NOTICE}"
-    assert _line(told).startswith(f"notice {NOTICE}  about HO-E09000012-2026-000001")
+    assert _line(told).startswith(f"notice {NOTICE}  CORRECTION  about HO-E09000012-2026-000001")
     news = {**ENTRY, "kind": "status", "parcel": f"status-{LEG}-1"}
     assert _reading(news) == f"gateway inbox open status-{LEG}-1 --justification ALLOCATED_CASE"
     assert "answer before" not in _line(news)
