@@ -28,7 +28,7 @@ from gateway.stores.faults import MIGRATE, TransactionError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD: Final = "0009"
+HEAD: Final = "0010"
 FOLDER: Final = Path(__file__).parent
 
 _VERSIONS: Final = sa.table("alembic_version", sa.column("version_num", sa.Text))
