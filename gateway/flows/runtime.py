@@ -41,6 +41,7 @@ from gateway.flows.deliver import deliver
 from gateway.flows.dispatch import BULK, URGENT, dispatch, pack
 from gateway.flows.heartbeat import beat
 from gateway.flows.node import Caller, Node
+from gateway.flows.outage import Outage
 from gateway.flows.receive import receive
 from gateway.flows.shred import take_up
 from gateway.flows.sweep import sweep
@@ -240,7 +241,7 @@ async def _deliver(node: Node, binding: AgencyBinding) -> int:
 async def _consume(node: Node, lane: Lane, tally: catch_up.Tally) -> None:
     """Take deliveries concurrently, so that many share one commit. Order does not matter (protocol 4.5), but
     for what waited on the urgent lane when the node started: that is read first."""
-    room = asyncio.Semaphore(IN_FLIGHT)
+    room, outage = asyncio.Semaphore(IN_FLIGHT), Outage(pause=PAUSE)
     if lane is Lane.URGENT:
         await catch_up.count(node, tally)
     else:
@@ -250,17 +251,15 @@ async def _consume(node: Node, lane: Lane, tally: catch_up.Tally) -> None:
             await room.acquire()
             mine = tally if lane is Lane.URGENT else catch_up.Tally()
             mine.under_way += 1
-            group.create_task(_take(node, delivery, room, mine))
+            group.create_task(_take(node, delivery, room, mine, outage))
 
 
-async def _take(node: Node, delivery: Delivery, room: asyncio.Semaphore, tally: catch_up.Tally) -> None:
+async def _take(
+    node: Node, delivery: Delivery, room: asyncio.Semaphore, tally: catch_up.Tally, outage: Outage
+) -> None:
     try:
-        await receive(node, delivery)
+        await outage.until_stored(lambda: receive(node, delivery))
         tally.taken += 1
-    except Unavailable as error:
-        log.warning("not stored, given back", code=error.code)
-        await asyncio.sleep(PAUSE)
-        await delivery.release()
     finally:
         tally.under_way -= 1
         room.release()
