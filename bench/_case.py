@@ -19,9 +19,10 @@ from typing import Any, TypeVar
 from gateway.flows.node import Caller, Node, Pace
 from gateway.flows.runtime import running
 from gateway.flows.submit import submit
-from gateway.ports import Store, TaskRow, Transaction
+from gateway.ports import Store, TaskRow, Transaction, Transport
 from gateway.stores import open_store
 from gateway.testing.boroughs import BEXLEY, HACKNEY, Borough, Desk, ManualClock, assemble, with_recipients
+from gateway.transports.memory import MemoryBroker, MemoryTransport
 from gateway.transports.rabbit import RabbitTransport, declare
 from schemas.samples import minimal_example
 
@@ -47,7 +48,21 @@ SENDER = "community_safety"
 SIZE = 4096
 
 
-def document() -> dict[str, Any]:
+URGENT = {
+    "trigger": "SHOOTING",
+    "evidence_ref": "CRIME-0000002/26",
+    "verbal_handover": {
+        "at": "2026-11-24T10:00:00+00:00",
+        "from_role": "EDT manager",
+        "to_role": "EDT social worker",
+        "callback_verified": True,
+    },
+    "out_of_hours": False,
+    "escalation_chain": ["EDT duty", "Police duty inspector"],
+}
+
+
+def document(urgency: str = "STANDARD") -> dict[str, Any]:
     """The case study, cut down to what HOUSING is sent: 4 KB of JSON."""
     whole = with_recipients(json.loads(minimal_example()), "HOUSING")
     slim = {name: whole[name] for name in KEPT}
@@ -59,6 +74,10 @@ def document() -> dict[str, Any]:
         fact for fact in whole["history"] if fact["assertion_id"] == slim["roles"][0]["assertion"]
     ]
     slim["contacts"] = whole["contacts"][:1]
+    if urgency == "URGENT":
+        slim |= {"urgent": URGENT, "message": {**slim["message"], "urgency": urgency}}
+        address = {**slim["move"]["new_address"], "visible_to": ["POLICE", "HOUSING"]}
+        slim["move"] = {**slim["move"], "new_address": address}
     return _padded(slim)
 
 
@@ -69,32 +88,39 @@ def _padded(slim: dict[str, Any]) -> dict[str, Any]:
 
 
 class Documents:
-    """Documents that differ in their references alone."""
+    """Documents that differ in their references alone. ``urgency``: of the handover, and so of its lane;
+    ``first``: the number that references begin at, so that two series never meet."""
 
-    def __init__(self) -> None:
-        slim = document()
-        self._reference = slim["message"]["handover_id"]
+    def __init__(self, urgency: str = "STANDARD", first: int = 1) -> None:
+        slim = document(urgency)
+        self.newest = self._reference = slim["message"]["handover_id"]
         self._text = json.dumps(slim, separators=(",", ":"))
-        self._numbers = count(1)
+        self._numbers = count(first)
 
     def next(self) -> tuple[bytes, str]:
         """(document, idempotency key)."""
         number = next(self._numbers)
-        reference = f"{self._reference[:-6]}{number:06d}"
-        return self._text.replace(self._reference, reference).encode(), f"k{number}"
+        self.newest = f"{self._reference[:-6]}{number:06d}"
+        return self._text.replace(self._reference, self.newest).encode(), f"k{number}"
 
 
 class Watched:
-    """The origin's store, which also tells the end of an exchange: the commit that made the news "opened"."""
+    """The origin's store, which also tells the end of an exchange: the commit that made the news "opened".
+    ``ended`` is told how many, ``which`` the legs."""
 
-    def __init__(self, store: Store, ended: Callable[[int], None]) -> None:
+    def __init__(
+        self, store: Store, ended: Callable[[int], None], which: Callable[[list[str]], None] | None = None
+    ) -> None:
         self._store = store
         self._ended = ended
+        self._which = which
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
         result = await self._store.write(work)
         if isinstance(result, list):
             opened = [row for row in result if isinstance(row, TaskRow) and row.subject == "opened"]
+            if opened and self._which:
+                self._which([row.leg for row in opened])
             if opened:
                 self._ended(len(opened))
         return result
@@ -139,19 +165,27 @@ class Exchange:
 
 @asynccontextmanager
 async def exchange(
-    broker: str, stores: tuple[str, str], ended: Callable[[int], None]
+    broker: str,
+    stores: tuple[str, str],
+    ended: Callable[[int], None],
+    which: Callable[[list[str]], None] | None = None,
 ) -> AsyncIterator[Exchange]:
-    """``stores``: the URLs of the origin's and the destination's database, empty or new."""
-    await declare(broker, [HACKNEY, BEXLEY])
+    """``stores``: the URLs of the origin's and the destination's database, empty or new. ``broker``: its URL;
+    empty: the in-process one. ``ended`` is told how many exchanges have ended, ``which`` the ids of their
+    legs."""
+    within = None if broker else MemoryBroker([HACKNEY, BEXLEY])
+    if within is None:
+        await declare(broker, [HACKNEY, BEXLEY])
     clock = ManualClock()
     opened = []
     async with AsyncExitStack() as stack:
         for area, url, desks in ((HACKNEY, stores[0], {}), (BEXLEY, stores[1], {"housing": Desk()})):
             store: Store = open_store(url)
             if area == HACKNEY:
-                store = Watched(store, ended)
+                store = Watched(store, ended, which)
             await store.start()
-            transport = RabbitTransport(broker, area)
+            transport: Transport
+            transport = RabbitTransport(broker, area) if within is None else MemoryTransport(within, area)
             await transport.start()
             borough = await assemble(area, store, transport, clock, desks, Pace())
             opened.append(borough)

@@ -15,7 +15,7 @@ import asyncio
 import gc
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -72,6 +72,15 @@ class Load:
         self._contender = None
         await self._drain()
         return rate
+
+    async def until(self, contender: Contender, enough: Callable[[], bool]) -> None:
+        """Full load until there is ``enough``, and until nothing is in flight any more."""
+        self._contender = contender
+        self._begin(self._in_flight)
+        while not enough():
+            await asyncio.sleep(0.02)
+        self._contender = None
+        await self._drain()
 
     def _begin(self, number: int) -> None:
         if self._contender is None:
