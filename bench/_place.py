@@ -1,0 +1,38 @@
+"""Where a benchmark runs: a folder, a private broker, and databases, gone with the benchmark.
+
+Example::
+
+    with ExitStack() as stack:
+        place = Place(stack, "sqlite")
+        run(place.broker, place.database("origin"))
+"""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from gateway.testing.broker import PrivateBroker
+from gateway.testing.postgres import start_postgres
+
+
+class Place:
+    """``store``: "sqlite", or "postgres" for a durable private server. ``broker``: its URL; "": none."""
+
+    def __init__(self, stack: ExitStack, store: str = "sqlite", *, broker: bool = True) -> None:
+        self.folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gateway-bench-")))
+        self.broker = self._start_broker(stack) if broker else ""
+        self._server = stack.enter_context(start_postgres(durable=True)) if store == "postgres" else None
+
+    def database(self, name: str) -> str:
+        """The URL of an empty database."""
+        return self._server.create(name) if self._server else f"sqlite:///{self.folder}/{name}.db"
+
+    def _start_broker(self, stack: ExitStack) -> str:
+        folder = self.folder / "broker"
+        folder.mkdir()
+        broker = PrivateBroker()
+        broker.start(folder)
+        stack.callback(broker.close)
+        return broker.url
