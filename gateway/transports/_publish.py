@@ -26,9 +26,10 @@ NACKS = 3
 publish met a queue without a leader is refused for ever, and so is one that met a full queue whose limit
 was then lifted, while a new channel works."""
 
-RENEWAL = 30.0
-"""Seconds between two such renewals: a queue that is simply full refuses too, and the traffic of the other
-areas must not pay for it."""
+FIRST_RENEWAL, RENEWAL = 1.0, 30.0
+"""Seconds between two such renewals, doubled each time. Short at first, for the new channel may meet a queue
+that still has no leader, and is refused for ever like the one before it; long in the end, for a queue that is
+simply full refuses too, and the traffic of the other areas must not pay for it."""
 
 
 class Publisher:
@@ -38,7 +39,7 @@ class Publisher:
         self._exchange = topology.outgoing(area)
         self._timeout = timeout
         self._refusals: Counter[str] = Counter()
-        self._renewed = 0.0
+        self._renewed, self._pause = 0.0, 0.0
         self.link = link(self.probe)
 
     async def probe(self, session: Session) -> None:
@@ -92,7 +93,10 @@ class Publisher:
 
     def _renew(self, session: Session) -> None:
         now = asyncio.get_running_loop().time()
-        if now - self._renewed >= RENEWAL or not self._renewed:
-            self._renewed = now
-            self._refusals.clear()
-            session.doubt()
+        if self._renewed and now - self._renewed < self._pause:
+            return
+        lasting = self._renewed and now - self._renewed < 2 * RENEWAL
+        self._pause = min(RENEWAL, self._pause * 2) if lasting else FIRST_RENEWAL
+        self._renewed = now
+        self._refusals.clear()
+        session.doubt()

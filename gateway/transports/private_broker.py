@@ -1,8 +1,8 @@
 """A RabbitMQ of one's own: a child process in a folder, on free loopback ports, gone with its parent.
 
 Duty: start, stop, kill, freeze and restart one broker from the distribution's package, as any user, without
-touching the service that the package may have installed. For tests and for the demo. Left out: clusters,
-TLS, and what is declared on it (``rabbit.declare``).
+touching the service that the package may have installed. For tests and for the demo. Left out: clusters
+(``private_cluster``), TLS, and what is declared on it (``rabbit.declare``).
 
 How (each point was needed):
 
@@ -31,6 +31,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.errors import Misconfigured, Unavailable
@@ -50,7 +51,7 @@ _POLL = 0.05
 _SYNC = "[dets:sync(T) || T <- dets:all()]."
 
 
-class _Child:
+class Child:
     """A process group that does not outlive us."""
 
     def __init__(self, command: Sequence[str], env: Mapping[str, str], output: Path) -> None:
@@ -121,18 +122,32 @@ def _states(group: int) -> set[str]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """What a broker is told that belongs to others: the name of its node, the port of the epmd and the two
+    secrets that they share, and lines for its configuration. Alone, it starts an epmd of its own."""
+
+    node: str = NODE
+    epmd: int = 0
+    password: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
+    cookie: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
+    settings: Sequence[str] = ()
+
+
 class PrivateBroker:
     """One private RabbitMQ with ``plugins``. Blocking calls: from asyncio, use ``asyncio.to_thread``."""
 
-    def __init__(self, *plugins: str) -> None:
+    def __init__(self, *plugins: str, member: Membership | None = None) -> None:
         self._plugins = plugins
         self._folder = Path()
-        self._password = secrets.token_hex(16)
+        self._member = member or Membership()
+        self._password = self._member.password
         self._amqp = self._epmd_port = self._distribution = 0
-        self._epmd: _Child | None = None
-        self._server: _Child | None = None
+        self._epmd: Child | None = None
+        self._server: Child | None = None
         self._vhosts = 0
         self._done: list[str] = []
+        self.frozen = False
 
     def __repr__(self) -> str:
         return f"PrivateBroker(port={self._amqp})"
@@ -151,6 +166,14 @@ class PrivateBroker:
         """The default virtual host, with an account that may do everything."""
         return self._url("%2F")
 
+    @property
+    def node(self) -> str:
+        return self._member.node
+
+    @property
+    def alive(self) -> bool:
+        return self._server is not None and self._server.alive
+
     def start(self, folder: Path) -> None:
         """Start in ``folder`` and return when it answers. Raises Misconfigured when RabbitMQ is not
         installed, Unavailable with the place of its log when it does not come up."""
@@ -159,19 +182,18 @@ class PrivateBroker:
                 "RabbitMQ is not installed", code="rabbitmq_missing", remedy=f"run as root: {INSTALL}"
             )
         self._folder = folder
-        self._amqp, self._epmd_port, self._distribution = _free_ports(3)
+        self._amqp, self._epmd_port, self._distribution = free_ports(3)
         self._write_files()
-        self._epmd = _Child(
-            ["epmd", "-port", str(self._epmd_port), "-address", "127.0.0.1"],
-            self._environment(),
-            folder / "epmd.out",
-        )
+        if self._member.epmd:
+            self._epmd_port = self._member.epmd
+        else:
+            self._epmd = start_epmd(self._epmd_port, folder)
         self.restart()
 
     def restart(self) -> None:
         """Start again on the same data and ports, killing it first when it still runs."""
         self.kill()
-        self._server = _Child(
+        self._server = Child(
             [str(HOME / "rabbitmq-server")], self._environment(), self._folder / "server.out"
         )
         deadline = time.monotonic() + READY_WITHIN
@@ -188,16 +210,18 @@ class PrivateBroker:
         """kill -9, as a power cut would. The data stays; ``restart`` finds it."""
         if self._server is not None:
             self._server.kill()
-            self._server = None
+            self._server, self.frozen = None, False
 
     def pause(self) -> None:
         """SIGSTOP: connections stay open and nothing is answered, from this call's return on."""
         if self._server is not None:
             self._server.freeze()
+            self.frozen = True
 
     def resume(self) -> None:
         if self._server is not None:
             self._server.signal(signal.SIGCONT)
+            self.frozen = False
 
     def stop(self) -> None:
         """Stop in order and for good."""
@@ -215,8 +239,15 @@ class PrivateBroker:
 
     def ctl(self, *arguments: str) -> str:
         """``rabbitmqctl ARGUMENTS``: its output. Raises Unavailable when it fails."""
+        return self._run("rabbitmqctl", *arguments)
+
+    def queues(self, *arguments: str) -> str:
+        """``rabbitmq-queues ARGUMENTS``, likewise."""
+        return self._run("rabbitmq-queues", *arguments)
+
+    def _run(self, program: str, *arguments: str) -> str:
         done = subprocess.run(  # noqa: S603 - a fixed program, no shell
-            [HOME / "rabbitmqctl", "--quiet", *arguments],
+            [HOME / program, "--quiet", *arguments],
             env=self._environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -226,7 +257,7 @@ class PrivateBroker:
         )
         if done.returncode:
             raise Unavailable(
-                f"rabbitmqctl {arguments[0]} failed: {done.stderr.strip()}", code="private_broker"
+                f"{program} {arguments[0]} failed: {done.stderr.strip()}", code="private_broker"
             )
         return done.stdout
 
@@ -260,7 +291,7 @@ class PrivateBroker:
         for name in ("mnesia", "log"):
             (self._folder / name).mkdir(parents=True, exist_ok=True)
         cookie = self._folder / ".erlang.cookie"
-        cookie.write_text(secrets.token_hex(16))
+        cookie.write_text(self._member.cookie)
         cookie.chmod(0o400)  # Erlang refuses a cookie that others may read
         (self._folder / "plugins").write_text(f"[{','.join(self._plugins)}].\n")
         config = self._folder / "rabbit.conf"
@@ -269,7 +300,7 @@ class PrivateBroker:
             f"listeners.tcp.1 = 127.0.0.1:{self._amqp}\n"
             f"default_user = {USER}\n"
             f"default_pass = {self._password}\n"
-            "disk_free_limit.absolute = 50MB\n"
+            "disk_free_limit.absolute = 50MB\n" + "".join(f"{line}\n" for line in self._member.settings)
         )
 
     def _environment(self) -> dict[str, str]:
@@ -282,7 +313,7 @@ class PrivateBroker:
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "RUNNING_UNDER_SYSTEMD": "true",
             "RABBITMQ_CONF_ENV_FILE": "/dev/null",
-            "RABBITMQ_NODENAME": NODE,
+            "RABBITMQ_NODENAME": self._member.node,
             "RABBITMQ_DIST_PORT": str(self._distribution),
             "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
             "RABBITMQ_LOG_BASE": str(folder / "log"),
@@ -294,7 +325,14 @@ class PrivateBroker:
         }
 
 
-def _free_ports(count: int) -> list[int]:
+def start_epmd(port: int, folder: Path) -> Child:
+    """The port mapper of one broker, or of a cluster's."""
+    environment = {"PATH": os.defpath + ":/usr/sbin:/sbin", "HOME": str(folder), "LC_ALL": "C.UTF-8"}
+    command = ["epmd", "-port", str(port), "-address", "127.0.0.1"]
+    return Child(command, environment, folder / "epmd.out")
+
+
+def free_ports(count: int) -> list[int]:
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [held.getsockname()[1] for held in sockets]
     for held in sockets:

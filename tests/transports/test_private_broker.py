@@ -19,8 +19,8 @@ from gateway.transports import private_broker
 PARENT = """
 import sys
 from pathlib import Path
-from gateway.transports.private_broker import _Child
-child = _Child(["sleep", "600"], {"PATH": "/usr/bin:/bin"}, Path(sys.argv[1]))
+from gateway.transports.private_broker import Child
+child = Child(["sleep", "600"], {"PATH": "/usr/bin:/bin"}, Path(sys.argv[1]))
 print(child._process.pid, flush=True)
 sys.stdin.read()
 """
