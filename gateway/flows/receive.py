@@ -8,17 +8,17 @@ not send is answered with a signed refusal and held for a person. A duplicate ge
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from typing import Final
 
 import structlog
 
 from gateway.core.envelope import unbundle
-from gateway.errors import Forged, Refused, Replayed
-from gateway.flows import arrival, streams
+from gateway.errors import Refused, Replayed
+from gateway.flows import arrival, held, streams
+from gateway.flows.held import prove_via
 from gateway.flows.node import Node
-from gateway.flows.opening import prove, read
-from gateway.ports import Delivery, HeldRow
+from gateway.flows.opening import read
+from gateway.ports import Delivery, Place
 
 EQUIVOCATION: Final = "equivocation"
 
@@ -44,19 +44,18 @@ async def receive(node: Node, delivery: Delivery) -> None:
         *(_bundled(node, delivery, envelope) for envelope in envelopes), return_exceptions=True
     )
     for outcome in outcomes:
-        if outcome is not None:
+        if isinstance(outcome, BaseException):
             raise outcome
-    await delivery.ack()
+    await _end(delivery, settled=all(outcomes))
 
 
-async def _bundled(node: Node, delivery: Delivery, envelope: bytes) -> None:
-    """One of several: what is wrong with it is its own affair."""
+async def _bundled(node: Node, delivery: Delivery, envelope: bytes) -> bool:
+    """One of several: what is wrong with it is its own affair. False: nobody has it yet."""
     try:
         refused = await accept(node, envelope, via=delivery.sender)
     except Refused as error:
         refused = error
-    if refused is not None:
-        await _hold(node, delivery, envelope, refused)
+    return refused is None or await _hold(node, delivery, envelope, refused)
 
 
 async def _alone(node: Node, delivery: Delivery, envelope: bytes) -> None:
@@ -68,9 +67,17 @@ async def _alone(node: Node, delivery: Delivery, envelope: bytes) -> None:
             await _quarantine(delivery, error)
             return
         refused = error
-    if refused is not None:
-        await _hold(node, delivery, envelope, refused)
-    await delivery.ack()
+    settled = refused is None or await _hold(node, delivery, envelope, refused)
+    await _end(delivery, settled=settled)
+
+
+async def _end(delivery: Delivery, *, settled: bool) -> None:
+    """What is to be held and finds no room stays with the broker, whole; what was stored of it is a duplicate
+    when it comes back."""
+    if settled:
+        await delivery.ack()
+    else:
+        await delivery.quarantine(held.FULL)
 
 
 def _for_a_person(error: Refused) -> bool:
@@ -84,11 +91,12 @@ async def _quarantine(delivery: Delivery, error: Refused) -> None:
     await delivery.quarantine(error.code)
 
 
-async def _hold(node: Node, delivery: Delivery, envelope: bytes, error: Refused) -> None:
+async def _hold(node: Node, delivery: Delivery, envelope: bytes, error: Refused) -> bool:
+    """False: there is no room."""
     log.warning("held", lane=delivery.lane.value, via=delivery.sender, code=error.code)
-    digest, now = hashlib.sha256(envelope).digest(), node.clock.now()
-    row = HeldRow("", now, error.code, delivery.lane, delivery.sender or "", digest, envelope)
-    await node.store.write(lambda tx: tx.put_held(row))
+    found = held.Found(Place.INTAKE, error.code, delivery.lane, delivery.sender or "", envelope)
+    row = held.row_of(node.keys, found, node.clock.now())
+    return await node.store.write(lambda tx: held.keep(tx, row))
 
 
 async def accept(node: Node, envelope: bytes, *, via: str | None = None) -> Refused | None:
@@ -98,9 +106,7 @@ async def accept(node: Node, envelope: bytes, *, via: str | None = None) -> Refu
     for what nobody can be blamed for or what contradicts the stream (then nothing is stored), or Unavailable.
     """
     now = node.clock.now()
-    proven, slot = prove(node, envelope, now)
-    if via is not None and via != proven.peer:
-        raise Forged("the broker says another area sent this", code="via")
+    proven, slot = prove_via(node, envelope, via, now)
     try:
         opened = read(node, proven, slot, now)
         news = await node.store.write(lambda tx: arrival.store(tx, node, opened, now))

@@ -27,6 +27,7 @@ from gateway.flows import (
     catch_up,
     documents,
     glass,
+    held,
     holds,
     notice_answer,
     paging,
@@ -166,6 +167,7 @@ def pumps(node: Node, accept: Callable[[Network], None]) -> list[tuple[str, Pump
         ("attachments", lambda: _repeat(lambda: attachments.send(node), wake.attachments, poll)),
         ("pack", lambda: _repeat(lambda: pack(node), wake.receipts, poll)),
         ("page", lambda: _repeat(lambda: paging.send(node), wake.pages, poll)),
+        ("held", lambda: _repeat(lambda: held.collect(node), asyncio.Event(), node.pace.sweep)),
         ("sweep", lambda: _repeat(lambda: _housekeeping(node, accept), wake.trust, node.pace.sweep)),
         ("heartbeat", lambda: _repeat(lambda: _pulse(node, since), asyncio.Event(), node.pace.sweep)),
     ]

@@ -32,7 +32,6 @@ from gateway.ports.rows import (
     EnvelopeRow,
     GapRow,
     HandoverRow,
-    HeldRow,
     IdempotencyRow,
     LegEvent,
     LegRow,
@@ -54,14 +53,16 @@ from gateway.ports.rows import (
 from gateway.ports.rows_actions import ActionRow, ActionState, ResultRow
 from gateway.ports.rows_breaches import BreachRow, BreachStepRow
 from gateway.ports.rows_bridge import BridgeContactRow, BridgeFileRow
+from gateway.ports.rows_held import HeldRow, Holding, Place
 from gateway.ports.rows_notices import NoticeLegRow, NoticeRow
 from gateway.ports.rows_paging import CoverRow, PageRow, Paging
 from gateway.ports.rows_retention import HoldRow, PurgeRow
 from gateway.ports.rows_rights import RestrictionRow
 from gateway.ports.rows_timers import TimerRow
 from gateway.ports.rows_urgent import DraftRow, UrgentRow
+from gateway.ports.rows_workers import Role, WorkerRow
 from gateway.ports.store import Store, Transaction
-from gateway.ports.transport import Delivery, Lane, Outgoing, Transport
+from gateway.ports.transport import Aside, Delivery, Lane, Outgoing, Shelf, Transport
 
 __all__ = [
     "AccessRow",
@@ -73,6 +74,7 @@ __all__ = [
     "AlarmRow",
     "Anchor",
     "Answer",
+    "Aside",
     "Attachment",
     "Blob",
     "BlobRow",
@@ -92,6 +94,7 @@ __all__ = [
     "HandoverRow",
     "HeldRow",
     "HoldRow",
+    "Holding",
     "IdempotencyRow",
     "Json",
     "Keys",
@@ -109,6 +112,7 @@ __all__ = [
     "Pager",
     "Paging",
     "Parcel",
+    "Place",
     "Places",
     "Profile",
     "PunctureRow",
@@ -116,7 +120,9 @@ __all__ = [
     "ReceiptRow",
     "RestrictionRow",
     "ResultRow",
+    "Role",
     "SegmentRow",
+    "Shelf",
     "Side",
     "Store",
     "StreamRow",
@@ -131,4 +137,5 @@ __all__ = [
     "UrgentRow",
     "View",
     "WitnessRow",
+    "WorkerRow",
 ]

@@ -326,19 +326,6 @@ class IdempotencyRow:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldRow:
-    """Bytes that could not be accepted, kept for a person. ``digest`` is SHA-256 of ``body``."""
-
-    id: str
-    at: int
-    code: str
-    lane: Lane
-    peer: str
-    digest: bytes
-    body: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
 class BlobRow:
     """One attachment (protocol 4.7); ``peer`` is the area that sends it, "" for what is uploaded here.
 

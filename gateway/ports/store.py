@@ -15,7 +15,6 @@ from gateway.ports.rows import (
     EnvelopeRow,
     GapRow,
     HandoverRow,
-    HeldRow,
     IdempotencyRow,
     LegEvent,
     LegRow,
@@ -36,12 +35,14 @@ from gateway.ports.rows import (
 from gateway.ports.rows_actions import ActionRow, ResultRow
 from gateway.ports.rows_breaches import BreachRow, BreachStepRow
 from gateway.ports.rows_bridge import BridgeContactRow, BridgeFileRow
+from gateway.ports.rows_held import HeldRow, Holding
 from gateway.ports.rows_notices import NoticeLegRow, NoticeRow
 from gateway.ports.rows_paging import CoverRow, PageRow, Paging
 from gateway.ports.rows_retention import HoldRow, PurgeRow
 from gateway.ports.rows_rights import RestrictionRow
 from gateway.ports.rows_timers import TimerRow
 from gateway.ports.rows_urgent import DraftRow, UrgentRow
+from gateway.ports.rows_workers import WorkerRow
 from gateway.ports.transport import Lane
 
 T = TypeVar("T")
@@ -54,8 +55,11 @@ class Transaction(Protocol):
     ``put_*`` returns False when a row of that identity is already there, and then changes nothing.
     ``advance_*`` moves a row only from the state named, and returns False when it is not in it.
     ``claim_*`` hands a due row to one worker only: the row's ``due`` becomes ``now + lease``, its
-    ``attempts`` grows by one, and the row is returned as it is after that. A worker that dies lets the
-    lease run out.
+    ``attempts`` grows by one, and the row is returned as it is after that. ``worker``: whose claim it is,
+    until the row is advanced; what a dead worker had claimed is made due again by ``release_*``, or the lease
+    runs out.
+    ``attempt`` (of ``advance_*``): only while the row stands at this number of attempts. So whoever was
+    stopped while another took the row up cannot put it off, or aside, under that one's hands.
     Ids left "" are filled with a fresh UUIDv7 (hex).
     """
 
@@ -148,19 +152,28 @@ class Transaction(Protocol):
         """Identity: id and mid."""
         ...
 
-    def claim_outbox(self, now: int, limit: int, lease: int, lanes: Sequence[Lane]) -> Sequence[OutboxRow]:
+    def claim_outbox(
+        self, now: int, limit: int, lease: int, lanes: Sequence[Lane], *, worker: str = ""
+    ) -> Sequence[OutboxRow]:
         """Due rows that are not settled, oldest due first."""
         ...
 
     def advance_outbox(
-        self, row: str, before: Iterable[Outbound], after: Outbound, *, due: int = 0, error: str = ""
+        self,
+        row: str,
+        before: Iterable[Outbound],
+        after: Outbound,
+        *,
+        due: int = 0,
+        error: str = "",
+        attempt: int | None = None,
     ) -> bool:
         """``due`` and ``error`` replace what the row had; ``due`` 0 is due at once unless it is settled."""
         ...
 
-    def release_outbox(self, now: int) -> int:
-        """Make every WAITING row due now; returns how many were not. For a node that starts: the claims of a
-        process that was killed are nobody's, and a lease is too long to wait for."""
+    def release_outbox(self, now: int, worker: str = "") -> int:
+        """Make due now what ``worker`` has claimed and not advanced; "": every WAITING row, whoever claimed
+        it. Returns how many were not due. A lease is too long to wait for when its holder is dead."""
         ...
 
     def outbox_of(self, mid: str) -> OutboxRow | None: ...
@@ -311,17 +324,26 @@ class Transaction(Protocol):
     def put_task(self, row: TaskRow) -> bool: ...
     def task(self, task: str) -> TaskRow | None: ...
     def tasks_of(self, leg: str) -> Sequence[TaskRow]: ...
-    def claim_tasks(self, principal: str, now: int, limit: int, lease: int) -> Sequence[TaskRow]:
+    def claim_tasks(
+        self, principal: str, now: int, limit: int, lease: int, *, worker: str = ""
+    ) -> Sequence[TaskRow]:
         """WAITING rows of one agency that are due, oldest due first: a slow agency holds up no other."""
         ...
 
     def advance_task(
-        self, task: str, before: Task, after: Task, *, due: int = 0, error: str = ""
+        self,
+        task: str,
+        before: Task,
+        after: Task,
+        *,
+        due: int = 0,
+        error: str = "",
+        attempt: int | None = None,
     ) -> bool: ...
-    def release_tasks(self, now: int) -> int:
-        """:meth:`release_outbox` for WAITING tasks, and HELD ones become WAITING: an operator who has
-        mended an adapter restarts the node. A worker that still holds one hands it over once more, with the
-        same key."""
+    def release_tasks(self, now: int, worker: str = "") -> int:
+        """:meth:`release_outbox` for WAITING tasks; with no ``worker`` HELD ones become WAITING, too: an
+        operator who has mended an adapter restarts the node. A worker that still holds one hands it over once
+        more, with the same key."""
         ...
 
     def parked_tasks(self, principal: str, limit: int) -> Sequence[TaskRow]: ...
@@ -641,14 +663,21 @@ class Transaction(Protocol):
         """Newest first; ``ref``: those about one handover."""
         ...
 
-    def claim_pages(self, now: int, limit: int, lease: int) -> Sequence[PageRow]:
+    def claim_pages(self, now: int, limit: int, lease: int, *, worker: str = "") -> Sequence[PageRow]:
         """WAITING rows that are due, oldest due first."""
         ...
 
     def advance_page(
-        self, page: str, before: Paging, after: Paging, *, due: int = 0, error: str = ""
+        self,
+        page: str,
+        before: Paging,
+        after: Paging,
+        *,
+        due: int = 0,
+        error: str = "",
+        attempt: int | None = None,
     ) -> bool: ...
-    def release_pages(self, now: int) -> int:
+    def release_pages(self, now: int, worker: str = "") -> int:
         """:meth:`release_outbox` for WAITING calls."""
         ...
 
@@ -664,13 +693,63 @@ class Transaction(Protocol):
         """By role, those that have ended among them."""
         ...
 
+    # workers of one area side by side
+    def register_worker(self, row: WorkerRow) -> None:
+        """Insert or replace. Identity: id."""
+        ...
+
+    def beat_worker(self, worker: str, at: int, *, ready: bool) -> bool:
+        """One more sign of life. False when it is not registered: it was taken for gone."""
+        ...
+
+    def drop_worker(self, worker: str, beats: int | None = None) -> bool:
+        """``beats``: only if it has given no sign since."""
+        ...
+
+    def workers(self) -> Sequence[WorkerRow]:
+        """By start and id, those that are gone among them until somebody drops them."""
+        ...
+
+    def lead(self, worker: str) -> bool:
+        """Whether this worker does what one alone has to do. It takes that over when whoever did is not
+        registered any more; of several that try one gets it."""
+        ...
+
+    def leader(self) -> str:
+        """Who got it last; "": nobody yet."""
+        ...
+
     # held, trust, settings
     def put_held(self, row: HeldRow) -> bool:
-        """Identity: digest and id. The same bytes, delivered again, are held once."""
+        """Identity: digest and id. The same bytes, delivered again, are held once, and counted (``count``,
+        ``seen``): False."""
         ...
 
     def held(self, limit: int) -> Sequence[HeldRow]:
-        """Newest first."""
+        """Newest first, settled ones among them."""
+        ...
+
+    def held_heads(
+        self, limit: int, *, place: str = "", code: str = "", settled: bool = False
+    ) -> Sequence[HeldRow]:
+        """Those that are HELD (``settled``: the others), newest first, without their body."""
+        ...
+
+    def held_row(self, identity: str) -> HeldRow | None: ...
+    def held_load(self) -> tuple[int, int]:
+        """Rows that are HELD, and the bytes in them."""
+        ...
+
+    def recode_held(self, identity: str, code: str) -> bool:
+        """What is wrong with it is something else now. False when it is HELD no more."""
+        ...
+
+    def settle_held(self, identity: str, after: Holding, now: int, by: str) -> bool:
+        """From HELD, once; the body goes. False when it is HELD no more."""
+        ...
+
+    def held_tasks(self, limit: int) -> Sequence[TaskRow]:
+        """Parcels that are HELD, oldest first."""
         ...
 
     def put_trust(self, row: TrustRow) -> bool:
@@ -689,8 +768,8 @@ class Transaction(Protocol):
 
     def counts(self) -> Mapping[str, int]:
         """Rows by table and state, for metrics: ``outbox.waiting``, ``outbox.published``, ``task.waiting``,
-        ``task.parked``, ``task.held``, ``held``, ``leg.<STATE>``, ``log``, and ``alarm``: those that
-        stand."""
+        ``task.parked``, ``task.held``, ``held`` (those nobody has settled), ``held_by.<place>.<code>``,
+        ``leg.<STATE>``, ``log``, and ``alarm``: those that stand."""
         ...
 
 

@@ -16,6 +16,14 @@ class Lane(StrEnum):
     RECEIPTS = "r"
 
 
+class Shelf(StrEnum):
+    """Where the broker keeps what no reader took. QUARANTINE: what we rejected, or what the delivery limit
+    stopped. RETURNED: what we sent, and what lay too long in a peer's queue."""
+
+    QUARANTINE = "quarantine"
+    RETURNED = "returned"
+
+
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """One AMQP message: an envelope or a bundle (protocol 4.6) for one area and one lane.
@@ -57,6 +65,36 @@ class Delivery(Protocol):
         ...
 
 
+class Aside(Protocol):
+    """One message taken from a shelf and not yet settled. Exactly one of the two calls settles it."""
+
+    @property
+    def body(self) -> bytes: ...
+
+    @property
+    def lane(self) -> Lane:
+        """Of the queue that it lay in first."""
+        ...
+
+    @property
+    def sender(self) -> str | None:
+        """The area whose exchange the broker says it came through first. Never proof."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """The broker's word: ``rejected``, ``delivery_limit``, ``expired``; "" when it gives none."""
+        ...
+
+    async def ack(self) -> None:
+        """The row is committed; the broker may forget the message."""
+        ...
+
+    async def release(self) -> None:
+        """Give it back to its shelf."""
+        ...
+
+
 class Transport(Protocol):
     """Contract: ``publish`` returns only when the broker owns the message durably, and every wait on the
     broker has a time-out. Messages may be duplicated and reordered; none is lost once ``publish``
@@ -76,6 +114,11 @@ class Transport(Protocol):
 
     async def waiting(self, lane: Lane) -> int:
         """Messages of one lane of our own intake that nobody has been given, about. Raises Unavailable."""
+        ...
+
+    async def aside(self, shelf: Shelf) -> Aside | None:
+        """The oldest message of one of our own shelves, None when there is none. Nothing is fetched ahead:
+        what nobody asks for stays on the broker. Raises Unavailable."""
         ...
 
     async def check(self) -> None:

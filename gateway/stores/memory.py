@@ -28,6 +28,7 @@ from gateway.stores.memory_blobs import MemoryBlobs
 from gateway.stores.memory_breaches import MemoryBreaches
 from gateway.stores.memory_bridge import MemoryBridge
 from gateway.stores.memory_handovers import MemoryHandovers
+from gateway.stores.memory_held import MemoryHeld
 from gateway.stores.memory_messages import MemoryMessages
 from gateway.stores.memory_notices import MemoryNotices
 from gateway.stores.memory_paging import MemoryPaging
@@ -39,6 +40,7 @@ from gateway.stores.memory_tables import Tables
 from gateway.stores.memory_timers import MemoryTimers
 from gateway.stores.memory_urgent import MemoryUrgent
 from gateway.stores.memory_watch import MemoryWatch
+from gateway.stores.memory_workers import MemoryWorkers
 from gateway.stores.writer import closed
 
 T = TypeVar("T")
@@ -68,6 +70,8 @@ class MemoryTransaction(
     MemoryBreaches,
     MemoryBridge,
     MemoryAudit,
+    MemoryWorkers,
+    MemoryHeld,
     MemoryRecords,
 ):
     """Every table's part on one set of tables."""

@@ -1,4 +1,4 @@
-"""The node's log, the access log, what is held for a person, trust documents, settings and counts in the
+"""The node's log, the access log, trust documents, settings and counts in the
 reference store.
 """
 
@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from gateway.core.merkle import Place, leaf_hash, root_of
-from gateway.ports import AccessRow, CheckpointRow, HeldRow, Outbound, Task, TrustRow
+from gateway.ports import AccessRow, CheckpointRow, Outbound, Task, TrustRow
 from gateway.stores.common import SUBJECTED, broken_log, numbered
+from gateway.stores.memory_held import held_counts
 from gateway.stores.memory_tables import MemoryPart, Tables
 
 
@@ -60,14 +61,6 @@ class MemoryRecords(MemoryPart):
     def access_rows(self, after: int, limit: int) -> Sequence[tuple[int, AccessRow]]:
         return [(n, row) for n, row in enumerate(self._t.accesses, 1) if n > after][:limit]
 
-    def put_held(self, row: HeldRow) -> bool:
-        row = numbered(row)
-        taken = any(old.digest == row.digest for old in self._t.held.values())
-        return self._put(self._t.held, row.id, row, taken=taken)
-
-    def held(self, limit: int) -> Sequence[HeldRow]:
-        return sorted(self._t.held.values(), key=lambda row: (row.at, row.id), reverse=True)[:limit]
-
     def put_trust(self, row: TrustRow) -> bool:
         return self._put(self._t.trust, (row.kind, row.subject, row.version), row)
 
@@ -87,7 +80,7 @@ class MemoryRecords(MemoryPart):
         return self._put(self._t.settings, name, value)
 
     def counts(self) -> Mapping[str, int]:
-        counts = Counter({"held": len(self._t.held), "log": len(self._t.log)})
+        counts = Counter({**held_counts(self._t), "log": len(self._t.log)})
         counts["alarm"] = sum(not row.cleared for row in self._t.alarms.values())
         counts.update({f"outbox.{state.value}": 0 for state in Outbound if state is not Outbound.SETTLED})
         counts.update({f"task.{state.value}": 0 for state in Task if state is not Task.DONE})

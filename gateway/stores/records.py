@@ -125,7 +125,12 @@ TOKEN: Final = Record(ports.TokenRow, tables.tokens, load={"also": _tuple}, dump
 IDEMPOTENCY: Final = Record(ports.IdempotencyRow, tables.idempotency)
 BLOB: Final = Record(ports.BlobRow, tables.blobs, load={"state": ports.Blob}, dump={"state": _plain})
 SEGMENT: Final = Record(ports.SegmentRow, tables.blob_segments)
-HELD: Final = Record(ports.HeldRow, tables.held, load={"lane": ports.Lane}, dump={"lane": _plain})
+HELD: Final = Record(
+    ports.HeldRow,
+    tables.held,
+    load={"lane": ports.Lane, "place": ports.Place, "state": ports.Holding},
+    dump={"lane": _plain, "place": _plain, "state": _plain},
+)
 TRUST: Final = Record(ports.TrustRow, tables.trust)
 CHECKPOINT: Final = Record(ports.CheckpointRow, tables.checkpoints)
 COSIGNATURE: Final = Record(ports.CosignatureRow, tables.cosignatures)
@@ -146,6 +151,9 @@ PAGE: Final = Record(
     ports.PageRow, tables.pages, load={"state": ports.Paging, "urgent": bool}, dump={"state": _plain}
 )
 COVER: Final = Record(ports.CoverRow, tables.covers)
+WORKER: Final = Record(
+    ports.WorkerRow, tables.workers, load={"role": ports.Role, "ready": bool}, dump={"role": _plain}
+)
 TIMER: Final = Record(ports.TimerRow, tables.timers)
 ALARM: Final = Record(ports.AlarmRow, tables.alarms)
 URGENT: Final = Record(ports.UrgentRow, tables.urgent, load={"other": bool, "drill": bool})

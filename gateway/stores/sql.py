@@ -45,6 +45,7 @@ from gateway.stores.sql_blobs import BlobPart
 from gateway.stores.sql_breaches import BreachPart
 from gateway.stores.sql_bridge import BridgePart
 from gateway.stores.sql_handovers import HandoverPart
+from gateway.stores.sql_held import HeldPart
 from gateway.stores.sql_messages import MessagePart
 from gateway.stores.sql_notices import NoticePart
 from gateway.stores.sql_paging import PagingPart
@@ -56,6 +57,7 @@ from gateway.stores.sql_shred import ShredPart
 from gateway.stores.sql_timers import TimerPart
 from gateway.stores.sql_urgent import UrgentPart
 from gateway.stores.sql_watch import WatchPart
+from gateway.stores.sql_workers import WorkerPart
 from gateway.stores.statements import Statement
 from gateway.stores.writer import Outcome, Work, Writer, closed
 
@@ -91,6 +93,8 @@ class SqlTransaction(
     BreachPart,
     BridgePart,
     AuditPart,
+    WorkerPart,
+    HeldPart,
     RecordPart,
 ):
     """One transaction of one group (or one read): every table's part on one session."""
@@ -157,7 +161,7 @@ class SqlStore:
         """Every work's outcome; durable when this returns."""
         failed = Outcome()
         for pause in self._pauses:
-            time.sleep(pause)
+            _wait(pause)
             try:
                 return self._attempt(works)
             except TransactionError as broken:
@@ -220,7 +224,7 @@ class SqlStore:
     def _read(self, work: Callable[[Transaction], T]) -> T:
         last = lost().error
         for pause in self._pauses:
-            time.sleep(pause)
+            _wait(pause)
             try:
                 with self._database.session(writable=False) as session:
                     session.begin()
@@ -249,6 +253,11 @@ def _carry_out(transaction: SqlTransaction, session: Session, work: Work, *, alo
         return Outcome(error=error)
     transaction.keep()
     return Outcome(result)
+
+
+def _wait(pause: float) -> None:
+    if pause:  # even no time at all would give the processor away
+        time.sleep(pause)
 
 
 def _outermost(error: Exception) -> Exception:

@@ -1,4 +1,4 @@
-"""The access log, what is held for a person, trust documents, settings and counts, in SQL. The contract is
+"""The access log, trust documents, settings and counts, in SQL. The contract is
 :class:`gateway.ports.Transaction`.
 """
 
@@ -11,14 +11,15 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 from sqlalchemy.dialects import postgresql
 
-from gateway.ports import AccessRow, HeldRow, TrustRow
+from gateway.ports import AccessRow, TrustRow
 from gateway.stores import tables
 from gateway.stores.common import SUBJECTED
-from gateway.stores.records import ACCESS, HELD, TRUST
+from gateway.stores.records import ACCESS, TRUST
+from gateway.stores.sql_held import held_counts
 from gateway.stores.sql_log import LogPart
 from gateway.stores.statements import Statement, append, put, select
 
-_a, _d, _t, _s = tables.accesses.c, tables.held.c, tables.trust.c, tables.settings.c
+_a, _t, _s = tables.accesses.c, tables.trust.c, tables.settings.c
 
 _APPEND_ACCESS: Final = append(ACCESS)
 _newest_accesses = select(ACCESS).order_by(_a.n.desc()).limit(bindparam("limit"))
@@ -27,8 +28,6 @@ _ACCESSES_OF: Final = Statement(_newest_accesses.where(_a.ref == bindparam("ref"
 _ACCESS_ROWS: Final = Statement(
     sa.select(_a.n, *ACCESS.columns).where(_a.n > bindparam("after")).order_by(_a.n).limit(bindparam("limit"))
 )
-_PUT_HELD: Final = put(HELD)
-_HELD: Final = Statement(select(HELD).order_by(_d.at.desc(), _d.id.desc()).limit(bindparam("limit")))
 _PUT_TRUST: Final = put(TRUST)
 _TRUST: Final = Statement(
     select(TRUST, _t.kind == bindparam("kind"), _t.subject == bindparam("subject")).order_by(_t.version)
@@ -58,7 +57,6 @@ _COUNTS: Final = {
 _COUNT_STATES: Final = {
     name: Statement(query.group_by(query.selected_columns[0])) for name, query in _COUNTS.items()
 }
-_COUNT_HELD: Final = Statement(sa.select(sa.func.count()).select_from(tables.held))
 _COUNT_ALARMS: Final = Statement(sa.select(sa.func.count()).select_from(tables.alarms).where(tables.STANDING))
 ALWAYS: Final = ("outbox.waiting", "outbox.published", "task.waiting", "task.parked", "task.held")
 
@@ -77,12 +75,6 @@ class RecordPart(LogPart):
     def access_rows(self, after: int, limit: int) -> Sequence[tuple[int, AccessRow]]:
         rows = self._session.rows(_ACCESS_ROWS, after=after, limit=limit)
         return [(row[0], ACCESS.load(row[1:])) for row in rows]
-
-    def put_held(self, row: HeldRow) -> bool:
-        return self._session.change(_PUT_HELD, HELD.dump(row)) == 1
-
-    def held(self, limit: int) -> Sequence[HeldRow]:
-        return HELD.load_all(self._session.rows(_HELD, limit=limit))
 
     def put_trust(self, row: TrustRow) -> bool:
         return self._session.change(_PUT_TRUST, TRUST.dump(row)) == 1
@@ -103,8 +95,7 @@ class RecordPart(LogPart):
         counts = dict.fromkeys(ALWAYS, 0)
         for name, statement in _COUNT_STATES.items():
             counts |= {f"{name}.{state}": count for state, count in self._session.rows(statement)}
-        held = self._session.one(_COUNT_HELD)
-        counts["held"] = held[0] if held else 0
+        counts |= held_counts(self._session)
         alarms = self._session.one(_COUNT_ALARMS)
         counts["alarm"] = alarms[0] if alarms else 0
         counts["log"] = self.log_size() + self._unnumbered()

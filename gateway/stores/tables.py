@@ -9,8 +9,8 @@ Rules:
   ``accesses.note`` holds free text in rows of older releases alone; today it is sealed (``sealed``). The
   closed list of columns stands in a test, so that a new one is added on purpose.
 * Columns are named as the fields of the records in :mod:`gateway.ports`. Columns that no record shows: ``n``
-  keeps the order of arrival; ``log.nodes`` and ``log.about`` see ``sql_log``; ``outbox.stream``
-  and ``outbox.seq`` see below.
+  keeps the order of arrival; ``log.nodes`` and ``log.about`` see ``sql_log``; ``outbox.stream``,
+  ``outbox.seq`` and ``worker`` see below.
 * Ids and references compare by byte (``COLLATE "C"``): a database made with another collation would page
   through ids in another order than the memory store and SQLite do.
 * A partial index is used only when the statement repeats its condition as literal text, not as a bound
@@ -23,9 +23,11 @@ Example::
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeVar
 
 import sqlalchemy as sa
+
+R = TypeVar("R")
 
 metadata: Final = sa.MetaData(
     naming_convention={
@@ -41,6 +43,7 @@ DUE_TASK: Final = sa.text("state = 'waiting'")
 PARKED_TASK: Final = sa.text("state = 'parked'")
 STANDING: Final = sa.text("cleared = 0")
 HELD_TASK: Final = sa.text("state = 'held'")
+HELD_BYTES: Final = sa.text("state = 'held'")
 UNSENT: Final = sa.text("ours AND sent_in = ''")
 RECEIVED: Final = sa.text("side = 'destination'")
 SENT: Final = sa.text("side = 'origin'")
@@ -334,6 +337,8 @@ outbox: Final = sa.Table(
     # the place up in a join instead would cost more with every row that waits.
     sa.Column("stream", sa.Text),
     sa.Column("seq", sa.BigInteger),
+    # Whose claim it is (``workers.id``). NULL: nobody's, or that of an older release, which names none.
+    sa.Column("worker", sa.Text),
     sa.UniqueConstraint("mid"),
     # By lane first: a million standard rows that are due must not stand between us and one urgent row.
     _partial("ix_outbox_due", "lane", "due", "id", where=UNSETTLED),
@@ -385,6 +390,7 @@ tasks: Final = sa.Table(
     _text("error"),
     _int("created"),
     _text("subject"),
+    sa.Column("worker", sa.Text),
     sa.Index(None, "leg"),
     _partial("ix_tasks_due", "principal", "due", "id", where=DUE_TASK),
     _partial("ix_tasks_parked", "principal", "created", "id", where=PARKED_TASK),
@@ -690,12 +696,36 @@ pages: Final = sa.Table(
     _int("created"),
     _int("attempts"),
     _text("error"),
+    sa.Column("worker", sa.Text),
     _partial("ix_pages_due", "due", "id", where=DUE_PAGE),
     sa.Index(None, "created", "id"),
     sa.Index(None, "ref", "created", "id"),
 )
 
+workers: Final = sa.Table(
+    "workers",
+    metadata,
+    _text("id", key=True),
+    _text("role"),
+    _text("version"),
+    _text("place"),
+    _int("started"),
+    _int("beats"),
+    _int("at"),
+    _bool("ready"),
+)
+
+leaders: Final = sa.Table("leaders", metadata, _text("name", key=True), _text("worker"))
+
 covers: Final = sa.Table("covers", metadata, _text("role", key=True), _int("until"), _int("at"), _text("by"))
+
+
+def _or(column: sa.Column[R], default: str) -> sa.Column[R]:
+    """A column of 0010 with a default in the database itself: a process of the release before, which runs
+    on beside this one during an upgrade, puts its rows without it."""
+    column.server_default = sa.DefaultClause(sa.text(default))
+    return column
+
 
 held: Final = sa.Table(
     "held",
@@ -707,7 +737,15 @@ held: Final = sa.Table(
     _text("peer"),
     _bytes("digest"),
     _bytes("body"),
+    _or(_text("place"), "'intake'"),
+    _or(_text("state"), "'held'"),
+    _or(_int("size"), "0"),
+    _or(_int("count"), "1"),
+    _or(_int("seen"), "0"),
+    _or(_int("settled"), "0"),
+    _or(_text("by"), "''"),
     sa.UniqueConstraint("digest"),
+    _partial("ix_held_open", "at", "id", "size", where=HELD_BYTES),
 )
 
 trust: Final = sa.Table(

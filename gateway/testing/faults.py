@@ -23,7 +23,7 @@ from enum import StrEnum
 from random import Random
 
 from gateway.errors import Unavailable
-from gateway.ports import Delivery, Lane, Outgoing, Transport
+from gateway.ports import Aside, Delivery, Lane, Outgoing, Shelf, Transport
 
 
 class PublishFault(StrEnum):
@@ -125,6 +125,9 @@ class FaultyTransport:
 
     async def waiting(self, lane: Lane) -> int:
         return await self._inner.waiting(lane)
+
+    async def aside(self, shelf: Shelf) -> Aside | None:
+        return await self._inner.aside(shelf)
 
     async def check(self) -> None:
         await self._inner.check()

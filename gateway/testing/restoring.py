@@ -21,7 +21,7 @@ from pathlib import Path
 from gateway.core.envelope import unbundle
 from gateway.flows import anchor, heartbeat
 from gateway.flows.opening import Opened, prove
-from gateway.ports import Anchor, Delivery, Lane, Outgoing, Transport
+from gateway.ports import Anchor, Aside, Delivery, Lane, Outgoing, Shelf, Transport
 from gateway.stores import open_store
 from gateway.testing.boroughs import START, Borough, World, assemble
 from gateway.transports.memory import MemoryTransport
@@ -76,6 +76,9 @@ class Tap:
 
     async def waiting(self, lane: Lane) -> int:
         return await self._inner.waiting(lane)
+
+    async def aside(self, shelf: Shelf) -> Aside | None:
+        return await self._inner.aside(shelf)
 
     async def check(self) -> None:
         await self._inner.check()

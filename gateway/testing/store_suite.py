@@ -32,6 +32,7 @@ from gateway.testing.store_cases.blobs import BlobCases
 from gateway.testing.store_cases.breaches import BreachCases
 from gateway.testing.store_cases.bridge import BridgeCases
 from gateway.testing.store_cases.handovers import HandoverCases
+from gateway.testing.store_cases.held import HeldCases
 from gateway.testing.store_cases.log import LogCases
 from gateway.testing.store_cases.messages import MessageCases
 from gateway.testing.store_cases.notices import NoticeCases
@@ -57,6 +58,7 @@ class StoreSuite(
     ReceiptCases,
     AgencyCases,
     RecordCases,
+    HeldCases,
     LogCases,
     WatchCases,
     BlobCases,

@@ -22,7 +22,7 @@ from itertools import chain, count
 from typing import Protocol
 
 from gateway.errors import GatewayError, TooLarge, Unavailable, UnknownRecipient
-from gateway.ports import Delivery, Lane, Outgoing, Transport
+from gateway.ports import Aside, Delivery, Lane, Outgoing, Shelf, Transport
 
 HERE, THERE, NOWHERE = "E09000012", "E09000004", "E09000099"
 
@@ -182,6 +182,43 @@ async def a_quarantined_message_is_kept_and_never_comes_again(world: World) -> N
     kept = sorted(await world.quarantined(THERE, 3))
     expect(kept == [b"bad RECEIPTS", b"bad STANDARD", b"bad URGENT"], f"{len(kept)} of 3 are in quarantine")
     expect(not await world.quarantined(HERE, 0), "the sender's quarantine got it")
+
+
+async def what_was_put_aside_lies_on_its_shelf_until_it_is_settled(world: World) -> None:
+    async with started(world, HERE) as here, started(world, THERE) as there:
+        expect(await there.aside(Shelf.QUARANTINE) is None, "an empty shelf gave something")
+        for lane in Lane:
+            await here.publish(message(lane.name.encode(), lane=lane))
+            await (await take(there.deliveries(lane))).quarantine("test")
+        for lane in Lane:
+            one = await shelved(there)
+            expect(one.body == lane.name.encode(), "a shelf does not give its oldest first")
+            expect(one.lane is lane, f"what came on lane {lane.name} says {one.lane.name}")
+            expect(one.sender == HERE, "the broker's word on the sender is missing or wrong")
+            expect(one.reason == "rejected", f"it says {one.reason!r} of what was rejected")
+            await (one.ack() if lane is not Lane.RECEIPTS else one.release())
+        again = await shelved(there)
+        expect(again.body == b"RECEIPTS", "what was given back to its shelf is not there")
+        expect(await there.aside(Shelf.RETURNED) is None, "the other shelf has it, too")
+    async with started(world, THERE) as there:
+        again = await shelved(there)
+        expect(again.body == b"RECEIPTS", "what nobody settled is not there after a close")
+        await again.ack()
+        await again.release()
+        expect(await there.aside(Shelf.QUARANTINE) is None, "what was settled lies there still")
+    await expect_error(unshelve(there), Unavailable, "a closed transport has a shelf")
+
+
+async def unshelve(transport: Transport) -> None:
+    await transport.aside(Shelf.QUARANTINE)
+
+
+async def shelved(transport: Transport) -> Aside:
+    """A broker may put it there a moment late."""
+    async with asyncio.timeout(PATIENCE):
+        while (one := await transport.aside(Shelf.QUARANTINE)) is None:  # noqa: ASYNC110 - nobody rings
+            await asyncio.sleep(0.02)
+        return one
 
 
 async def only_the_first_settling_counts(world: World) -> None:
@@ -374,6 +411,7 @@ CASES: tuple[Case, ...] = (
     an_unsettled_message_comes_again_after_a_close,
     a_released_message_comes_again,
     a_quarantined_message_is_kept_and_never_comes_again,
+    what_was_put_aside_lies_on_its_shelf_until_it_is_settled,
     only_the_first_settling_counts,
     settling_after_a_close_does_nothing,
     an_unknown_area_is_refused,

@@ -2,7 +2,7 @@
 
 Duty: the same promises as RabbitMQ for nodes that share one process: confirmed publishing, unroutable
 messages coming back, order within a queue, one reader for each message, unsettled messages again after a
-close, quarantine. Left out: durability beyond the process (the outbox holds everything until the peer's
+close, both shelves. Left out: durability beyond the process (the outbox holds everything until the peer's
 signed receipt, so a restart loses time and no message), and faults (``gateway.testing.faults``).
 
 Example::
@@ -20,7 +20,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from gateway.errors import TooLarge, Unavailable, UnknownRecipient
-from gateway.ports import Delivery, Lane, Outgoing
+from gateway.ports import Aside, Delivery, Lane, Outgoing, Shelf
 from gateway.transports.topology import MAX_BODY
 
 _log = logging.getLogger(__name__)
@@ -32,6 +32,12 @@ class _Message:
     sender: str
     lane: Lane
     body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shelved:
+    message: _Message
+    reason: str
 
 
 class _Queue:
@@ -57,7 +63,7 @@ class MemoryBroker:
     def __init__(self, areas: Iterable[str]) -> None:
         self._areas = set(areas)
         self._queues: defaultdict[tuple[str, Lane], _Queue] = defaultdict(_Queue)
-        self._quarantine: defaultdict[str, list[_Message]] = defaultdict(list)
+        self._shelves: defaultdict[tuple[str, Shelf], deque[_Shelved]] = defaultdict(deque)
         self._published = 0
 
     def add(self, area: str) -> None:
@@ -66,7 +72,7 @@ class MemoryBroker:
 
     def quarantined(self, area: str) -> Sequence[bytes]:
         """The bodies that ``area`` put aside, oldest first."""
-        return [message.body for message in self._quarantine[area]]
+        return [one.message.body for one in self._shelves[area, Shelf.QUARANTINE]]
 
     def waiting(self, area: str, lane: Lane) -> int:
         """Messages that nobody holds."""
@@ -87,8 +93,24 @@ class MemoryBroker:
     def queue(self, area: str, lane: Lane) -> _Queue:
         return self._queues[area, lane]
 
-    def put_aside(self, area: str, message: _Message) -> None:
-        self._quarantine[area].append(message)
+    def put_aside(self, area: str, message: _Message, reason: str = "rejected") -> None:
+        """``reason``: as a broker would say it; what has "expired" goes back to its sender's shelf."""
+        expired = reason == "expired"
+        where = (message.sender, Shelf.RETURNED) if expired else (area, Shelf.QUARANTINE)
+        self._shelves[where].append(_Shelved(message, reason))
+
+    def expire(self, area: str, lane: Lane) -> None:
+        """Everything that waits there has lain too long."""
+        queue = self._queues[area, lane]
+        while queue.waiting:
+            self.put_aside(area, queue.waiting.popleft(), "expired")
+
+    def stop(self, area: str, lane: Lane) -> None:
+        """The oldest message there has killed its reader too often."""
+        self.put_aside(area, self._queues[area, lane].waiting.popleft(), "delivery_limit")
+
+    def shelf(self, area: str, shelf: Shelf) -> deque[_Shelved]:
+        return self._shelves[area, shelf]
 
 
 class _Hands:
@@ -98,6 +120,7 @@ class _Hands:
         self._broker = broker
         self._area = area
         self._unsettled: dict[int, _Message] = {}
+        self._asides: list[_Aside] = []
         self._closed = False
 
     async def take(self, lane: Lane) -> _Message | None:
@@ -122,7 +145,16 @@ class _Hands:
     def put_aside(self, message: _Message) -> None:
         self._broker.put_aside(self._area, message)
 
+    def aside(self, shelf: Shelf) -> _Aside | None:
+        waiting = self._broker.shelf(self._area, shelf)
+        if not waiting:
+            return None
+        self._asides.append(_Aside(waiting.popleft(), waiting, self._asides))
+        return self._asides[-1]
+
     def drop(self) -> None:
+        for one in reversed(tuple(self._asides)):
+            one.give_back()
         held, self._unsettled = self._unsettled, {}
         for lane in Lane:
             back = [message for message in held.values() if message.lane is lane]
@@ -165,6 +197,45 @@ class _Delivery:
     async def release(self) -> None:
         if self._hands.settle(self._message):
             self._hands.give_back(self._message)
+
+
+class _Aside:
+    """One message from a shelf, in somebody's hands."""
+
+    __slots__ = ("_hands", "_shelf", "_shelved")
+
+    def __init__(self, shelved: _Shelved, shelf: deque[_Shelved], hands: list[_Aside]) -> None:
+        self._shelved = shelved
+        self._shelf = shelf
+        self._hands = hands
+
+    @property
+    def body(self) -> bytes:
+        return self._shelved.message.body
+
+    @property
+    def lane(self) -> Lane:
+        return self._shelved.message.lane
+
+    @property
+    def sender(self) -> str | None:
+        return self._shelved.message.sender
+
+    @property
+    def reason(self) -> str:
+        return self._shelved.reason
+
+    async def ack(self) -> None:
+        if self in self._hands:
+            self._hands.remove(self)
+
+    async def release(self) -> None:
+        self.give_back()
+
+    def give_back(self) -> None:
+        if self in self._hands:
+            self._hands.remove(self)
+            self._shelf.appendleft(self._shelved)
 
 
 class _Deliveries:
@@ -212,6 +283,11 @@ class MemoryTransport:
     async def waiting(self, lane: Lane) -> int:
         await self.check()
         return self._broker.waiting(self._area, lane)
+
+    async def aside(self, shelf: Shelf) -> Aside | None:
+        await self.check()
+        await asyncio.sleep(0)
+        return self._hands.aside(shelf)
 
     async def check(self) -> None:
         if not self._open:

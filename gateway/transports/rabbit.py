@@ -31,8 +31,9 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from gateway.errors import Misconfigured, TooLarge, Unavailable
-from gateway.ports import Delivery, Lane, Outgoing
+from gateway.ports import Aside, Delivery, Lane, Outgoing, Shelf
 from gateway.transports import topology
+from gateway.transports._aside import Shelves
 from gateway.transports._consume import Intake
 from gateway.transports._declare import declare
 from gateway.transports._errors import LOST
@@ -74,6 +75,7 @@ class RabbitTransport:
         self._bulk = self._publisher("publish")
         self._urgent = self._publisher("publish urgent")
         self._intakes: dict[Lane, Intake] = {}
+        self._shelves = Shelves(area, lambda prepare: self._link("put aside", prepare), self._timeouts.settle)
         self._closed = False
 
     async def start(self) -> None:
@@ -124,6 +126,12 @@ class RabbitTransport:
             await self._urgent.link.check(ask)
         return found[0]
 
+    async def aside(self, shelf: Shelf) -> Aside | None:
+        """Over a connection of its own, made when it is first asked for."""
+        if self._closed:
+            raise Unavailable("the transport is closed", code=LOST)
+        return await self._shelves.take(shelf)
+
     async def check(self) -> None:
         """Ask the broker over every connection in use. Raises Unavailable with what to do about it."""
         if self._closed:
@@ -135,7 +143,7 @@ class RabbitTransport:
         self._closed = True
         for intake in self._intakes.values():
             intake.end()
-        await asyncio.gather(*(end.link.close() for end in self._ends()))
+        await asyncio.gather(*(end.link.close() for end in self._ends()), self._shelves.link.close())
 
     def _ends(self) -> tuple[Publisher | Intake, ...]:
         return (self._bulk, self._urgent, *self._intakes.values())

@@ -25,6 +25,7 @@ from gateway.core.envelope import split
 from gateway.core.receipts import About, make_receipt
 from gateway.errors import GatewayError
 from gateway.flows import receive
+from gateway.flows.held import body_of
 from gateway.flows.receipts import about
 from gateway.flows.vault import write_sections
 from gateway.ports import EnvelopeRow, Lane, Outgoing
@@ -230,7 +231,8 @@ class Attack:
         assert await self.answers(split(envelope).mid) == [("refused", code)]
         after = self.dump()
         held = [row for key, row in after["held"].items() if key not in before["held"]]
-        assert [(row.code, row.body) for row in held] == [(code, envelope)]
+        assert [(row.code, body_of(self.node.keys, row)) for row in held] == [(code, envelope)]
+        assert all(envelope not in row.body for row in held)  # sealed: nobody knows what it says
         for table in ("handovers", "legs", "events", "tasks", "accesses"):
             assert after[table] == before[table], table
         assert not self.handed()
@@ -245,7 +247,7 @@ class Attack:
         assert [row.code for row in alarms] == [code] * (code == "equivocation")
         assert [len(json.loads(row.evidence)["notes"]) for row in alarms] == [2] * len(alarms)
         held = [row for key, row in after["held"].items() if key not in before["held"]]
-        assert [(row.code, row.body) for row in held] == [(code, envelope)]
+        assert [(row.code, body_of(self.node.keys, row)) for row in held] == [(code, envelope)]
         kept = {"held": None, "alarms": None}
         assert {**after, **kept} == {**before, **kept}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import pickle
@@ -176,10 +177,11 @@ async def test_116_a_poison_message_cannot_loop(attack):
     assert len(attack.world.broker.quarantined(attack.node.area)) == 4
     lie = attack.insider(contents=(b"{}", attack.section())).seal()
     await attack.told(lie, "part_form")
-    held = attack.dump()["held"]
+    (before,) = attack.dump()["held"].values()
     for _ in range(3):  # a proven sender's bad message is held once, however often it comes
         await attack.publish(lie)
-    assert attack.dump()["held"] == held
+    (held,) = attack.dump()["held"].values()
+    assert held == dataclasses.replace(before, count=4)
 
 
 class Counting:

@@ -14,12 +14,14 @@ import pytest
 from gateway.core.states import LEG, LegState, responsible
 from gateway.flows.node import Pace
 from gateway.ports import (
+    Aside,
     Delivered,
     Delivery,
     Keys,
     Lane,
     Outgoing,
     Parcel,
+    Shelf,
     Store,
     Transaction,
     Transport,
@@ -128,6 +130,9 @@ class CrashingTransport:
 
     async def waiting(self, lane: Lane) -> int:
         return await self.inner.waiting(lane)
+
+    async def aside(self, shelf: Shelf) -> Aside | None:
+        return await self.inner.aside(shelf)
 
     async def check(self) -> None:
         await self.inner.check()

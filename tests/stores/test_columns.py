@@ -29,7 +29,7 @@ COLUMNS = {
     "gaps": "peer stream first last noticed asked alarmed prev",
     "handovers": "id ref version side origin destination urgency state submitted_by created updated"
     " drill partial onward_of answers purge_after review_by issued address_check custody",
-    "held": "id at code lane peer digest body",
+    "held": "id at code lane peer digest body place state size count seen settled by",
     "holds": "id ref code role actor placed until review lifted lifted_by",
     "idempotency": "key request ref version created",
     "leg_events": "n id leg at event before after by code",
@@ -40,19 +40,22 @@ COLUMNS = {
     "notice_legs": "notice principal leg counterpart state updated code onward",
     "notice_messages": "mid notice",
     "notices": "id ref version kind side peer by code mid urgency created answer_by state parent facts",
-    "outbox": "id peer lane mid state due attempts created expires error stream seq",
+    "outbox": "id peer lane mid state due attempts created expires error stream seq worker",
     "punctures": "epoch path",
     "purges": "id ref version area at why messages parts files unanswered epochs slots note",
     "receipts": "n id hash mid by state code at prev note peer ours leg ref version sent_in applied urgent",
     "restrictions": "id ref principal ground withheld review made actor role ended",
     "settings": "name value",
     "streams": "peer outgoing stream seq head top at busy asks",
-    "tasks": "id kind principal leg mid state due attempts error created subject",
-    "pages": "id role code principal agency area ref leg urgent since state due created attempts error",
+    "tasks": "id kind principal leg mid state due attempts error created subject worker",
+    "pages": "id role code principal agency area ref leg urgent since state due created attempts error"
+    " worker",
     "timers": "subject kind step due fired",
     "tokens": "id digest principal label created expires revoked also",
     "trust": "kind subject version note",
     "urgent": "ref issued other drill called authorised reviewed kept review_by downgraded actor",
+    "leaders": "name worker",
+    "workers": "id role version place started beats at ready",
     "witnesses": "peer size wanted their_stream their_seq told our_stream our_seq gossiped",
 }
 
@@ -79,5 +82,5 @@ def test_every_field_of_a_record_is_a_column_and_only_known_columns_are_ours_alo
     record: records.Record[object],
 ) -> None:
     ours_alone = {column.name for column in record.table.c} - set(record.names)
-    assert ours_alone <= {"n", "stream", "seq"}
+    assert ours_alone <= {"n", "stream", "seq", "worker"}
     assert len(record.names) == len(dataclasses.fields(record.kind))

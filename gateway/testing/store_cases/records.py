@@ -43,11 +43,11 @@ class RecordCases:
     async def test_the_same_bytes_are_held_once(self, store: Store) -> None:
         row = held(b"\x00\xffgarbage", id="h1")
         assert await store.write(lambda tx: tx.put_held(row))
-        assert not await store.write(lambda tx: tx.put_held(replace(row, id="", at=NOW + 1)))
+        assert not await store.write(lambda tx: tx.put_held(replace(row, id="", at=NOW + 1, seen=NOW + 1)))
         await store.write(lambda tx: tx.put_held(held(b"other", id="h2", at=NOW + 2)))
         found = await store.read(lambda tx: tx.held(9))
         assert [row.id for row in found] == ["h2", "h1"]
-        assert found[1] == row
+        assert found[1] == replace(row, count=2, seen=NOW + 1)
         assert len(await store.read(lambda tx: tx.held(1))) == 1
 
     async def test_every_version_of_a_trust_document_stays(self, store: Store) -> None:
@@ -117,6 +117,7 @@ class RecordCases:
             "leg.QUEUED": 1,
             "leg.ACCEPTED": 2,
             "held": 1,
+            "held_by.intake.malformed": 1,
             "log": 1,
             "alarm": 0,
         }
