@@ -24,7 +24,9 @@ class MemoryAgencies(MemoryPart):
         rows = (row for row in self._t.tasks.values() if row.leg == leg)
         return sorted(rows, key=lambda row: (row.created, row.id))
 
-    def claim_tasks(self, principal: str, now: int, limit: int, lease: int) -> Sequence[TaskRow]:
+    def claim_tasks(
+        self, principal: str, now: int, limit: int, lease: int, *, worker: str = ""
+    ) -> Sequence[TaskRow]:
         tables = self._change()
         due = [
             row
@@ -34,23 +36,39 @@ class MemoryAgencies(MemoryPart):
         due.sort(key=lambda row: (row.due, row.id))
         claimed = [replace(row, due=now + lease, attempts=row.attempts + 1) for row in due[:limit]]
         tables.tasks.update({row.id: row for row in claimed})
+        self._claim("tasks", (row.id for row in claimed), worker)
         return claimed
 
-    def release_tasks(self, now: int) -> int:
+    def release_tasks(self, now: int, worker: str = "") -> int:
         tables = self._change()
         again = [
             row
             for row in tables.tasks.values()
-            if row.state is Task.HELD or (row.state is Task.WAITING and row.due > now)
+            if (row.state is Task.WAITING and row.due > now and self._is_theirs(row, worker))
+            or (row.state is Task.HELD and not worker)
         ]
+        self._claim("tasks", (row.id for row in again), "")
         tables.tasks.update({row.id: replace(row, state=Task.WAITING, due=now) for row in again})
         return len(again)
 
-    def advance_task(self, task: str, before: Task, after: Task, *, due: int = 0, error: str = "") -> bool:
+    def _is_theirs(self, row: TaskRow, worker: str) -> bool:
+        return not worker or self._is_claim("tasks", row.id, worker)
+
+    def advance_task(
+        self,
+        task: str,
+        before: Task,
+        after: Task,
+        *,
+        due: int = 0,
+        error: str = "",
+        attempt: int | None = None,
+    ) -> bool:
         tables = self._change()
         row = tables.tasks.get(task)
-        if row is None or row.state is not before:
+        if row is None or row.state is not before or attempt not in {None, row.attempts}:
             return False
+        self._claim("tasks", [task], "")
         tables.tasks[task] = replace(row, state=after, due=due, error=error)
         return True
 

@@ -57,7 +57,9 @@ class MemoryMessages(MemoryPart):
         row = numbered(row)
         return self._put(self._t.outbox, row.id, row, taken=self.outbox_of(row.mid) is not None)
 
-    def claim_outbox(self, now: int, limit: int, lease: int, lanes: Sequence[Lane]) -> Sequence[OutboxRow]:
+    def claim_outbox(
+        self, now: int, limit: int, lease: int, lanes: Sequence[Lane], *, worker: str = ""
+    ) -> Sequence[OutboxRow]:
         tables = self._change()
         due = [
             row
@@ -67,21 +69,35 @@ class MemoryMessages(MemoryPart):
         due.sort(key=lambda row: (row.due, row.id))
         claimed = [replace(row, due=now + lease, attempts=row.attempts + 1) for row in due[:limit]]
         tables.outbox.update({row.id: row for row in claimed})
+        self._claim("outbox", (row.id for row in claimed), worker)
         return claimed
 
-    def release_outbox(self, now: int) -> int:
+    def release_outbox(self, now: int, worker: str = "") -> int:
         tables = self._change()
-        claimed = [row for row in tables.outbox.values() if row.state is Outbound.WAITING and row.due > now]
+        unsettled = [row for row in tables.outbox.values() if row.state is not Outbound.SETTLED]
+        claimed = [row for row in unsettled if row.due > now and self._is_released(row, worker)]
+        self._claim("outbox", (row.id for row in claimed), "")
         tables.outbox.update({row.id: replace(row, due=now) for row in claimed})
         return len(claimed)
 
+    def _is_released(self, row: OutboxRow, worker: str) -> bool:
+        return self._is_claim("outbox", row.id, worker) if worker else row.state is Outbound.WAITING
+
     def advance_outbox(
-        self, row: str, before: Iterable[Outbound], after: Outbound, *, due: int = 0, error: str = ""
+        self,
+        row: str,
+        before: Iterable[Outbound],
+        after: Outbound,
+        *,
+        due: int = 0,
+        error: str = "",
+        attempt: int | None = None,
     ) -> bool:
         tables = self._change()
         old = tables.outbox.get(row)
-        if old is None or old.state not in set(before):
+        if old is None or old.state not in set(before) or attempt not in {None, old.attempts}:
             return False
+        self._claim("outbox", [row], "")
         tables.outbox[row] = replace(old, state=after, due=due, error=error)
         return True
 

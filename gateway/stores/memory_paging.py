@@ -19,29 +19,40 @@ class MemoryPaging(MemoryPart):
         rows = (row for row in self._t.pages.values() if ref in {"", row.ref})
         return sorted(rows, key=lambda row: (row.created, row.id), reverse=True)[:limit]
 
-    def claim_pages(self, now: int, limit: int, lease: int) -> Sequence[PageRow]:
+    def claim_pages(self, now: int, limit: int, lease: int, *, worker: str = "") -> Sequence[PageRow]:
         pages = self._change().pages
         due = [row for row in pages.values() if row.state is Paging.WAITING and row.due <= now]
         due.sort(key=lambda row: (row.due, row.id))
         claimed = [replace(row, due=now + lease, attempts=row.attempts + 1) for row in due[:limit]]
         for row in claimed:
             pages[row.id] = row
+        self._claim("pages", (row.id for row in claimed), worker)
         return claimed
 
     def advance_page(
-        self, page: str, before: Paging, after: Paging, *, due: int = 0, error: str = ""
+        self,
+        page: str,
+        before: Paging,
+        after: Paging,
+        *,
+        due: int = 0,
+        error: str = "",
+        attempt: int | None = None,
     ) -> bool:
         row = self._change().pages.get(page)
-        if row is None or row.state is not before:
+        if row is None or row.state is not before or attempt not in {None, row.attempts}:
             return False
+        self._claim("pages", [page], "")
         self._t.pages[page] = replace(row, state=after, due=due, error=error)
         return True
 
-    def release_pages(self, now: int) -> int:
+    def release_pages(self, now: int, worker: str = "") -> int:
         pages, count = self._change().pages, 0
         for row in list(pages.values()):
-            if row.state is Paging.WAITING and row.due > now:
+            mine = not worker or self._is_claim("pages", row.id, worker)
+            if row.state is Paging.WAITING and row.due > now and mine:
                 pages[row.id] = replace(row, due=now)
+                self._claim("pages", [row.id], "")
                 count += 1
         return count
 

@@ -7,6 +7,7 @@ Rules: a dictionary keeps the order in which its keys were first put, which is t
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -50,6 +51,7 @@ from gateway.ports import (
     TrustRow,
     UrgentRow,
     WitnessRow,
+    WorkerRow,
 )
 from gateway.stores.common import refuse_write
 
@@ -102,6 +104,10 @@ class Tables:
     pages: dict[str, PageRow] = field(default_factory=dict)
     covers: dict[str, CoverRow] = field(default_factory=dict)
     settings: dict[str, bytes] = field(default_factory=dict)
+    workers: dict[str, WorkerRow] = field(default_factory=dict)
+    leaders: dict[str, str] = field(default_factory=dict)
+    claims: dict[tuple[str, str], str] = field(default_factory=dict)
+    """By table and row: whose claim it is."""
 
     def copy(self) -> Tables:
         """Rows are frozen, so it is enough to copy what holds them."""
@@ -119,6 +125,13 @@ class MemoryPart:
         if not self._writable:
             raise refuse_write()
         return self._t
+
+    def _claim(self, table: str, rows: Iterable[str], worker: str) -> None:
+        for row in rows:
+            self._t.claims[table, row] = worker
+
+    def _is_claim(self, table: str, row: str, worker: str) -> bool:
+        return bool(worker) and self._t.claims.get((table, row)) == worker
 
     def _put(self, table: dict[K, R], key: K, row: R, *, taken: bool = False) -> bool:
         self._change()

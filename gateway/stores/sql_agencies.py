@@ -16,7 +16,7 @@ from gateway.ports import IdempotencyRow, Task, TaskRow, TokenRow
 from gateway.stores import tables
 from gateway.stores.database import Part
 from gateway.stores.records import IDEMPOTENCY, TASK, TOKEN
-from gateway.stores.statements import Statement, put, select
+from gateway.stores.statements import Statement, at_attempt, fence, put, select
 
 _t, _k, _i = tables.tasks.c, tables.tokens.c, tables.idempotency.c
 
@@ -32,17 +32,24 @@ _DUE: Final = Statement(
 _CLAIM: Final = Statement(
     sa.update(tables.tasks)
     .where(_t.id == bindparam("task"))
-    .values(due=bindparam("until"), attempts=_t.attempts + sa.literal_column("1"))
+    .values(
+        due=bindparam("until"), attempts=_t.attempts + sa.literal_column("1"), worker=bindparam("claimant")
+    )
 )
 _ADVANCE: Final = Statement(
     sa.update(tables.tasks)
-    .where(_t.id == bindparam("task"), _t.state == bindparam("old"))
-    .values(state=bindparam("new"), due=bindparam("at"), error=bindparam("why"))
+    .where(_t.id == bindparam("task"), _t.state == bindparam("old"), at_attempt(_t.attempts))
+    .values(state=bindparam("new"), due=bindparam("at"), error=bindparam("why"), worker=sa.null())
 )
 _RELEASE: Final = Statement(
     sa.update(tables.tasks)
     .where(sa.or_(sa.and_(tables.DUE_TASK, _t.due > bindparam("now")), sa.text("state = 'held'")))
-    .values(state=Task.WAITING.value, due=bindparam("now", type_=_t.due.type))
+    .values(state=Task.WAITING.value, due=bindparam("now", type_=_t.due.type), worker=sa.null())
+)
+_RELEASE_OF: Final = Statement(
+    sa.update(tables.tasks)
+    .where(tables.DUE_TASK, _t.due > bindparam("now"), _t.worker == bindparam("claimant"))
+    .values(due=bindparam("now", type_=_t.due.type), worker=sa.null())
 )
 _PARKED: Final = Statement(
     select(TASK, tables.PARKED_TASK, _t.principal == bindparam("principal"))
@@ -74,18 +81,35 @@ class AgencyPart(Part):
     def tasks_of(self, leg: str) -> Sequence[TaskRow]:
         return TASK.load_all(self._session.rows(_TASKS_OF, leg=leg))
 
-    def claim_tasks(self, principal: str, now: int, limit: int, lease: int) -> Sequence[TaskRow]:
+    def claim_tasks(
+        self, principal: str, now: int, limit: int, lease: int, *, worker: str = ""
+    ) -> Sequence[TaskRow]:
         self._session.must_write()
         due = TASK.load_all(self._session.rows(_DUE, principal=principal, now=now, limit=limit))
         claimed = [replace(row, due=now + lease, attempts=row.attempts + 1) for row in due]
-        self._session.change_many(_CLAIM, [{"task": row.id, "until": row.due} for row in claimed])
+        who = worker or None
+        self._session.change_many(
+            _CLAIM, [{"task": row.id, "until": row.due, "claimant": who} for row in claimed]
+        )
         return claimed
 
-    def advance_task(self, task: str, before: Task, after: Task, *, due: int = 0, error: str = "") -> bool:
-        values = {"task": task, "old": before.value, "new": after.value, "at": due, "why": error}
-        return self._session.change(_ADVANCE, values) == 1
+    def advance_task(
+        self,
+        task: str,
+        before: Task,
+        after: Task,
+        *,
+        due: int = 0,
+        error: str = "",
+        attempt: int | None = None,
+    ) -> bool:
+        states = {"old": before.value, "new": after.value}
+        values = {"task": task, "at": due, "why": error, "attempt": fence(attempt)}
+        return self._session.change(_ADVANCE, states | values) == 1
 
-    def release_tasks(self, now: int) -> int:
+    def release_tasks(self, now: int, worker: str = "") -> int:
+        if worker:
+            return self._session.change(_RELEASE_OF, {"now": now, "claimant": worker})
         return self._session.change(_RELEASE, {"now": now})
 
     def parked_tasks(self, principal: str, limit: int) -> Sequence[TaskRow]:

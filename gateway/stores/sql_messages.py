@@ -19,7 +19,7 @@ from gateway.ports import EnvelopeRow, Lane, Outbound, OutboxRow, Side, StreamRo
 from gateway.stores import tables
 from gateway.stores.database import Part
 from gateway.stores.records import ENVELOPE, OUTBOX, STREAM
-from gateway.stores.statements import Statement, put, select
+from gateway.stores.statements import Statement, at_attempt, fence, put, select
 
 MESSAGE: Final = 1  # the kind that only a receipt settles (protocol 4.1); 2 and 3 are settled by `seen`
 
@@ -85,20 +85,28 @@ _DUE: Final = Statement(
 _CLAIM: Final = Statement(
     sa.update(tables.outbox)
     .where(_o.id == bindparam("row"))
-    .values(due=bindparam("until"), attempts=_o.attempts + sa.literal_column("1"))
+    .values(
+        due=bindparam("until"), attempts=_o.attempts + sa.literal_column("1"), worker=bindparam("claimant")
+    )
 )
 _RELEASE: Final = Statement(
     sa.update(tables.outbox)
     .where(_o.state == sa.literal_column(f"'{Outbound.WAITING.value}'"), _o.due > bindparam("now"))
-    .values(due=bindparam("now", type_=_o.due.type))
+    .values(due=bindparam("now", type_=_o.due.type), worker=sa.null())
+)
+_RELEASE_OF: Final = Statement(
+    sa.update(tables.outbox)
+    .where(tables.UNSETTLED, _o.due > bindparam("now"), _o.worker == bindparam("claimant"))
+    .values(due=bindparam("now", type_=_o.due.type), worker=sa.null())
 )
 _ADVANCE: Final = Statement(
     sa.update(tables.outbox)
     .where(
         _o.id == bindparam("row"),
         sa.or_(*(_o.state == bindparam(f"old{place}") for place in range(len(Outbound)))),
+        at_attempt(_o.attempts),
     )
-    .values(state=bindparam("new"), due=bindparam("at"), error=bindparam("why"))
+    .values(state=bindparam("new"), due=bindparam("at"), error=bindparam("why"), worker=sa.null())
 )
 _SETTLE_MESSAGE: Final = Statement(
     sa.update(tables.outbox)
@@ -173,25 +181,39 @@ class MessagePart(Part):
     def put_outbox(self, row: OutboxRow) -> bool:
         return self._session.change(_PUT_OUTBOX, OUTBOX.dump(row)) == 1
 
-    def claim_outbox(self, now: int, limit: int, lease: int, lanes: Sequence[Lane]) -> Sequence[OutboxRow]:
+    def claim_outbox(
+        self, now: int, limit: int, lease: int, lanes: Sequence[Lane], *, worker: str = ""
+    ) -> Sequence[OutboxRow]:
         self._session.must_write()
         due: list[OutboxRow] = []
         for lane in dict.fromkeys(lanes):
             due += OUTBOX.load_all(self._session.rows(_DUE, lane=lane.value, now=now, limit=limit))
         due.sort(key=lambda row: (row.due, row.id))
         claimed = [replace(row, due=now + lease, attempts=row.attempts + 1) for row in due[:limit]]
-        self._session.change_many(_CLAIM, [{"row": row.id, "until": row.due} for row in claimed])
+        who = worker or None
+        self._session.change_many(
+            _CLAIM, [{"row": row.id, "until": row.due, "claimant": who} for row in claimed]
+        )
         return claimed
 
     def advance_outbox(
-        self, row: str, before: Iterable[Outbound], after: Outbound, *, due: int = 0, error: str = ""
+        self,
+        row: str,
+        before: Iterable[Outbound],
+        after: Outbound,
+        *,
+        due: int = 0,
+        error: str = "",
+        attempt: int | None = None,
     ) -> bool:
         states = [state.value for state in before] or [""]
         old = {f"old{place}": states[min(place, len(states) - 1)] for place in range(len(Outbound))}
-        values = {"row": row, "new": after.value, "at": due, "why": error}
+        values = {"row": row, "new": after.value, "at": due, "why": error, "attempt": fence(attempt)}
         return self._session.change(_ADVANCE, old | values) == 1
 
-    def release_outbox(self, now: int) -> int:
+    def release_outbox(self, now: int, worker: str = "") -> int:
+        if worker:
+            return self._session.change(_RELEASE_OF, {"now": now, "claimant": worker})
         return self._session.change(_RELEASE, {"now": now})
 
     def outbox_of(self, mid: str) -> OutboxRow | None:

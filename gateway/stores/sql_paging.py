@@ -13,7 +13,7 @@ from gateway.ports import CoverRow, PageRow, Paging
 from gateway.stores import tables
 from gateway.stores.database import Part
 from gateway.stores.records import COVER, PAGE
-from gateway.stores.statements import Statement, put, replacing, select
+from gateway.stores.statements import Statement, at_attempt, fence, put, replacing, select
 
 _p, _c = tables.pages.c, tables.covers.c
 
@@ -30,17 +30,24 @@ _DUE: Final = Statement(
 _CLAIM: Final = Statement(
     sa.update(tables.pages)
     .where(_p.id == bindparam("page"))
-    .values(due=bindparam("until"), attempts=_p.attempts + sa.literal_column("1"))
+    .values(
+        due=bindparam("until"), attempts=_p.attempts + sa.literal_column("1"), worker=bindparam("claimant")
+    )
 )
 _ADVANCE: Final = Statement(
     sa.update(tables.pages)
-    .where(_p.id == bindparam("page"), _p.state == bindparam("old"))
-    .values(state=bindparam("new"), due=bindparam("at"), error=bindparam("why"))
+    .where(_p.id == bindparam("page"), _p.state == bindparam("old"), at_attempt(_p.attempts))
+    .values(state=bindparam("new"), due=bindparam("at"), error=bindparam("why"), worker=sa.null())
 )
 _RELEASE: Final = Statement(
     sa.update(tables.pages)
     .where(tables.DUE_PAGE, _p.due > bindparam("now"))
-    .values(due=bindparam("now", type_=_p.due.type))
+    .values(due=bindparam("now", type_=_p.due.type), worker=sa.null())
+)
+_RELEASE_OF: Final = Statement(
+    sa.update(tables.pages)
+    .where(tables.DUE_PAGE, _p.due > bindparam("now"), _p.worker == bindparam("claimant"))
+    .values(due=bindparam("now", type_=_p.due.type), worker=sa.null())
 )
 _PUT_COVER: Final = replacing(COVER, "role")
 _DROP_COVER: Final = Statement(sa.delete(tables.covers).where(_c.role == bindparam("role")))
@@ -58,20 +65,33 @@ class PagingPart(Part):
             return PAGE.load_all(self._session.rows(_OF_REF, ref=ref, limit=limit))
         return PAGE.load_all(self._session.rows(_NEWEST, limit=limit))
 
-    def claim_pages(self, now: int, limit: int, lease: int) -> Sequence[PageRow]:
+    def claim_pages(self, now: int, limit: int, lease: int, *, worker: str = "") -> Sequence[PageRow]:
         self._session.must_write()
         due = PAGE.load_all(self._session.rows(_DUE, now=now, limit=limit))
         claimed = [replace(row, due=now + lease, attempts=row.attempts + 1) for row in due]
-        self._session.change_many(_CLAIM, [{"page": row.id, "until": row.due} for row in claimed])
+        who = worker or None
+        self._session.change_many(
+            _CLAIM, [{"page": row.id, "until": row.due, "claimant": who} for row in claimed]
+        )
         return claimed
 
     def advance_page(
-        self, page: str, before: Paging, after: Paging, *, due: int = 0, error: str = ""
+        self,
+        page: str,
+        before: Paging,
+        after: Paging,
+        *,
+        due: int = 0,
+        error: str = "",
+        attempt: int | None = None,
     ) -> bool:
-        values = {"page": page, "old": before.value, "new": after.value, "at": due, "why": error}
-        return self._session.change(_ADVANCE, values) == 1
+        states = {"old": before.value, "new": after.value}
+        values = {"page": page, "at": due, "why": error, "attempt": fence(attempt)}
+        return self._session.change(_ADVANCE, states | values) == 1
 
-    def release_pages(self, now: int) -> int:
+    def release_pages(self, now: int, worker: str = "") -> int:
+        if worker:
+            return self._session.change(_RELEASE_OF, {"now": now, "claimant": worker})
         return self._session.change(_RELEASE, {"now": now})
 
     def put_cover(self, row: CoverRow) -> None:

@@ -84,3 +84,15 @@ def append(record: Record[R]) -> Statement:
 def select(record: Record[R], *where: sa.ColumnElement[bool] | sa.TextClause) -> sa.Select[Any]:
     """The columns of a record in the order of its fields."""
     return sa.select(*record.columns).where(*where)
+
+
+def at_attempt(attempts: sa.Column[int]) -> sa.ColumnElement[bool]:
+    """Only while a row stands at this number of attempts: ``attempt`` of :class:`gateway.ports.Transaction`.
+    The value bound as ``attempt`` is that of :func:`fence`."""
+    wanted = sa.bindparam("attempt", type_=sa.BigInteger())
+    return sa.or_(wanted < sa.literal_column("0"), attempts == wanted)
+
+
+def fence(attempt: int | None) -> int:
+    """-1: at any."""
+    return -1 if attempt is None else attempt
