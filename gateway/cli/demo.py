@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -38,13 +39,20 @@ def demo(
 ) -> None:
     """Hackney hands a fictional person over to Bexley; seven agencies acknowledge."""
     with errors(as_json=as_json):
-        complete = asyncio.run(_demo(_Options(broker, once, as_json, keep)))
+        try:
+            complete = asyncio.run(_demo(_Options(broker, once, as_json, keep)))
+        except asyncio.CancelledError:
+            raise typer.Exit(128 + signal.SIGTERM) from None
     raise typer.Exit(Exit.OK if complete else Exit.FAILED)
 
 
 async def _demo(options: _Options) -> bool:
     from gateway.demo.boroughs import prepare
 
+    # SIGTERM as Ctrl-C: by default it would end this process alone and leave the nodes and the broker.
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - this is a coroutine, so some task runs it
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     with tempfile.TemporaryDirectory(prefix="gateway-demo-") as scratch:
         folder = Path(scratch)
         async with AsyncExitStack() as stack:

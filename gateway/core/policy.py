@@ -47,6 +47,7 @@ RULES: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
         "R17": (sharing.r17_purge,),
         "R19": (sharing.r19_marking,),
         "R22": (sharing.r22_spoc,),
+        "R27": (sharing.r27_versions,),
         "R28": (r28_caretaking_ends,),
         "": (sharing.required_in_some_cases,),
     }

@@ -224,7 +224,11 @@ _ROWS = (
         "R27",
         "Versions only go up, and a message sent again is no second one.",
         "protocol.md 4.3, 5",
-        ("gateway.flows.submit:submit", "gateway.flows.arrival:store"),
+        (
+            "gateway.core.rules.sharing:r27_versions",
+            "gateway.flows.submit:submit",
+            "gateway.flows.arrival:store",
+        ),
     ),
     Entry(
         "R28",

@@ -77,12 +77,15 @@ def find(tx: Transaction, ref: str, principal: str) -> Standing:
 def listing(tx: Transaction, standing: Standing, principal: str | None) -> JsonObject:
     """Every notice about a handover that the reader may see, and who has not taken what in, since when.
 
-    The sending side sees all readers of its own notices. A receiving agency sees itself and no other
-    (readers do not learn of each other, protocol 4.3). ``principal`` None: the operator, who sees all.
+    The sending side sees all readers of its own notices, and the agency that handed the handover in sees
+    every notice about it: a question about one leg is put to that leg's counterpart. A receiving agency sees
+    itself and no other (readers do not learn of each other, protocol 4.3). ``principal`` None: the operator,
+    who sees all.
     """
-    rows = [
-        (row, legs) for row in tx.notices(ref=standing.handover.ref) if (legs := _visible(tx, row, principal))
-    ]
+    handover = standing.handover
+    handed_in = handover.side is Side.ORIGIN and handover.submitted_by == principal
+    reader = None if handed_in else principal
+    rows = [(row, legs) for row in tx.notices(ref=handover.ref) if (legs := _visible(tx, row, reader))]
     notices: list[Json] = [line(row, legs) for row, legs in rows]
     unresolved: list[Json] = [
         {
@@ -97,7 +100,7 @@ def listing(tx: Transaction, standing: Standing, principal: str | None) -> JsonO
         for leg in legs
         if not resolved(NoticeKind(row.kind), leg.state)
     ]
-    return {"handover": standing.handover.ref, "notices": notices, "unresolved": unresolved}
+    return {"handover": handover.ref, "notices": notices, "unresolved": unresolved}
 
 
 def unanswered(tx: Transaction, principal: str, limit: int) -> list[tuple[LegRow, TaskRow]]:

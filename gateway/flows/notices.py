@@ -128,6 +128,7 @@ def _issue(
     handover = show.find(tx, ref, caller.principal).handover
     kind = NoticeKind(notice.kind.value)
     _check_side(kind, handover)
+    _check_submitter(kind, handover, caller)
     drawn = Drawn(
         ref=ref,
         version=handover.version,
@@ -155,6 +156,19 @@ def _check_side(kind: NoticeKind, handover: HandoverRow) -> None:
             code="notice_side",
             field="/kind",
             remedy=f"{kind} is sent by the {allowed.value} of a handover; ask {_other(handover)}",
+        )
+
+
+def _check_submitter(kind: NoticeKind, handover: HandoverRow, caller: Caller) -> None:
+    """What ends the handover for every recipient is for the agency that handed it in: the counterpart of one
+    leg answers for that leg alone."""
+    ends = TYPES[kind].destroys or kind is NoticeKind.CLOSURE
+    if ends and handover.side is Side.ORIGIN and handover.submitted_by != caller.principal:
+        raise NotAllowed(
+            "this notice is for the agency that handed the handover in",
+            code="notice_submitter",
+            field="/kind",
+            remedy=f"ask {handover.submitted_by} to send it",
         )
 
 

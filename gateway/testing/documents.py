@@ -135,7 +135,7 @@ def _message(draw: Draw) -> Document:
     message: Document = {
         "message_id": "f96dfd0d-80a7-5d63-a0c1-aaf074b86cc2",
         "handover_id": f"HO-{ORIGIN}-2026-000417",
-        "version": 1,
+        "version": draw(st.sampled_from([1, 1, 1, 1, 1, 1, 1, 2])),
         "supersedes": None,
         "type": "HANDOVER_NOTIFICATION",
         "urgency": draw(st.sampled_from(["STANDARD", "PRIORITY"])),

@@ -34,6 +34,7 @@ from keys_example import ENVIRONMENT, PASSPHRASE, demo_network, install
 from schemas.samples import minimal_example, restamp
 
 REF = "HO-E09000012-2026-000417"
+EARLIER = "f96dfd0d-80a7-5d63-a0c1-aaf074b86cc3"
 
 
 def document() -> dict[str, Any]:
@@ -213,7 +214,9 @@ async def test_s39_what_is_past_its_review_is_not_sent_again(world: World) -> No
     await pass_days(world, 12)
     told = [view.content.get("event") for _, view in world.hackney.desks["community_safety"].given]
     assert told.count("review_overdue") == 1, "the agency that sent it hears of it"
-    again = restamp({**stale, "message": {**stale["message"], "version": 2}}, world.clock.now())
+    again = restamp(
+        {**stale, "message": {**stale["message"], "version": 2, "supersedes": EARLIER}}, world.clock.now()
+    )
     again["history"][0]["review_by"] = "2026-11-30"
     with pytest.raises(NotAllowed) as refused:
         await world.hackney.submit(again, key="again")

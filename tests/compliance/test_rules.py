@@ -33,7 +33,15 @@ from gateway.errors import InvalidDocument, Misconfigured, NotAllowed, NotForUs,
 from gateway.flows import show
 from gateway.testing.anywhere import boroughs
 from gateway.testing.boroughs import BEXLEY, HACKNEY, START, World, sections, two_boroughs
-from gateway.testing.documents import NOW, OFFENDER_WORD, OFFENDERS, Document, body, disturbed, documents
+from gateway.testing.documents import (
+    NOW,
+    OFFENDER_WORD,
+    OFFENDERS,
+    PERSONS,
+    Document,
+    body,
+    documents,
+)
 from gateway.testing.people import told, young_person
 from gateway.transports.memory import MemoryBroker, MemoryTransport
 from schemas.areas import AREAS
@@ -100,20 +108,60 @@ def cut_for_all(document: Document) -> dict[str, Any]:
 # --- F1: victims and perpetrators -----------------------------------------------------------------------
 
 
-@pytest.mark.row("F1")
-@MANY
-@given(disturbed(documents(most=8)))
-def test_f1_whoever_is_only_a_victim_is_sent_with_nothing_of_an_offenders(document: Document) -> None:
-    """Any document at all: if its person is no suspect and the rules pass it, then no agency is given a risk
-    from the person, an order, a statement about an offender, or a word out of any of them."""
+NO_OFFENDERS = tuple(role for role in PERSONS if role not in OFFENDERS)
+OF_AN_OFFENDER = ("/risk_from", "/orders", "/history", "/gang_association")
+
+
+def victim_rule(document: Document) -> set[str]:
+    """Where R6 finds something of an offender's, whatever other rules say."""
     try:
         check(parse_notification(body(document)), now=NOW, registers=FICTIONAL)
-    except (ShapeError, NotAllowed):
-        return
-    if not {role["role"] for role in document["roles"]} & OFFENDERS:
-        assert not document.get("risk_from")
-        assert not document.get("orders")
-        assert OFFENDER_WORD not in json.dumps(document)
+    except NotAllowed as error:
+        found = {problem.field for problem in error.problems if problem.rule == "R6"}
+        return {place for place in OF_AN_OFFENDER if any(field.startswith(place) for field in found)}
+    return set()
+
+
+def _with_risk(document: Document, donor: Document) -> str:
+    document["risk_from"] = donor["risk_from"]
+    return "/risk_from"
+
+
+def _with_orders(document: Document, donor: Document) -> str:
+    document["orders"] = adult()["orders"]
+    return "/orders"
+
+
+def _with_statement(document: Document, donor: Document) -> str:
+    document["history"].append(donor["history"][0] | {"assertion_id": "AS99"})
+    return "/history"
+
+
+def _with_group_link(document: Document, donor: Document) -> str:
+    document["history"][0]["category"] = "GROUP_LINK"
+    return "/history"
+
+
+def _with_gang(document: Document, donor: Document) -> str:
+    document["gang_association"] = document["history"][0] | {"assertion_id": "AS99"}
+    return "/gang_association"
+
+
+@pytest.mark.row("F1")
+@settings(MANY, max_examples=60)
+@given(
+    documents(roles=NO_OFFENDERS, most=8),
+    documents(roles=tuple(OFFENDERS), most=1),
+    st.sampled_from((_with_risk, _with_orders, _with_statement, _with_group_link, _with_gang)),
+)
+def test_f1_whoever_is_only_a_victim_is_sent_with_nothing_of_an_offenders(
+    document: Document, donor: Document, add: Callable[[Document, Document], str]
+) -> None:
+    """Whatever else stands in the handover: a risk from the person, an order, a statement about an offender
+    or a link to a group is found and refused, and nothing is found where there is none."""
+    assert victim_rule(document) == set()
+    place = add(document, donor)
+    assert victim_rule(document) == {place}
 
 
 @pytest.mark.row("F1")

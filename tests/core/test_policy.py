@@ -541,6 +541,18 @@ BROKEN: list[tuple[str, str, str, list[Change]]] = [
         [put("/routing/destination/spoc", SPOC), put("/routing/recipients/2/via", "SPOC")],
     ),
     ("1", "R22", "/routing/recipients/1/via", [put("/routing/recipients/1/via", "SPOC")]),
+    ("1", "R27", "/message/supersedes", [put("/message/version", 2)]),
+    ("1", "R27", "/message/supersedes", [put("/message/supersedes", "f96dfd0d-80a7-5d63-a0c1-aaf074b86cc3")]),
+    (
+        "1",
+        "R27",
+        "/message/supersedes",
+        [
+            put("/message/version", 2),
+            put("/message/message_id", "f96dfd0d-80a7-5d63-a0c1-aaf074b86cc3"),
+            put("/message/supersedes", "f96dfd0d-80a7-5d63-a0c1-aaf074b86cc3"),
+        ],
+    ),
     (
         "1",
         "R28",

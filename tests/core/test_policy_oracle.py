@@ -425,9 +425,16 @@ def r22(d: Document) -> bool:
     return any(leg.get("via") and (not spoc or leg["agency"] not in spoc["relays_sealed"]) for leg in legs(d))
 
 
+def r27(d: Document) -> bool:
+    message = d["message"]
+    before = message["supersedes"]
+    return (before is None) != (message["version"] == 1) or before == message["message_id"]
+
+
 ORACLE: dict[str, Callable[[Document], bool]] = {
     "R1": r1, "R2": r2, "R3": r3, "R4": r4, "R5": r5, "R6": r6, "R7": r7, "R8": r8, "R9": r9, "R10": r10,
     "R11": r11, "R12": r12, "R13": r13, "R16": r16, "R17": r17, "R19": r19, "R22": r22,
+    "R27": r27,
 }  # fmt: skip
 
 

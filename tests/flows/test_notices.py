@@ -13,6 +13,7 @@ from gateway.flows import dispatch, notice_answer, notice_view, notices, show
 from gateway.flows.deliver import open_parked
 from gateway.ports import Parcel, Side
 from gateway.testing.boroughs import BEXLEY, HACKNEY, Borough, World, two_boroughs
+from schemas.notice import REASONS_OF, NoticeName
 
 REF = "HO-E09000012-2026-000417"
 ROLES = ("community_safety", "police", "probation", "leaving_care", "housing", "dwp", "st_giles")
@@ -129,6 +130,33 @@ async def test_the_same_key_brings_the_same_notice_and_other_words_are_refused(s
     assert caught.value.code == "idempotency_key_reused"
     await sent.settle()
     assert len(given(sent.bexley, "police")) == 1
+
+
+@pytest.mark.parametrize("kind", ["WITHDRAWAL", "UNLAWFUL_DISCLOSURE", "CLOSURE"])
+async def test_a_counterpart_does_not_end_what_another_agency_handed_in(sent: World, kind: str) -> None:
+    reason = min(REASONS_OF[NoticeName(kind)])
+    ended = {"kind": kind, "role": "Sergeant", "reason_code": reason}
+    with pytest.raises(NotAllowed) as caught:
+        await issue(sent.hackney, ended, role="police")
+    assert (caught.value.code, caught.value.field) == ("notice_submitter", "/kind")
+    assert "community_safety" in caught.value.remedy
+    assert (await listing(sent.hackney))["notices"] == []
+    assert (await issue(sent.hackney, CORRECTION, role="police")).ids, "it corrects what is its own"
+
+
+async def test_who_handed_it_in_sees_a_question_that_is_put_to_a_counterpart(sent: World) -> None:
+    asked = {
+        "kind": "INFORMATION_REQUEST",
+        "role": "Sergeant",
+        "reason_code": "INFORMATION_MISSING",
+        "asks": ["/support/pathway_plan_ref"],
+    }
+    await issue(sent.bexley, asked, role="police")
+    await sent.settle()
+    for role in ("community_safety", "police"):
+        (seen,) = (await listing(sent.hackney, role))["notices"]
+        assert seen["kind"] == "INFORMATION_REQUEST"
+    assert (await listing(sent.hackney, "housing"))["notices"] == []
 
 
 async def test_only_the_origin_corrects_and_only_its_own(sent: World) -> None:

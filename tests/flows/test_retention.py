@@ -33,10 +33,11 @@ BY = Person("dpo-0007", "Data protection officer")
 
 def document(ref: str = REF, version: int = 1, **retention_: str) -> dict[str, Any]:
     found = restamp(json.loads(minimal_example()), START)
+    earlier = "f96dfd0d-80a7-5d63-a0c1-aaf074b86cc3" if version > 1 else None
     dates = {"gateway_payload_purge_after": "2027-02-22", "review_date": "2027-06-30", **retention_}
     return {
         **found,
-        "message": {**found["message"], "handover_id": ref, "version": version},
+        "message": {**found["message"], "handover_id": ref, "version": version, "supersedes": earlier},
         "retention": {**found["retention"], **dates},
     }
 

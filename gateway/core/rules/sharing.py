@@ -156,6 +156,17 @@ def r22_spoc(case: Case) -> Iterator[Problem]:
             )
 
 
+def r27_versions(case: Case) -> Iterator[Problem]:
+    """R27. The versions of a handover are a chain: each but the first names the message before it."""
+    message, pointer = case.document.message, "/message/supersedes"
+    if message.version == 1 and message.supersedes is not None:
+        yield Problem(pointer, "a first version supersedes nothing", "write null, or the version", "R27")
+    elif message.version > 1 and message.supersedes in (None, message.message_id):
+        yield Problem(
+            pointer, "a later version that names none before it", "give the message_id of that one", "R27"
+        )
+
+
 def required_in_some_cases(case: Case) -> Iterator[Problem]:
     """Domain 6.4, "required where": a matter of shape that depends on values, so it has no number. What a
     partial urgent handover leaves out is owed with its full version (domain 6.6)."""
