@@ -8,7 +8,7 @@ an agency, so that a slow system holds up nobody else.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
@@ -35,6 +35,7 @@ from gateway.flows.catch_up import check_caught_up
 from gateway.flows.node import Caller, Node
 from gateway.flows.retrieve import take_out
 from gateway.flows.slots import check_hosted, keeps_own_key, readable, view_for
+from gateway.flows.vault import view as opened
 from gateway.flows.waiting import NEXT_STEPS
 from gateway.ports import (
     AccessRow,
@@ -137,6 +138,17 @@ def over(tx: Transaction, leg: LegRow, now: int) -> bool:
     return not (leg.opened and holds.held(tx, leg.ref))
 
 
+def check_in_time(tx: Transaction, leg: LegRow, now: int) -> None:
+    """Raises NotAllowed for a handover whose last day is over."""
+    if over(tx, leg, now):
+        raise NotAllowed(
+            "the last day of this handover is over: it is purged, or kept and shown to nobody new",
+            code=parcels.OVER,
+            rule="s.39",
+            remedy="ask the origin's agency; if it is still needed, it hands in a reviewed version",
+        )
+
+
 def _account(tx: Transaction, task: TaskRow, leg: LegRow | None, binding: AgencyBinding, now: int) -> None:
     if leg is None or task.kind is Parcel.STATUS:
         return  # news about a leg holds no personal data
@@ -192,17 +204,26 @@ async def _hand_over(node: Node, binding: AgencyBinding, parcel: _Claimed, room:
         log.critical("an adapter or profile failed", principal=task.principal, error=type(error).__name__)
         await _hold(node, task, "adapter_fault")
     else:
-        undue = shown.undue
-        await node.store.write(lambda tx: delivered(tx, node, task, node.clock.now(), undue))
+        given = shown.given
+        await node.store.write(lambda tx: delivered(tx, node, task, node.clock.now(), given))
         node.wake.receipts.set()
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """What an agency was given, without its content. ``parts``: their numbers; ``undue``: field groups in
+    them that are none of its type's."""
+
+    parts: tuple[int, ...] = ()
+    undue: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class _Shown:
-    """``view`` is PLAINTEXT for one agency; ``undue``: field groups in it that are none of its type's."""
+    """``view`` is PLAINTEXT for one agency."""
 
     view: View
-    undue: frozenset[str] = frozenset()
+    given: Given
 
 
 def _shown(node: Node, binding: AgencyBinding, parcel: _Claimed) -> _Shown:
@@ -238,7 +259,7 @@ def present(
     Raises NotAllowed where ``purpose`` is not this handover's."""
     content: JsonObject
     files: Sequence[Attachment] = ()
-    undue: frozenset[str] = frozenset()
+    given = Given()
     if task.kind is Parcel.STATUS:
         content = status(leg, task)
     elif notice is not None and not task.mid:
@@ -246,11 +267,12 @@ def present(
     elif envelope is None:
         raise NotFound("the message of this parcel is gone", code="no_message")
     else:
-        found = beside.left_out(view_for(node, envelope, binding.principal))
+        secrets = readable(node, envelope, binding.principal)
+        found = beside.left_out(opened(node, envelope, secrets, binding.principal))
         content, files = take_out(node, envelope.peer, found)
         purposes.check_content(purpose, content)
         if task.kind is Parcel.NOTIFICATION:
-            undue = disclosed.undue(node, leg, content)
+            given = Given(secrets.readers[binding.principal], disclosed.undue(node, leg, content))
             content = binding.profile.present(content, leg) | _beside(node, binding.principal, beside)
             content = checklist.shown(content, leg, rows, node.tailoring, node.clock.now())
         elif notice is not None:
@@ -258,7 +280,7 @@ def present(
     if drill:
         content = drills.headed(content)
     view = View(task.kind, leg.ref, leg.version, leg.id, binding.principal, leg.urgency, content, files)
-    return _Shown(view, undue)
+    return _Shown(view, given)
 
 
 def _beside(node: Node, reader: str, beside: parcels.Beside) -> JsonObject:
@@ -294,7 +316,7 @@ def status(leg: LegRow, task: TaskRow) -> JsonObject:
     return facts | ({"action": action, "code": code} if action else {})
 
 
-def delivered(tx: Transaction, node: Node, task: TaskRow, now: int, undue: Collection[str] = ()) -> None:
+def delivered(tx: Transaction, node: Node, task: TaskRow, now: int, given: Given) -> None:
     """Record that the agency's side has the parcel, with its signed receipt "opened"."""
     if not tx.advance_task(task.id, task.state, Task.DONE):
         return
@@ -309,10 +331,9 @@ def delivered(tx: Transaction, node: Node, task: TaskRow, now: int, undue: Colle
         return
     event = LegEvent(leg.id, now, "opened", leg.state, leg.state, leg.principal)
     tx.advance_leg(leg.id, leg.state, leg.state, event, opened=now)
-    disclosed.flag(tx, leg, envelope.mid, undue, now)
-    parts = readable(node, envelope, leg.principal).readers[leg.principal]
+    disclosed.flag(tx, leg, envelope.mid, given.undue, now)
     receipts.sign(
-        tx, node, by=leg.principal, envelope=envelope, state="opened", now=now, leg=leg, parts=parts
+        tx, node, by=leg.principal, envelope=envelope, state="opened", now=now, leg=leg, parts=given.parts
     )
     parcels.opened(tx, leg, now)
 
@@ -379,13 +400,8 @@ async def open_parked(
         if task.kind is Parcel.NOTIFICATION:
             parcels.check_notice_seen(tx, leg)
         bar = parcels.check_open(tx, leg, justification) if task.kind in READ else parcels.Bar()
-        if task.kind is Parcel.NOTIFICATION and over(tx, leg, now):
-            raise NotAllowed(
-                "the last day of this handover is over: it is purged, or kept and shown to nobody new",
-                code="past_purge",
-                rule="s.39",
-                remedy="ask the origin's agency; if it is still needed, it hands in a reviewed version",
-            )
+        if task.kind is Parcel.NOTIFICATION:
+            check_in_time(tx, leg, now)
         if task.kind is not Parcel.STATUS:
             seen = access(caller, leg, "CONSULTATION", justification, now, purpose=purpose)
             accounts.record(tx, accounts.noted(node.keys, seen, note))
@@ -409,6 +425,6 @@ async def open_parked(
         beside=found.beside,
     )
     parked = replace(task, state=Task.PARKED)
-    await node.store.write(lambda tx: delivered(tx, node, parked, node.clock.now(), shown.undue))
+    await node.store.write(lambda tx: delivered(tx, node, parked, node.clock.now(), shown.given))
     node.wake.receipts.set()
     return shown.view

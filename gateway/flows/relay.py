@@ -22,7 +22,7 @@ from gateway.flows import accounts, drills, notice_view, parcels
 from gateway.flows.alarms import sound
 from gateway.flows.attachments import MISSING
 from gateway.flows.catch_up import check_caught_up
-from gateway.flows.deliver import access, status
+from gateway.flows.deliver import access, check_in_time, status
 from gateway.flows.node import Caller, Node, area_of
 from gateway.flows.slots import entry_of, keeps_own_key
 from gateway.ports import LegRow, Parcel, Side, Task, TaskRow, Transaction
@@ -83,6 +83,8 @@ async def fetch(node: Node, caller: Caller, parcel: str) -> Relayed:
         if not task.mid and (notice := tx.notice(task.subject)) is not None:
             return Relayed(task, leg, b"", 0, "", (), notice_view.to_verify(notice, leg))
         parcels.check_relayed(tx, task, leg)
+        if task.kind is Parcel.NOTIFICATION:
+            check_in_time(tx, leg, now)
         envelope = tx.envelope(task.mid)
         if envelope is None:
             raise NotFound("the message of this parcel is gone", code="no_message")
