@@ -26,6 +26,7 @@ Deadlines(acknowledge_by=1780007200, decide_by=1780014400)
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -69,7 +70,11 @@ def add_working_days(start: int, days: int) -> int:
     """
     if days < 1:
         raise ValueError("at least one working day")
-    day = london_day(start)
+    return _end_of_working_day(london_day(start), days)
+
+
+@lru_cache(maxsize=64)  # every handover of a day asks for the same two
+def _end_of_working_day(day: date, days: int) -> int:
     while days:
         day += timedelta(days=1)
         days -= is_working_day(day)

@@ -18,7 +18,7 @@ Example::
 from __future__ import annotations
 
 import secrets as entropy
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Final, Protocol
 
 from uuid_utils import uuid7
@@ -41,6 +41,8 @@ WORDS: Final = "access-words"
 LATER: Final = ("purpose", "sealed")
 """Columns that rows of older releases did not have; empty they are left out of the hash, which then is what
 it was."""
+
+HASHED: Final = tuple(column.name for column in fields(AccessRow) if column.name != "salt")
 
 SALT: Final = 32  # bytes
 TURN: Final = 60
@@ -116,7 +118,7 @@ def digest(row: AccessRow) -> str:
 
 def fields_of(row: AccessRow) -> JsonObject:
     """The row without its salt, as it is hashed."""
-    return {name: _json(value) for name, value in asdict(row).items() if name != "salt"}
+    return {name: _json(getattr(row, name)) for name in HASHED}
 
 
 def _json(value: Json | bytes | tuple[str, ...]) -> Json:

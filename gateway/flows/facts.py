@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 from gateway.core.custody import Link, read_links, write_links
@@ -93,6 +94,7 @@ def read(table: JsonObject) -> Facts:
     )
 
 
+@lru_cache(maxsize=256)  # handovers of one week name few days, each of them several times
 def end_of_day(day: date) -> int:
     """Midnight in London after ``day``, in unix seconds."""
     return int(datetime.combine(day + timedelta(days=1), time(), LONDON).timestamp())

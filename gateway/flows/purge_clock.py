@@ -22,8 +22,9 @@ _SETTLED: Final = ACKNOWLEDGED | TERMINAL
 
 def start(tx: Transaction, row: HandoverRow, now: int) -> None:
     """The clocks of a version that was put a moment ago."""
-    due = due_of(tx, row)
-    set_timer(tx, PURGE, name(row.ref, row.version), look_again(due, times(tx, row), now))
+    ended = times(tx, row)
+    due = purge_due(row.issued or row.created, row.purge_after, ended)
+    set_timer(tx, PURGE, name(row.ref, row.version), look_again(due, ended, now))
     if row.review_by:
         set_timer(tx, REVIEW, name(row.ref, row.version), row.review_by)
 
