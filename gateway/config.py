@@ -53,10 +53,12 @@ class _Section(BaseModel):
 
 
 class Database(_Section):
-    """``url`` "": a SQLite file in ``data``. ``url_file``: a file with the URL, where it holds a password."""
+    """``url`` "": a SQLite file in ``data``. ``url_file``: a file with the URL, where it holds a password.
+    ``floor``: MiB of disk below which no new work is taken, so that what was taken can still be answered."""
 
     url: str = ""
     url_file: Path | None = None
+    floor: Annotated[int, Field(ge=1, le=1_048_576)] = 64
 
 
 class Broker(_Section):

@@ -13,7 +13,6 @@ cannot be read counts as an older database: a new stream too many costs an alarm
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 
@@ -27,14 +26,6 @@ from gateway.flows.node import Node
 from gateway.ports import Transaction
 
 log = structlog.get_logger("anchor")
-
-
-@dataclass(frozen=True, slots=True)
-class _Mark:
-    """``leaf``: base64 of the SHA-256 of the last leaf; "" for an empty log."""
-
-    size: int
-    leaf: str
 
 
 async def weigh(node: Node) -> bool:
@@ -55,8 +46,7 @@ async def drop(node: Node) -> None:
     if node.anchor is None:
         return
     try:
-        mark = await node.store.read(_mark)
-        content = encode({"leaf": mark.leaf, "size": mark.size, "v": 1})
+        content = await node.store.read(content_of)
         if await asyncio.to_thread(node.anchor.read) != content:
             await asyncio.to_thread(node.anchor.write, content)
     except GatewayError as error:
@@ -78,9 +68,10 @@ def _holds(tx: Transaction, *, held: bytes) -> bool:
     return size <= tx.log_size() and _leaf(tx, size) == body["leaf"]
 
 
-def _mark(tx: Transaction) -> _Mark:
+def content_of(tx: Transaction) -> bytes:
+    """Where the log stands. ``leaf``: base64 of the SHA-256 of the last one; "" for an empty log."""
     size = tx.log_size()
-    return _Mark(size, _leaf(tx, size))
+    return encode({"leaf": _leaf(tx, size), "size": size, "v": 1})
 
 
 def _leaf(tx: Transaction, size: int) -> str:

@@ -48,6 +48,29 @@ def check(url: str) -> None:
     _with_engine(url, check_engine)
 
 
+def revision(url: str) -> str | None:
+    """Where the database stands; None without tables of ours. Raises Misconfigured or Unavailable."""
+    found: list[str | None] = []
+
+    def look(engine: sa.Engine) -> None:
+        with engine.connect() as connection:
+            found.append(_revision(connection))
+
+    database = Database(url, readers=1)
+    if database.path is not None and not database.path.exists():
+        return None  # looking would make the file
+    _with_engine(url, look)
+    return found[0]
+
+
+def steps(after: str | None) -> list[str]:
+    """The revisions from ``after`` to :data:`HEAD`, in order. Raises Misconfigured when it is ahead."""
+    if after and after > HEAD:
+        raise _ahead()
+    known = sorted(path.name[:4] for path in (FOLDER / "versions").glob("[0-9]*_*.py"))
+    return [name for name in known if name > (after or "")]
+
+
 def upgrade_engine(engine: sa.Engine) -> None:
     """The same on an engine in autocommit mode."""
     from alembic import command  # noqa: PLC0415 - a second to import, for a thing done once a release
