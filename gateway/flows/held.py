@@ -142,7 +142,7 @@ async def _shelf(node: Node, shelf: Shelf) -> int:
         if held:
             await _store(node, shelf, held)
     finally:
-        for one in held:
+        for one in reversed(held):  # the oldest last, so that it lies in front again
             await one.release()  # settled ones stay settled
     return len(held)
 

@@ -347,7 +347,9 @@ async def test_a_receipt_the_table_does_not_allow_is_kept_and_moves_nothing(
 # --- streams ----------------------------------------------------------------------------------------
 
 
-async def _raw(world: World, *, seq: int, mid: bytes | None = None, prev: bytes = ZERO) -> bytes:
+async def _raw(
+    world: World, *, seq: int, mid: bytes | None = None, prev: bytes = ZERO, area: str = HACKNEY
+) -> bytes:
     """An envelope of Hackney's at any place of one stream, past its own bookkeeping."""
     node = world.hackney.node
     to = world.hackney.node.network.node(BEXLEY).name
@@ -363,7 +365,7 @@ async def _raw(world: World, *, seq: int, mid: bytes | None = None, prev: bytes 
             Recipient(name, node.network.sealing_key(name, now), frozenset({number}))
             for number, name in enumerate(readers, start=1)
         ],
-        contents=[table(entry(leg=secrets.token_hex(16)), handover=f"HO-E09000012-2026-{seq:06}"), CONTENT],
+        contents=[table(entry(leg=secrets.token_hex(16)), handover=f"HO-{area}-2026-{seq:06}"), CONTENT],
     )
     sealed = draft.finish(
         node.keys.signer(node.principal),
