@@ -10,7 +10,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import importlib
+import importlib.metadata
 import ipaddress
+import os
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -20,6 +23,7 @@ from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import web
+from uuid_utils.compat import uuid4
 
 from gateway import config, governance
 from gateway.anchor import NAME, AnchorFile
@@ -35,13 +39,25 @@ from gateway.core.tailoring import Tailoring, tailor
 from gateway.core.trust import Network
 from gateway.errors import GatewayError, Misconfigured, Unavailable
 from gateway.flows.metrics import Metrics
-from gateway.flows.node import Node, Pace, Trust, Wake
+from gateway.flows.node import Node, Pace, Seat, Trust, Wake
 from gateway.flows.runtime import running
 from gateway.flows.trust import trust_of
 from gateway.keystore import KeyStore, read_passphrase
 from gateway.pagers import EmailPager, WebhookPager
-from gateway.ports import Adapter, AdapterFactory, AgencyBinding, Clock, Pager, Profile, Store, Transport
+from gateway.ports import (
+    Adapter,
+    AdapterFactory,
+    AgencyBinding,
+    Clock,
+    Pager,
+    Profile,
+    Store,
+    Transport,
+)
+from gateway.ports import Role as Duty
 from gateway.stores import open_store
+from gateway.stores.room import DiskRoom
+from gateway.stores.siblings import open_siblings
 from gateway.transports.rabbit import RabbitTransport, declare
 
 log = structlog.get_logger("bootstrap")
@@ -86,6 +102,7 @@ async def compose(
     transport: Transport,
     clock: Clock | None = None,
     keys: KeyStore | None = None,
+    seat: Seat | None = None,
 ) -> Node:
     """A node out of an opened store and a transport. Raises Misconfigured, each with its remedy."""
     ticking = clock or SystemClock()
@@ -106,12 +123,29 @@ async def compose(
         pace=pace_of(settings.timing),
         wake=Wake(tasks=events),
         anchor=AnchorFile(settings.key_folder / NAME),
+        room=DiskRoom([settings.data, settings.key_folder], floor=settings.database.floor << 20),
         tailoring=tailoring_of(settings.tailoring),
         registers=governance.registers_of(settings, trust.network.entitlements),
         places=governance.places_of(settings),
         ladders=ladders_of(settings.escalation),
         pagers=pagers_of(settings.escalation),
+        seat=seat,
     )
+
+
+def seat_of(settings: Settings, role: Duty) -> Seat:
+    """This process among those of its area. Raises Misconfigured for a part of the work on a database that
+    one process has to itself."""
+    if role is not Duty.ALL and not settings.database_url.startswith("postgresql"):
+        raise Misconfigured(
+            "several processes of one area share a PostgreSQL; this database is for one machine",
+            code="role_store",
+            field="/store/url",
+            remedy="leave --role out, or move the node to PostgreSQL",
+        )
+    version = importlib.metadata.version("borough-handover-gateway")
+    place = f"{socket.gethostname()}:{os.getpid()}"
+    return Seat(uuid4().hex, role, version, place, open_siblings(settings.database_url))
 
 
 def ladders_of(escalation: Escalation) -> Ladders:
@@ -242,18 +276,23 @@ def spare_collections() -> None:
 
 @asynccontextmanager
 async def started(
-    settings: Settings, *, transport: Transport | None = None, clock: Clock | None = None
+    settings: Settings,
+    *,
+    transport: Transport | None = None,
+    clock: Clock | None = None,
+    role: Duty = Duty.ALL,
 ) -> AsyncIterator[Node]:
     """A node that is up: store open, pumps running; all of it closed on leaving.
 
     A broker that does not answer yet is no reason to stay down: agencies can hand in, and what they hand in
     waits in the outbox. ``/readyz`` says so meanwhile.
     """
+    seat = seat_of(settings, role)
     store = open_store(settings.database_url)
     await store.start()
     try:
         carrier = transport or connect(settings)
-        node = await compose(settings, store=store, transport=carrier, clock=clock)
+        node = await compose(settings, store=store, transport=carrier, clock=clock, seat=seat)
     except BaseException:
         await store.close()
         raise
@@ -297,7 +336,8 @@ async def _keep_meeting(settings: Settings, node: Node, *, create: bool) -> None
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """A node that is up and answers HTTP. ``url`` is where; the port is the real one when 0 was asked for."""
+    """A node that is up and answers HTTP. ``url`` is where; the port is the real one when 0 was asked for.
+    A worker answers nobody: ""."""
 
     node: Node
     url: str
@@ -305,27 +345,25 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(settings: Settings, *, transport: Transport | None = None) -> AsyncIterator[Serving]:
-    """:func:`started` with the HTTP API, and the metrics on their own bind."""
+async def serving(
+    settings: Settings, *, transport: Transport | None = None, role: Duty = Duty.ALL
+) -> AsyncIterator[Serving]:
+    """:func:`started` with the HTTP API (unless ``role`` is WORKER), and the metrics on their own bind."""
     context = tls(settings.api)
     async with AsyncExitStack() as stack:
-        node = await stack.enter_async_context(started(settings, transport=transport))
+        node = await stack.enter_async_context(started(settings, transport=transport, role=role))
         spare_collections()
         api, metrics = settings.api, settings.metrics
         counters = Metrics()
-        port = await _listen(
-            stack,
-            build(node, metrics=counters, options=Options(data=settings.data)),
-            api.host,
-            api.port,
-            context,
-        )
-        watched = ""
+        url = watched = ""
+        if role is not Duty.WORKER:
+            app = build(node, metrics=counters, options=Options(data=settings.data))
+            port = await _listen(stack, app, api.host, api.port, context)
+            url = f"{'https' if context else 'http'}://{api.host}:{port}"
         if metrics.port is not None:
             seen = await _listen(stack, build_metrics(node, counters), metrics.host, metrics.port, None)
             watched = f"http://{metrics.host}:{seen}/metrics"
-        scheme = "https" if context else "http"
-        yield Serving(node, f"{scheme}://{api.host}:{port}", watched)
+        yield Serving(node, url, watched)
 
 
 async def _listen(

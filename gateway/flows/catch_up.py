@@ -9,6 +9,8 @@ Rules
 -----
 - It waits for what lay there at the start and for no more: a flood of urgent messages that goes on holds
   nothing up. At most :data:`MOST` messages, and at most :data:`PATIENCE` seconds, whatever the broker does.
+- Where several processes of one area start, each waits for the others: what one of them has in hand is
+  missing in the queue that another finds empty. One that only answers agencies waits for those that read.
 - A broker that cannot be reached is waited for as long, and then passed over: what is here already must
   reach its agencies some time.
 """
@@ -22,6 +24,7 @@ from typing import Final
 import structlog
 
 from gateway.errors import GatewayError, Unavailable
+from gateway.flows import workers
 from gateway.flows.node import Node
 from gateway.ports import Lane
 
@@ -75,6 +78,8 @@ async def drain(node: Node, tally: Tally) -> None:
         log.error("urgent messages still wait; the others go on", taken=tally.taken, waited=tally.first)
     if tally.first:
         log.info("urgent first", taken=tally.taken)
+    await workers.say_ready(node)
+    await workers.wait_for_others(node)
     node.wake.drained.set()
     for event in node.wake.tasks.values():
         event.set()

@@ -64,6 +64,9 @@ LEASE = 300
 """Seconds before another worker may take a claimed parcel up, beyond the adapter's time-outs of
 BATCH / AT_ONCE turns."""
 
+FRESH = 10.0
+"""Seconds after which a claim is looked at before it is used: half of what a silent process is given."""
+
 READ: Final = (Parcel.NOTIFICATION, Parcel.REPLY)
 """Parcels with content of a handover, which a notice can bar."""
 
@@ -85,11 +88,11 @@ class _Claimed:
 
 async def deliver(node: Node, binding: AgencyBinding) -> int:
     """Deliver what is due for one agency. Returns how many parcels were taken up."""
-    now = node.clock.now()
+    now, since = node.clock.now(), asyncio.get_running_loop().time()
 
     def claim(tx: Transaction) -> Sequence[_Claimed]:
         lease = LEASE + node.pace.adapter_timeout * (BATCH // AT_ONCE)
-        tasks = tx.claim_tasks(binding.principal, now, BATCH, lease)
+        tasks = tx.claim_tasks(binding.principal, now, BATCH, lease, worker=node.worker)
         # Due since before the agency changed to fetching, or to a key of its own: it finds them parked.
         if binding.adapter.pulls or keeps_own_key(node, binding.principal):
             for task in tasks:
@@ -102,7 +105,7 @@ async def deliver(node: Node, binding: AgencyBinding) -> int:
 
     claimed = await node.store.write(claim)
     room = asyncio.Semaphore(AT_ONCE)
-    await asyncio.gather(*(_hand_over(node, binding, parcel, room) for parcel in claimed))
+    await asyncio.gather(*(_hand_over(node, binding, parcel, room, since) for parcel in claimed))
     return len(claimed)
 
 
@@ -184,11 +187,24 @@ def access(
     )
 
 
-async def _hand_over(node: Node, binding: AgencyBinding, parcel: _Claimed, room: asyncio.Semaphore) -> None:
+async def _still_ours(node: Node, task: TaskRow, since: float) -> bool:
+    """A process that was stopped wakes up with parcels in hand that another has handed over since, or that a
+    notice bars by now: after a while we look whether the claim stands."""
+    if asyncio.get_running_loop().time() < since + FRESH:
+        return True
+    row = await node.store.read(lambda tx: tx.task(task.id))
+    return row is not None and (row.state, row.attempts) == (task.state, task.attempts)
+
+
+async def _hand_over(
+    node: Node, binding: AgencyBinding, parcel: _Claimed, room: asyncio.Semaphore, since: float
+) -> None:
     """Whatever happens to one parcel stays with it: it is done, due again, or held for a person."""
     task = parcel.task
     try:
         async with room:  # first, so that no more than AT_ONCE are in plaintext
+            if not await _still_ours(node, task, since):
+                return
             shown = _shown(node, binding, parcel)
             async with asyncio.timeout(node.pace.adapter_timeout):
                 await binding.adapter.deliver(shown.view, key=task.id)
@@ -351,13 +367,17 @@ async def _postpone(node: Node, task: TaskRow, error: GatewayError) -> None:
     log.warning("not delivered", principal=task.principal, kind=task.kind.value, code=error.code)
     due = node.clock.now() + node.pace.again(task.attempts)
     await node.store.write(
-        lambda tx: tx.advance_task(task.id, task.state, task.state, due=due, error=error.code)
+        lambda tx: tx.advance_task(
+            task.id, task.state, task.state, due=due, error=error.code, attempt=task.attempts
+        )
     )
 
 
 async def _hold(node: Node, task: TaskRow, code: str) -> None:
     log.error("held for a person", principal=task.principal, kind=task.kind.value, code=code)
-    await node.store.write(lambda tx: tx.advance_task(task.id, task.state, Task.HELD, error=code))
+    await node.store.write(
+        lambda tx: tx.advance_task(task.id, task.state, Task.HELD, error=code, attempt=task.attempts)
+    )
 
 
 class _Parked(NamedTuple):

@@ -67,7 +67,7 @@ class _Load:
 async def dispatch(node: Node, lanes: Sequence[Lane]) -> int:
     """Publish what is due on ``lanes``. Returns how many rows were claimed; 0 means nothing is due."""
     now = node.clock.now()
-    rows = await node.store.write(lambda tx: tx.claim_outbox(now, WINDOW, LEASE, lanes))
+    rows = await node.store.write(lambda tx: tx.claim_outbox(now, WINDOW, LEASE, lanes, worker=node.worker))
     late = [row for row in rows if row.expires <= now + outgoing.MARGIN or row.error == REKEY]
     for row in late:
         if row.error == outgoing.ONCE:
@@ -150,7 +150,8 @@ def _postpone(tx: Transaction, node: Node, rows: Sequence[OutboxRow], error: Gat
     now = node.clock.now()
     for row in rows:
         why = row.error if row.error in (outgoing.ONCE, REKEY) else error.code
-        tx.advance_outbox(row.id, [row.state], row.state, due=now + node.pace.again(row.attempts), error=why)
+        due = now + node.pace.again(row.attempts)
+        tx.advance_outbox(row.id, [row.state], row.state, due=due, error=why, attempt=row.attempts)
 
 
 def _let_go(tx: Transaction, row: OutboxRow) -> None:

@@ -29,6 +29,9 @@ from gateway.ports import (
     Lane,
     Pager,
     Places,
+    Role,
+    Room,
+    Siblings,
     Store,
     Transaction,
     Transport,
@@ -84,6 +87,21 @@ class Wake:
 
 
 @dataclass(slots=True)
+class Seat:
+    """This process among those of its area (:mod:`gateway.flows.workers`). ``worker``: new at every start."""
+
+    worker: str
+    role: Role
+    version: str
+    place: str
+    siblings: Siblings
+    leads_until: float = 0.0
+    """By the event loop's clock, which no change of the wall clock moves."""
+    ready: bool = False
+    """It has read what waited on its urgent lane."""
+
+
+@dataclass(slots=True)
 class Trust:
     """The verified network as it stands. Replaced whole when a newer directory or card is stored."""
 
@@ -117,6 +135,20 @@ class Node:
     """By peer: our stream, and a number of it that this process knows to be used. It only saves looking."""
     told: dict[str, int] = field(default_factory=dict)
     """When this process last asked or answered what (:mod:`gateway.flows.documents`)."""
+    room: Room | None = None
+    """None: nobody has said how much disk must stay free."""
+    seat: Seat | None = None
+    """None: alone, as a test or a command is; whoever was here before is gone."""
+
+    def check_room(self) -> None:
+        """Before new work is taken, from an agency or a peer. Raises Unavailable ``disk_low``."""
+        if self.room is not None:
+            self.room.check()
+
+    @property
+    def worker(self) -> str:
+        """Whose claims ours are."""
+        return self.seat.worker if self.seat else ""
 
     @property
     def principal(self) -> str:

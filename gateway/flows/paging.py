@@ -102,7 +102,7 @@ def page(
 async def send(node: Node) -> int:
     """Make the calls that are due. Returns how many were taken up."""
     now = node.clock.now()
-    rows = await node.store.write(lambda tx: tx.claim_pages(now, BATCH, LEASE))
+    rows = await node.store.write(lambda tx: tx.claim_pages(now, BATCH, LEASE, worker=node.worker))
     await asyncio.gather(*(_send(node, row, now) for row in rows))
     return len(rows)
 
@@ -176,6 +176,6 @@ def _failed(
     tx: Transaction, *, node: Node, row: PageRow, channel: str, error: GatewayError, now: int
 ) -> None:
     again = now + node.pace.again(row.attempts)
-    tx.advance_page(row.id, Paging.WAITING, Paging.WAITING, due=again, error=error.code)
+    tx.advance_page(row.id, Paging.WAITING, Paging.WAITING, due=again, error=error.code, attempt=row.attempts)
     if row.attempts >= PATIENCE or not isinstance(error, Unavailable):
         sound(tx, FAILED, peer=node.area, at=now, subject=channel)

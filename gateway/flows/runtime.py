@@ -37,6 +37,7 @@ from gateway.flows import (
     submit,
     uploads,
     witness,
+    workers,
 )
 from gateway.flows.deliver import deliver
 from gateway.flows.dispatch import BULK, URGENT, dispatch, pack
@@ -47,7 +48,7 @@ from gateway.flows.receive import receive
 from gateway.flows.shred import take_up
 from gateway.flows.sweep import sweep
 from gateway.flows.trust import refresh_trust
-from gateway.ports import AgencyBinding, Answer, Delivery, Lane, Submission, Transaction
+from gateway.ports import AgencyBinding, Answer, Delivery, Lane, Role, Submission, Transaction
 
 IN_FLIGHT = 128
 """Deliveries of one lane in work at once: enough to fill a group commit, bounded in memory (1 MiB each)."""
@@ -71,15 +72,12 @@ async def running(node: Node, *, accept: Callable[[Network], None]) -> AsyncIter
     async with AsyncExitStack() as stack:
         stack.push_async_callback(node.store.close)
         stack.push_async_callback(node.transport.close)
-        for binding in node.agencies.values():
-            stack.push_async_callback(binding.adapter.close)
-            await binding.adapter.start()
-        for pager in node.pagers.values():
-            stack.push_async_callback(pager.close)
-            await pager.start()
+        if _role(node) is not Role.API:
+            await _start_outside(node, stack)
         await anchor.weigh(node)
         stack.push_async_callback(anchor.drop, node)
-        await node.store.write(lambda tx: _take_up(tx, node, node.clock.now()))
+        stack.push_async_callback(workers.leave, node)
+        await workers.join(node, lambda tx: _take_up(tx, node, node.clock.now()))
         node.wake.drained.clear()
         tasks = [asyncio.create_task(_run(pump), name=name) for name, pump in pumps(node, accept)]
         stack.push_async_callback(_stop, tasks)
@@ -87,9 +85,23 @@ async def running(node: Node, *, accept: Callable[[Network], None]) -> AsyncIter
             yield
 
 
+async def _start_outside(node: Node, stack: AsyncExitStack) -> None:
+    """What speaks to agencies and to people. A process that only answers agencies has no use for it."""
+    for binding in node.agencies.values():
+        stack.push_async_callback(binding.adapter.close)
+        await binding.adapter.start()
+    for pager in node.pagers.values():
+        stack.push_async_callback(pager.close)
+        await pager.start()
+
+
+def _role(node: Node) -> Role:
+    return node.seat.role if node.seat else Role.ALL
+
+
 def _take_up(tx: Transaction, node: Node, now: int) -> None:
-    """What a killed process had claimed is taken up at once, not when its lease runs out; what was held for a
-    person is tried again, for a person has restarted the node."""
+    """Nobody else is here: what a killed process had claimed is taken up at once, not when its lease runs
+    out; what was held for a person is tried again, for a person has restarted the node."""
     tx.release_outbox(now)
     tx.release_tasks(now)
     tx.release_pages(now)
@@ -158,20 +170,34 @@ def _where(error: BaseException | None) -> str:
 
 
 def pumps(node: Node, accept: Callable[[Network], None]) -> list[tuple[str, Pump]]:
-    """Every pump of a node by name."""
-    wake, poll, since = node.wake, node.pace.poll, node.clock.now()
+    """Every pump of this process by name."""
     tally = catch_up.Tally()
     named: list[tuple[str, Pump]] = [
+        ("workers", lambda: workers.keep(node)),
+        ("sweep", lambda: _repeat(lambda: _housekeeping(node, accept), node.wake.trust, node.pace.sweep)),
+        ("catch-up", lambda: _catch_up(node, tally)),
+    ]
+    return named + (_api_pumps(node, tally) if _role(node) is Role.API else _work_pumps(node, tally))
+
+
+def _api_pumps(node: Node, tally: catch_up.Tally) -> list[tuple[str, Pump]]:
+    """Everything that would wake a pump rings for those that have it."""
+    named: list[tuple[str, Pump]] = [("count", lambda: _count(node, tally))]
+    return named + [(f"ring {bell}", partial(workers.pass_on, node, bell)) for bell in workers.bells(node)]
+
+
+def _work_pumps(node: Node, tally: catch_up.Tally) -> list[tuple[str, Pump]]:
+    wake, poll, since = node.wake, node.pace.poll, node.clock.now()
+    named: list[tuple[str, Pump]] = [
+        ("hear", lambda: workers.hear(node)),
         ("dispatch-urgent", lambda: _repeat(lambda: dispatch(node, URGENT), wake.outbox[Lane.URGENT], poll)),
         ("dispatch-bulk", lambda: _repeat(lambda: dispatch(node, BULK), wake.outbox[Lane.STANDARD], poll)),
         ("attachments", lambda: _repeat(lambda: attachments.send(node), wake.attachments, poll)),
         ("pack", lambda: _repeat(lambda: pack(node), wake.receipts, poll)),
         ("page", lambda: _repeat(lambda: paging.send(node), wake.pages, poll)),
         ("held", lambda: _repeat(lambda: held.collect(node), asyncio.Event(), node.pace.sweep)),
-        ("sweep", lambda: _repeat(lambda: _housekeeping(node, accept), wake.trust, node.pace.sweep)),
         ("heartbeat", lambda: _repeat(lambda: _pulse(node, since), asyncio.Event(), node.pace.sweep)),
     ]
-    named.append(("catch-up", lambda: _catch_up(node, tally)))
     named += [(f"receive-{lane.name.lower()}", partial(_consume, node, lane, tally)) for lane in Lane]
     for binding in node.agencies.values():
         named += _agency_pumps(node, binding)
@@ -205,6 +231,8 @@ async def _repeat(work: Callable[[], Awaitable[int]], event: asyncio.Event, poll
 
 
 async def _pulse(node: Node, since: int) -> int:
+    if not workers.leads(node):
+        return 0
     sent = await beat(node, since)
     await anchor.drop(node)
     return sent
@@ -217,6 +245,8 @@ async def _housekeeping(node: Node, accept: Callable[[Network], None]) -> int:
         if error.retryable:
             raise
         log.error("newer trust documents are not acceptable", code=error.code)
+    if not workers.leads(node):
+        return 0  # what follows is done by one of us; the network is everybody's
     await glass.warn(node)
     await rekey.turn(node)
     await documents.spread(node)
@@ -233,6 +263,11 @@ async def _housekeeping(node: Node, accept: Callable[[Network], None]) -> int:
 async def _catch_up(node: Node, tally: catch_up.Tally) -> None:
     await catch_up.drain(node, tally)
     await asyncio.Event().wait()  # a pump never ends by itself
+
+
+async def _count(node: Node, tally: catch_up.Tally) -> None:
+    await catch_up.count(node, tally)
+    await asyncio.Event().wait()
 
 
 async def _deliver(node: Node, binding: AgencyBinding) -> int:
@@ -260,15 +295,25 @@ async def _take(
     node: Node, delivery: Delivery, room: asyncio.Semaphore, tally: catch_up.Tally, outage: Outage
 ) -> None:
     try:
-        await outage.until_stored(lambda: receive(node, delivery))
+        await outage.until_stored(lambda: _store(node, delivery))
         tally.taken += 1
     finally:
         tally.under_way -= 1
         room.release()
 
 
+async def _store(node: Node, delivery: Delivery) -> None:
+    """New work of a peer waits with the broker while the disk runs out; what is urgent, and the receipts by
+    which work ends, is taken for as long as it can be."""
+    if delivery.lane is Lane.STANDARD:
+        node.check_room()
+    await receive(node, delivery)
+
+
 async def _answers(node: Node, binding: AgencyBinding) -> None:
-    await _listen(binding.adapter.acknowledgements, lambda answer: _answer(node, binding, answer))
+    """One process of an area at a time: two that look into one folder would both take the same answer."""
+    source, handle = binding.adapter.acknowledgements, partial(_answer, node, binding)
+    await workers.while_leading(node, lambda: asyncio.create_task(_listen(source, handle)))
 
 
 async def _listen(source: Callable[[], AsyncIterator[T]], handle: Callable[[T], Awaitable[None]]) -> None:
@@ -302,11 +347,13 @@ async def _answer(node: Node, binding: AgencyBinding, answer: Answer) -> None:
 
 
 async def _submissions(node: Node, binding: AgencyBinding) -> None:
-    await _listen(binding.adapter.submissions, lambda handed: _submission(node, binding, handed))
+    source, handle = binding.adapter.submissions, partial(_submission, node, binding)
+    await workers.while_leading(node, lambda: asyncio.create_task(_listen(source, handle)))
 
 
 async def _submission(node: Node, binding: AgencyBinding, submission: Submission) -> None:
     try:
+        node.check_room()
         caller = _standing(node, binding, "")
         submitted = await submit.submit(node, caller, submission.body, key=submission.key)
     except Unavailable:

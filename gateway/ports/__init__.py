@@ -19,7 +19,7 @@ from gateway.ports.agencies import (
     Submission,
     View,
 )
-from gateway.ports.machine import Anchor, Clock, Keys
+from gateway.ports.machine import Anchor, Clock, Keys, Room
 from gateway.ports.pager import Page, Pager
 from gateway.ports.places import Places
 from gateway.ports.rows import (
@@ -61,10 +61,12 @@ from gateway.ports.rows_rights import RestrictionRow
 from gateway.ports.rows_timers import TimerRow
 from gateway.ports.rows_urgent import DraftRow, UrgentRow
 from gateway.ports.rows_workers import Role, WorkerRow
+from gateway.ports.siblings import EVERY_BELL, Siblings
 from gateway.ports.store import Store, Transaction
 from gateway.ports.transport import Aside, Delivery, Lane, Outgoing, Shelf, Transport
 
 __all__ = [
+    "EVERY_BELL",
     "AccessRow",
     "ActionRow",
     "ActionState",
@@ -121,8 +123,10 @@ __all__ = [
     "RestrictionRow",
     "ResultRow",
     "Role",
+    "Room",
     "SegmentRow",
     "Shelf",
+    "Siblings",
     "Side",
     "Store",
     "StreamRow",

@@ -77,6 +77,19 @@ class Keys(Protocol):
         ...
 
 
+class Room(Protocol):
+    """The disks that a node writes to, and how much must stay free on them."""
+
+    def free(self) -> int:
+        """Bytes, on the fullest of them; 0 when one does not say."""
+        ...
+
+    def check(self) -> None:
+        """Raises Unavailable ``disk_low`` below the floor: no NEW work then, so that what was taken can still
+        be answered."""
+        ...
+
+
 class Anchor(Protocol):
     """A few bytes kept outside the database and its backups (protocol 4.5): by them a node that starts knows
     an older database from its own."""

@@ -16,6 +16,7 @@ Example::
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -23,20 +24,26 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.compiler import SQLCompiler
 
+from gateway.stores import tables
 from gateway.stores.records import Record
 
 R = TypeVar("R")
 Binder = Callable[[Mapping[str, Any]], Any]
 
+_WORD = re.compile(r"\w+")
+
 
 class Statement:
-    """One statement. :meth:`text` gives the driver's SQL and the function that shapes its parameters."""
+    """One statement. :meth:`text` gives the driver's SQL and the function that shapes its parameters.
+    ``tables``: the names of those that it may touch, one too many rather than one too few; known with the
+    first :meth:`text`."""
 
-    __slots__ = ("_compiled", "_executable")
+    __slots__ = ("_compiled", "_executable", "tables")
 
     def __init__(self, executable: sa.Executable) -> None:
         self._executable = executable
         self._compiled: dict[str, tuple[str, Binder]] = {}
+        self.tables: frozenset[str] = frozenset()
 
     def text(self, dialect: sa.Dialect) -> tuple[str, Binder]:
         found = self._compiled.get(dialect.name)
@@ -47,6 +54,7 @@ class Statement:
     def _compile(self, dialect: sa.Dialect) -> tuple[str, Binder]:
         compiled = self._executable.compile(dialect=dialect)  # type: ignore[attr-defined] # every executable here is a clause
         fixed = {name: value for name, value in compiled.params.items() if value is not None}
+        self.tables = frozenset(_WORD.findall(str(compiled))) & tables.metadata.tables.keys()
         return str(compiled), _binder(compiled, fixed)
 
 
