@@ -95,6 +95,8 @@ class _Desk:
         caller = await acting_for(self._node, request, holder)
         if route.access.by_a_person:
             caller = acting(request, caller)
+        if route.adds:
+            self._node.check_room()
         unit = holder.callers if AGENCY not in request.headers else (caller,)
         return make(caller=caller, label=holder.label, unit=tuple(one.principal for one in unit))
 

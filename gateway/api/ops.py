@@ -59,7 +59,7 @@ def checks(call: Call) -> Sequence[Check]:
         ("clock", _now(lambda: check_clock(call.now, node.network.created))),
     ]
     if data is not None:
-        listed.append(("disk", _now(lambda: check_disk(data))))
+        listed.append(("disk", _now(lambda: _check_room(node, data))))
     return listed
 
 
@@ -107,6 +107,12 @@ def check_clock(now: int, directory_created: int) -> None:
             code="clock",
             remedy="set the clock and keep it set with NTP",
         )
+
+
+def _check_room(node: Node, data: Path) -> None:
+    """Below the floor no work is taken any more; above it, this says beforehand that it will come to that."""
+    node.check_room()
+    check_disk(data)
 
 
 def check_disk(folder: Path) -> None:

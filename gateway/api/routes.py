@@ -105,7 +105,8 @@ class Parameter:
 class Route:
     """``shape``: the model of a good answer, None for one that is no fixed shape. ``problems``: the statuses
     that a caller must expect beside those of every route. ``waits``: it may hold the call (long poll);
-    ``patience``: seconds that it may take beyond an ordinary call."""
+    ``patience``: seconds that it may take beyond an ordinary call; ``adds``: it brings new work, which is not
+    taken while the disk runs out."""
 
     method: str
     path: str
@@ -119,6 +120,7 @@ class Route:
     problems: tuple[int, ...] = ()
     waits: bool = False
     patience: int = 0
+    adds: bool = False
     media: str = "application/json"
 
 

@@ -227,7 +227,7 @@ TABLE: Final[tuple[Route, ...]] = (
     Route(
         "POST", "/v1/handovers", handovers.post, "Hand in a handover", Access.STAFF, shapes.Accepted,
         status=202, body=_DOCUMENT, parameters=(KEY, HOLD, AGAIN),
-        problems=(400, 403, 409, 413, 415, 422, 503),
+        problems=(400, 403, 409, 413, 415, 422, 503), adds=True,
     ),
     Route(
         "GET", "/v1/drills", drills.listed, "What the newest drills measured", Access.AGENCY, shapes.Drills,
@@ -311,7 +311,7 @@ TABLE: Final[tuple[Route, ...]] = (
     Route(
         "POST", "/v1/requests", requests.post, "Ask another area for a handover of somebody who is here",
         Access.STAFF, shapes.RequestAccepted, status=202, body=Body("request"), parameters=(KEY,),
-        problems=(*_REFUSED, 503),
+        problems=(*_REFUSED, 503), adds=True,
     ),
     Route(
         "GET", "/v1/requests", requests.listed, "Requests that this agency has put or was asked",
@@ -332,7 +332,9 @@ TABLE: Final[tuple[Route, ...]] = (
     ),
     Route(
         "POST", "/v1/attachments", attachments.upload, "Upload a file for a handover", Access.STAFF,
-        shapes.Uploaded, status=201, body=FILE, problems=(409, 413, 415, 422), patience=attachments.PATIENCE,
+        shapes.Uploaded, status=201, body=FILE, problems=(409, 413, 415, 422, 503),
+        patience=attachments.PATIENCE,
+        adds=True,
     ),
     Route(
         "GET", "/v1/inbox/{leg}/attachments/{blob}", attachments.read,

@@ -14,6 +14,7 @@ Example::
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -60,7 +61,7 @@ class Metrics:
         """Everything in Prometheus text format. A store that does not answer shows as a gauge of 0, not as an
         error: the counters are needed most when something is broken."""
         gauges = CollectorRegistry()
-        gauges.register(_Fixed([*await _stored(node), *_trust(node)]))
+        gauges.register(_Fixed([*await _stored(node), *_trust(node), *_room(node), _tasks()]))
         return generate_latest(self._registry) + generate_latest(gauges)
 
 
@@ -106,6 +107,20 @@ def _trust(node: Node) -> list[Metric]:
     return [
         _single("gateway_directory_version", "Version of the signed directory in use", network.version),
         _single("gateway_directory_expires", "When that directory expires, unix seconds", network.expires),
+    ]
+
+
+def _tasks() -> Metric:
+    """A task that never ends and is made again and again is a leak that shows here long before in memory."""
+    return _single("gateway_asyncio_tasks", "Tasks of this process's event loop", len(asyncio.all_tasks()))
+
+
+def _room(node: Node) -> list[Metric]:
+    """None where nobody has said what must stay free."""
+    if node.room is None:
+        return []
+    return [
+        _single("gateway_disk_free_bytes", "Free on the fullest disk of database and keys", node.room.free())
     ]
 
 

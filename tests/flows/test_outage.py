@@ -162,3 +162,44 @@ async def _until(reached: Callable[[], Awaitable[bool]]) -> None:
 
 def _any(_: object) -> None:
     """Any newer network will do here."""
+
+
+class Floor:
+    """A disk whose room a test sets."""
+
+    def __init__(self) -> None:
+        self.low = False
+
+    def free(self) -> int:
+        return 0 if self.low else 1 << 40
+
+    def check(self) -> None:
+        if self.low:
+            raise Unavailable("less than 64 MiB of disk are free", code="disk_low")
+
+
+async def test_below_the_floor_standard_work_waits_and_urgent_work_and_receipts_go_on(
+    document: Any, check_all_accepted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime, "PAUSE", 0.02)
+    async with two_boroughs(pace=Pace(poll=0.01, sweep=0.01)) as world:
+        floor = Floor()
+        transport = CountedTransport(world.bexley.node.transport)
+        world.bexley.node = replace(world.bexley.node, room=floor, transport=transport)
+        async with running(world.hackney.node, accept=_any), running(world.bexley.node, accept=_any):
+            floor.low = True
+            ref = (await world.hackney.submit(document)).ref
+            await _until(lambda: _sent(world, ref))
+            await asyncio.sleep(0.2)
+            assert await world.bexley.legs(ref) == {}
+            assert transport.returned == []
+            floor.low = False
+            await _until(lambda: _has_opened(world, ref))
+            floor.low = True  # what was taken is answered for all the same
+            await _all_accepted(world, ref)
+            await check_all_accepted(world, ref)
+
+
+async def _has_opened(world: World, ref: str) -> bool:
+    legs = await world.bexley.legs(ref)
+    return bool(legs) and all(leg.opened for leg in legs.values())
