@@ -89,8 +89,8 @@ def test_a_bug_is_not_taken_for_a_broker() -> None:
 
 @pytest.mark.timeout(10)
 def test_an_error_that_stands_in_its_own_context_is_looked_at_once() -> None:
-    """As aiormq left it where several tasks were told of one lost connection: the look for a fault of TLS went
-    round for ever, and with it the node (histories of faults, seed 2)."""
+    """As aiormq left it where several tasks were told of one lost connection: the look for a fault of TLS
+    went round for ever, and with it the node (histories of faults, seed 2)."""
     first, second = ConnectionResetError(), foreign.AMQPConnectionError("reset")
     first.__context__, second.__context__ = second, first
     assert translate(first, "publish").code == "broker_lost"
