@@ -9,6 +9,8 @@ Rules
   that it was sent to. The kind says which of them. A third area is refused whatever it holds.
 - Its leg is a leg of that handover and of that reader, where the leg is known here already.
 - What came twice is made once: the origin sealed it again.
+- There is an end to what one area may say of one handover: every notice costs a parcel for each reader, and
+  stays as long as the handover does.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from typing import Final
 
 from gateway.core.encoding import encode
 from gateway.core.notices import TYPES, Block, NoticeKind, Sender, answerable
-from gateway.errors import Forged
+from gateway.errors import Forged, Refused
 from gateway.flows import effects, receipts
 from gateway.flows.node import Node, area_of
 from gateway.flows.opening import Entry, Opened, Routing
@@ -27,11 +29,16 @@ from gateway.ports import NoticeLegRow, NoticeRow, Parcel, Side, TaskRow, Transa
 WITHOUT_HANDOVER: Final = frozenset({NoticeKind.HANDOVER_REQUEST})
 """Kinds that are about no handover yet."""
 
+MAX_NOTICES: Final = 500
+"""Different ones of one peer about one handover, or its requests that nobody has settled yet."""
+
 
 def store(
     tx: Transaction, node: Node, opened: Opened, routing: Routing, block: Block, now: int
 ) -> Sequence[TaskRow]:
-    """Keep a notice with what follows from it. Returns parcels for agencies, not put yet. Raises Forged."""
+    """Keep a notice with what follows from it. Returns parcels for agencies, not put yet.
+
+    Raises Forged, and Refused when there are too many."""
     sent_here = _check_party(tx, node, opened.peer, routing, block.kind)
     _check_about(tx, opened.peer, routing.handover, block)
     for entry in routing.entries:
@@ -42,6 +49,8 @@ def store(
         _check_again(tx, row)
         tx.put_notice_message(mid, row.id)
         return ()
+    if tx.count_notices(row.peer, row.ref) > MAX_NOTICES:
+        raise Refused("more notices than one area may send about one handover", code="notice_many")
     tx.put_notice_message(mid, row.id)
     for entry in routing.entries:
         tx.put_notice_leg(NoticeLegRow(row.id, entry.principal, entry.leg, entry.reply_to, "DELIVERED", now))

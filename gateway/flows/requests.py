@@ -35,7 +35,7 @@ from gateway.flows.notices import ring
 from gateway.flows.show import when
 from gateway.flows.slots import keeps_own_key
 from gateway.flows.timers import set_timer
-from gateway.ports import AccessRow, IdempotencyRow, NoticeLegRow, NoticeRow, Side, Transaction
+from gateway.ports import AccessRow, HandoverRow, IdempotencyRow, NoticeLegRow, NoticeRow, Side, Transaction
 from schemas.base import ShapeError, to_json
 from schemas.handover import HandoverNotification
 from schemas.request import HandoverRequest, parse_request
@@ -275,12 +275,20 @@ _SAID: Final[Mapping[str, str]] = {
 }
 
 
+def _answers(found: HandoverRow, row: NoticeRow) -> bool:
+    """It goes back to whoever asked: from the area that was asked, or from us to the one that asked us. A
+    third area that names this request (it saw the id, or guessed it) answers nothing."""
+    if row.side is Side.ORIGIN:
+        return found.side is Side.DESTINATION and found.origin == row.peer
+    return found.side is Side.ORIGIN and found.destination == row.peer
+
+
 def checklist(tx: Transaction, row: NoticeRow, principal: str) -> JsonObject:
     """Agency by agency: asked, read, declined with a reason, or handed over, and how far our leg is then.
     ``waiting``: agencies of which nothing is known yet; it is empty when the checklist is complete."""
     sent = row.side is Side.ORIGIN
     readers = [one for one in tx.notice_legs(row.id) if sent or one.principal == principal]
-    handovers = [found.ref for found in tx.answering(row.id)]
+    handovers = [found.ref for found in tx.answering(row.id) if _answers(found, row)]
     lines: list[Json] = [
         {
             "principal": one.principal,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from gateway.core.merkle import Place
@@ -153,9 +153,17 @@ class Transaction(Protocol):
         ...
 
     def claim_outbox(
-        self, now: int, limit: int, lease: int, lanes: Sequence[Lane], *, worker: str = ""
+        self,
+        now: int,
+        limit: int,
+        lease: int,
+        lanes: Sequence[Lane],
+        *,
+        worker: str = "",
+        resting: Collection[tuple[str, Lane]] = (),
     ) -> Sequence[OutboxRow]:
-        """Due rows that are not settled, oldest due first."""
+        """Due rows that are not settled, oldest due first. Where more are due than ``limit``, every peer that
+        has some gets its share. ``resting``: peers that are passed over on a lane."""
         ...
 
     def advance_outbox(
@@ -478,6 +486,10 @@ class Transaction(Protocol):
         """Those that are about no handover, newest first."""
         ...
 
+    def count_notices(self, peer: str, ref: str) -> int:
+        """Those of ``peer`` about this handover of either side's; with "" its requests that are OPEN."""
+        ...
+
     def change_notice(self, before: NoticeRow, after: NoticeRow) -> bool:
         """Its ``state`` and ``mid``, if they are still those of ``before``."""
         ...
@@ -560,6 +572,10 @@ class Transaction(Protocol):
     # clocks
     def put_timer(self, row: TimerRow) -> bool:
         """Identity: kind, subject and step."""
+        ...
+
+    def add_timer(self, row: TimerRow) -> None:
+        """The same for who does not ask whether it was set before; the store may do several at once."""
         ...
 
     def due_timers(self, now: int, limit: int) -> Sequence[TimerRow]:

@@ -42,6 +42,10 @@ class MemoryNotices(MemoryPart):
         found = [row for row in rows if row.side is Side.DESTINATION and row.state == "OPEN"]
         return sorted(found, key=lambda row: (row.created, row.id))[:limit]
 
+    def count_notices(self, peer: str, ref: str) -> int:
+        rows = (row for row in self._t.notices.values() if (row.peer, row.ref) == (peer, ref))
+        return sum(row.side is Side.DESTINATION and (ref != "" or row.state == "OPEN") for row in rows)
+
     def change_notice(self, before: NoticeRow, after: NoticeRow) -> bool:
         notices = self._change().notices
         found = notices.get(before.id)

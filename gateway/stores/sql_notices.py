@@ -46,6 +46,13 @@ _OPEN: Final = Statement(
     .order_by(*_by_age)
     .limit(bindparam("limit"))
 )
+_from_there = (
+    _n.ref == bindparam("ref"),
+    _n.peer == bindparam("peer"),
+    tables.RECEIVED,
+    sa.or_(_n.ref != sa.literal_column("''"), tables.OPEN_NOTICE),
+)
+_COUNT: Final = Statement(sa.select(sa.func.count()).select_from(tables.notices).where(*_from_there))
 _CHANGE: Final = Statement(
     sa.update(tables.notices)
     .where(
@@ -106,6 +113,10 @@ class NoticePart(Part):
 
     def open_notices(self, principal: str, limit: int) -> Sequence[NoticeRow]:
         return NOTICE.load_all(self._session.rows(_OPEN, principal=principal, limit=limit))
+
+    def count_notices(self, peer: str, ref: str) -> int:
+        found = self._session.one(_COUNT, peer=peer, ref=ref)
+        return int(found[0]) if found else 0
 
     def change_notice(self, before: NoticeRow, after: NoticeRow) -> bool:
         values = {

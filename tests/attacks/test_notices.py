@@ -9,7 +9,7 @@ import pytest
 
 from gateway.core.envelope import split
 from gateway.core.receipts import About
-from gateway.flows import notices
+from gateway.flows import notice_in, notices
 from gateway.flows.receipts import about
 from gateway.flows.vault import write_sections
 from gateway.ports import Parcel
@@ -158,6 +158,19 @@ async def test_the_same_notice_again_is_made_once_and_another_under_its_id_is_re
     for desk in attack.world.bexley.desks.values():
         desk.given.clear()
     await attack.told(notice(attack, kind="WITHDRAWAL", code="SENT_IN_ERROR", seq=3), "notice_id")
+
+
+async def test_more_notices_about_one_handover_than_an_area_may_send(attack, monkeypatch):
+    monkeypatch.setattr(notice_in, "MAX_NOTICES", 2)
+    for number in (1, 2):
+        await attack.welcome(notice(attack, id=f"{number:032x}", seq=number))
+    await attack.welcome(notice(attack, id=f"{1:032x}", seq=3))  # one that is here is no further one
+    for desk in attack.world.bexley.desks.values():
+        desk.given.clear()
+    await attack.told(notice(attack, id=f"{3:032x}", seq=4), "notice_many")
+    assert len(await attack.node.store.read(lambda tx: tx.notices(ref=REF))) == 2
+    other_ref = REF[:-1] + ("1" if REF[-1] != "1" else "2")
+    await attack.welcome(notice(attack, id=f"{3:032x}", ref=other_ref, seq=5))
 
 
 async def test_a_replayed_notice_changes_nothing(attack):

@@ -25,6 +25,7 @@ RECEIVING = (
     "vault",
     "attachments",
     "glass",
+    "held",
 )
 """The flows that judge what a peer sent; everything in core is on the page."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -96,6 +97,23 @@ async def test_the_whole_way_from_the_question_to_the_handover(world: World) -> 
     assert [one.state for one in signed] == ["opened", "acknowledged", "completed"]
     handover = await world.of(B).node.store.read(lambda tx: tx.handover("HO-E09000012-2026-000417"))
     assert handover.answers == made.id
+
+
+async def test_a_third_areas_handover_that_names_a_request_answers_nothing(world: World) -> None:
+    """It would tell whoever asked that somebody has handed over, under a reference of another area."""
+    made = await ask(world.of(B))
+    await world.settle()
+    await world.of(A).submit(answering(made.id))
+    await world.settle()
+    store = world.of(B).node.store
+    real = await store.read(lambda tx: tx.handover("HO-E09000012-2026-000417"))
+    foreign = replace(real, ref=f"HO-{C}-2026-000001", origin=C)
+    assert foreign.answers == made.id
+    await store.write(lambda tx: tx.put_handover(foreign))
+    assert (await seen(world.of(B), made.id))["handovers"] == [real.ref]
+    assert (await seen(world.of(A), made.id))["handovers"] == [real.ref]
+    await world.of(A).node.store.write(lambda tx: tx.put_handover(foreign))
+    assert (await seen(world.of(A), made.id))["handovers"] == [real.ref]
 
 
 async def test_the_name_is_with_the_agencies_asked_and_nowhere_else(world: World, dump: Any) -> None:

@@ -47,6 +47,20 @@ class NoticeCases:
         assert list(await store.read(lambda tx: tx.notices(parent="n3", ref="HO-2"))) == [rows[2]]
         assert list(await store.read(lambda tx: tx.notices())) == []
 
+    async def test_what_a_peer_has_said_is_counted_by_handover_and_open_requests(self, store: Store) -> None:
+        rows = [
+            notice("n1", side=Side.DESTINATION),
+            notice("n2", side=Side.DESTINATION, state="DONE"),
+            notice("n3"),
+            notice("n4", side=Side.DESTINATION, peer="E09000033"),
+            notice("n5", side=Side.DESTINATION, ref="HO-2"),
+            notice("n6", side=Side.DESTINATION, ref=""),
+            notice("n7", side=Side.DESTINATION, ref="", state="DONE"),
+        ]
+        await store.write(lambda tx: [tx.put_notice(row) for row in rows])
+        found = await store.read(lambda tx: [tx.count_notices(PEER, ref) for ref in ("HO-1", "", "HO-3")])
+        assert found == [2, 1, 0]
+
     async def test_a_notice_is_found_by_every_message_that_carried_it(self, store: Store) -> None:
         row = notice(mid="m2")
         await store.write(lambda tx: tx.put_notice(row))
