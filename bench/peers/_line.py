@@ -1,8 +1,9 @@
 """What every peer speaks: a line in, a line out, so that whoever measures can let it and others take turns.
 
-A peer is started as ``python peer.py DOCUMENT [BROKER]``: the file of the document that everybody carries, and
-the broker's address for those that use one. It says "ready", and then for each "run SECONDS" it prints how many
-cycles ended and how long that took. The end of its input ends it. What a library prints goes to stderr.
+A peer is started as ``python peer.py DOCUMENT [BROKER]``: the file of the document that everybody carries,
+and the broker's address for those that use one. It says "ready", and then for each "run SECONDS" it prints
+how many cycles ended and how long that took. The end of its input ends it. What a library prints goes to
+stderr.
 
 Nothing but the standard library: this runs in the environments of the peers.
 """

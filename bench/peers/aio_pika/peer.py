@@ -1,4 +1,4 @@
-"""Raw aio-pika: the document to a durable quorum queue, confirmed, and back through another one; 256 in flight."""
+"""Raw aio-pika: the document to a durable quorum queue, confirmed, back through another; 256 in flight."""
 
 from __future__ import annotations
 
