@@ -30,12 +30,12 @@ Fire = Callable[[Transaction, Node, TimerRow, int], Sequence[TaskRow]]
 """``(tx, node, timer, now)`` -> the parcels for agencies that it put, so that their pumps are woken."""
 
 
-def set_timer(tx: Transaction, kind: str, subject: str, due: int, step: int = 0) -> bool:
-    """Have ``kind`` fire at ``due`` (unix seconds). False when this one was set before, fired or not."""
-    return tx.put_timer(TimerRow(kind, subject, due, step))
+def set_timer(tx: Transaction, kind: str, subject: str, due: int, step: int = 0) -> None:
+    """Have ``kind`` fire at ``due`` (unix seconds), unless this one was set before, fired or not."""
+    tx.add_timer(TimerRow(kind, subject, due, step))
 
 
-def set_again(tx: Transaction, kind: str, subject: str, due: int) -> bool:
+def set_again(tx: Transaction, kind: str, subject: str, due: int) -> None:
     """Another one of ``kind`` about ``subject``, whatever became of those before; it takes the next step."""
     steps = [row.step for row in tx.timers(subject) if row.kind == kind]
-    return set_timer(tx, kind, subject, due, max(steps, default=-1) + 1)
+    set_timer(tx, kind, subject, due, max(steps, default=-1) + 1)

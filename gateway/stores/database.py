@@ -81,6 +81,44 @@ _KEEP: Final = {
 }
 
 
+class Later:
+    """Inserts left for later, by statement, in the order in which they came; and what a work that fails takes
+    back of them, which is its own and no more."""
+
+    def __init__(self) -> None:
+        self._rows: dict[Statement, list[Mapping[str, Any]]] = {}
+        self._kept: dict[Statement, int] = {}  # how many of them are of works that have ended well
+        self._done: list[
+            tuple[Statement, list[Mapping[str, Any]]]
+        ] = []  # of such works, since this one began
+
+    def __bool__(self) -> bool:
+        return bool(self._rows)
+
+    def put(self, statement: Statement, values: Mapping[str, Any]) -> None:
+        self._rows.setdefault(statement, []).append(values)
+
+    def take(self, tables: frozenset[str] | None) -> list[tuple[Statement, list[Mapping[str, Any]]]]:
+        """What is to be done now."""
+        wanted = [one for one in self._rows if tables is None or not tables.isdisjoint(one.tables)]
+        taken = [(statement, self._rows.pop(statement)) for statement in wanted]
+        self._done += [(one, rows[: self._kept.pop(one)]) for one, rows in taken if one in self._kept]
+        return taken
+
+    def keep(self) -> None:
+        """The work has ended well."""
+        self._kept = {statement: len(rows) for statement, rows in self._rows.items()}
+        self._done.clear()
+
+    def undo(self) -> None:
+        """The work has failed. What was done meanwhile for those before it is taken back with it, so it is
+        to be done again."""
+        self._rows = {one: rows[: self._kept[one]] for one, rows in self._rows.items() if one in self._kept}
+        for statement, rows in self._done:
+            self._rows[statement] = rows + self._rows.get(statement, [])
+        self.keep()
+
+
 class Session:
     """One connection with one transaction at a time. Belongs to one thread at a time."""
 
@@ -92,9 +130,11 @@ class Session:
         self._database = database
         self._driver: Any = proxy.driver_connection
         self._error = database.error
+        self._later = Later()
 
     # transactions
     def begin(self) -> None:
+        self._later = Later()
         self._plain(_BEGIN[self.dialect.name, self.writable])
 
     def commit(self) -> None:
@@ -108,11 +148,13 @@ class Session:
 
     def keep(self) -> None:
         """What was done since the savepoint stays; the savepoint moves here. One round trip, not two."""
+        self._later.keep()
         for text in _KEEP[self.dialect.name]:
             self._plain(text)
 
     def undo(self) -> None:
         """Back to the savepoint, which stays where it is."""
+        self._later.undo()
         self._plain("ROLLBACK TO SAVEPOINT work")
 
     # statements
@@ -134,11 +176,22 @@ class Session:
         self.must_write()
         if not values:
             return
-        text, bind = statement.text(self.dialect)
-        try:
-            self._driver.cursor().executemany(text, [bind(row) for row in values])
-        except self._error as error:
-            raise self._meaning(error) from None
+        statement.text(self.dialect)
+        if self._later:
+            self.settle(statement.tables)
+        self._many(statement, values)
+
+    def later(self, statement: Statement, values: Mapping[str, Any]) -> None:
+        """An insert that nobody waits for an answer of: done with others of its kind in one call, before
+        anything else touches its table, and at the latest when the group ends (:meth:`settle`)."""
+        self.must_write()
+        statement.text(self.dialect)  # so that its tables are known
+        self._later.put(statement, values)
+
+    def settle(self, tables: frozenset[str] | None = None) -> None:
+        """Do what was left for later, in these tables or in all."""
+        for statement, values in self._later.take(tables):
+            self._many(statement, values)
 
     def must_write(self) -> None:
         if not self.writable:
@@ -154,8 +207,17 @@ class Session:
 
     def _run(self, statement: Statement, values: Mapping[str, Any]) -> Any:
         text, bind = statement.text(self.dialect)
+        if self._later:
+            self.settle(statement.tables)
         try:
             return self._driver.execute(text, bind(values))
+        except self._error as error:
+            raise self._meaning(error) from None
+
+    def _many(self, statement: Statement, values: Sequence[Mapping[str, Any]]) -> None:
+        text, bind = statement.text(self.dialect)
+        try:
+            self._driver.cursor().executemany(text, [bind(row) for row in values])
         except self._error as error:
             raise self._meaning(error) from None
 
@@ -260,7 +322,10 @@ class Database:
     def unreachable(self, error: sa.exc.DBAPIError) -> Exception:
         if isinstance(error.orig, sqlite3.Error):
             return faults.of_sqlite(error.orig)
-        return faults.lost("check that the server runs, and host, user, password and database in the url")
+        return faults.lost(
+            "check that the server runs and has connections left, and host, user, password and database in "
+            "the url"
+        )
 
 
 def parse(url: str) -> sa.URL:

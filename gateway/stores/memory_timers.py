@@ -15,6 +15,9 @@ class MemoryTimers(MemoryPart):
     def put_timer(self, row: TimerRow) -> bool:
         return self._put(self._t.timers, (row.subject, row.kind, row.step), row)
 
+    def add_timer(self, row: TimerRow) -> None:
+        self.put_timer(row)
+
     def due_timers(self, now: int, limit: int) -> Sequence[TimerRow]:
         rows = (row for row in self._t.timers.values() if not row.fired and row.due <= now)
         return sorted(rows, key=lambda row: (row.due, row.subject, row.kind, row.step))[:limit]

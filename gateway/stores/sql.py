@@ -187,6 +187,7 @@ class SqlStore:
         if alone and outcomes[0].error is not None:
             session.rollback()
             return outcomes
+        session.settle()
         transaction.flush()
         self._commit(session)
         return outcomes

@@ -126,7 +126,7 @@ class HandoverPart(Part):
         values |= {"leg": leg, "old": before, "new": after, "at": event.at}
         if self._session.change(_advance_leg(frozenset(changes)), values) != 1:
             return False
-        self._session.change(_APPEND_EVENT, LEG_EVENT.dump(event) | {"leg": leg})
+        self._session.later(_APPEND_EVENT, LEG_EVENT.dump(event) | {"leg": leg})
         return True
 
     def history(self, leg: str) -> Sequence[LegEvent]:

@@ -65,7 +65,7 @@ class RecordPart(LogPart):
     """The part of a transaction that this file holds; it counts the log, too."""
 
     def put_access(self, row: AccessRow) -> None:
-        self._session.change(_APPEND_ACCESS, ACCESS.dump(row))
+        self._session.later(_APPEND_ACCESS, ACCESS.dump(row))
 
     def accesses(self, *, ref: str = "", limit: int = 100) -> Sequence[AccessRow]:
         if ref:

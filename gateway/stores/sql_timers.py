@@ -49,6 +49,9 @@ class TimerPart(Part):
     def put_timer(self, row: TimerRow) -> bool:
         return self._session.change(_PUT, TIMER.dump(row)) == 1
 
+    def add_timer(self, row: TimerRow) -> None:
+        self._session.later(_PUT, TIMER.dump(row))
+
     def due_timers(self, now: int, limit: int) -> Sequence[TimerRow]:
         return TIMER.load_all(self._session.rows(_DUE, now=now, limit=limit))
 

@@ -152,7 +152,7 @@ class Killed(BaseException):
     """As kill -9: nothing that was going on in the process is finished or cleaned up."""
 
 
-POINTS = ("put_breach", "put_notice", "put_notice_leg", "fire_timer", "put_timer", "append_log")
+POINTS = ("put_breach", "put_notice", "put_notice_leg", "fire_timer", "add_timer", "append_log")
 """Where a node dies within the steps of a return, before what it was about to write."""
 
 

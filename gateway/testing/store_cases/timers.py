@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -36,6 +37,42 @@ class TimerCases:
         assert await store.write(lambda tx: tx.put_timer(row))
         assert not await store.write(lambda tx: tx.put_timer(replace(row, due=NOW + 9)))
         assert list(await store.read(lambda tx: tx.timers("l1"))) == [row]
+
+    async def test_timers_added_without_asking_are_there_for_whoever_looks_next(self, store: Store) -> None:
+        rows = [TimerRow("decide", "l1", NOW, step=step) for step in range(3)]
+
+        def work(tx: Transaction) -> list[list[TimerRow]]:
+            seen = []
+            for row in (*rows, rows[0]):
+                tx.add_timer(row)
+                seen.append(list(tx.timers("l1")))
+            tx.drop_timers("decide", "l1")
+            tx.add_timer(rows[2])
+            return seen
+
+        seen = await store.write(work)
+        assert seen == [rows[:1], rows[:2], rows, rows]
+        assert list(await store.read(lambda tx: tx.timers("l1"))) == [rows[2]]
+
+    async def test_one_that_fails_takes_back_its_own_and_not_what_was_left_to_do_for_others(
+        self, store: Store
+    ) -> None:
+        def add(name: str, tx: Transaction) -> None:
+            tx.add_timer(TimerRow("decide", name, NOW))
+
+        def fail(tx: Transaction) -> None:
+            add("mine", tx)
+            assert [len(tx.timers(name)) for name in ("before", "mine", "after")] == [1, 1, 0]
+            add("mine too", tx)
+            raise KeyError
+
+        works: list[Callable[[Transaction], object]]
+        works = [partial(add, "before"), fail, partial(add, "after"), lambda tx: len(tx.timers("before"))]
+        done = await asyncio.gather(*(store.write(work) for work in works), return_exceptions=True)
+        assert [type(one) for one in done] == [type(None), KeyError, type(None), int]
+        assert done[3] == 1
+        due = await store.read(lambda tx: tx.due_timers(NOW, 9))
+        assert {row.subject for row in due} == {"before", "after"}
 
     async def test_a_timer_fires_once_and_only_as_it_was_seen(self, store: Store) -> None:
         row = TimerRow("decide", "l1", NOW, step=1)
