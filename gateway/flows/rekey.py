@@ -29,7 +29,7 @@ from gateway.core.ceremony import make_card
 from gateway.core.directory import MAX_SUBKEYS, NODE_AGENCY, Card, open_card
 from gateway.core.keys import KemKey
 from gateway.core.rotation import card_version, on_card
-from gateway.errors import Misconfigured, Refused
+from gateway.errors import Misconfigured, Refused, Unavailable
 from gateway.flows.alarms import sound
 from gateway.flows.node import Node
 from gateway.ports import Transaction, TrustRow
@@ -51,7 +51,7 @@ async def _tried(
 ) -> int:
     try:
         return await work(node, principal, now)
-    except (Misconfigured, Refused) as error:
+    except (Misconfigured, Refused, Unavailable) as error:  # the last: no room for a key; the rest goes on
         log.error("subkeys are not as they should be", principal=principal, code=error.code)
     await node.store.write(lambda tx: sound(tx, "subkey_failed", peer=node.area, at=now, subject=principal))
     return 0

@@ -259,7 +259,7 @@ async def take_up(node: Shredder) -> None:
     try:
         await resume(node)
     except GatewayError as error:
-        if error.retryable:
+        if error.retryable and error.code != "key_unwritable":
             raise
         log.error("recorded as destroyed, and the key store cannot forget it yet", code=error.code)
 

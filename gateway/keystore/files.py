@@ -6,6 +6,7 @@ nothing of what is in them.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import secrets
@@ -15,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from gateway.errors import Misconfigured
+from gateway.errors import Misconfigured, Unavailable
 
 LONGEST: Final = 64 * 1024
 """Bytes of a key file that are read at all; a real one has under 1 KiB."""
@@ -26,6 +27,8 @@ less after it."""
 
 GONE: Final = ".gone"
 """The end of the name of a file that is being destroyed: no key file any more, whatever crashes."""
+
+_PASSING: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 
 Stamp: TypeAlias = tuple[int, int, int] | None
 """Inode, time in ns and size of a file; None for no file."""
@@ -107,7 +110,9 @@ def unwritable(path: Path) -> Iterator[None]:
     except FileExistsError:
         raise
     except OSError as error:
-        raise Misconfigured(
+        # What ends when somebody makes room is worth another try: a node must not stop over it.
+        kind = Unavailable if error.errno in _PASSING else Misconfigured
+        raise kind(
             f"{path.name} cannot be written: {error.strerror}",
             code="key_unwritable",
             remedy=f"let this user write to {path.parent}, on a local disk with free space",

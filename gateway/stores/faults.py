@@ -78,6 +78,28 @@ def _read_only() -> TransactionError:
     )
 
 
+def _denied() -> TransactionError:
+    return TransactionError(
+        Unavailable(
+            "the database does not let this user do what it must",
+            code="store_denied",
+            remedy="GRANT it what was taken away, on every table; it goes on by itself",
+        )
+    )
+
+
+def _stale() -> TransactionError:
+    """A statement prepared before the tables were changed: on a new connection it is prepared anew."""
+    return TransactionError(
+        Unavailable(
+            "the tables were changed by an upgrade",
+            code="store_changed",
+            remedy="restart this process when every try fails",
+        ),
+        retry=True,
+    )
+
+
 def _no_schema() -> TransactionError:
     return TransactionError(
         Misconfigured("a table or column is missing", code="store_schema", remedy=MIGRATE)
@@ -103,9 +125,9 @@ def in_doubt() -> TransactionError:
 def _unreadable() -> TransactionError:
     return TransactionError(
         Unavailable(
-            "the file of the database cannot be read or written",
+            "the files of the database cannot be read or written",
             code="store_io",
-            remedy="check the disk, and that the folder exists and belongs to this process",
+            remedy="check the disk, and that the folder exists and belongs to this process or the server",
         )
     )
 
@@ -113,9 +135,9 @@ def _unreadable() -> TransactionError:
 def _damaged() -> TransactionError:
     return TransactionError(
         Misconfigured(
-            "the file is damaged or is no SQLite database",
+            "the database is damaged, or the file is none of SQLite",
             code="store_damaged",
-            remedy="name another file in the url of the store, or restore the newest backup",
+            remedy="check the url of the store; or restore the newest backup: gateway db restore FILE",
         )
     )
 
@@ -123,6 +145,7 @@ def _damaged() -> TransactionError:
 _SQLITE: Final[Mapping[int, Callable[[], TransactionError]]] = {
     sqlite3.SQLITE_BUSY: _locked,
     sqlite3.SQLITE_LOCKED: _locked,
+    sqlite3.SQLITE_PROTOCOL: _locked,  # many begin to use the WAL at once
     sqlite3.SQLITE_FULL: _full,
     sqlite3.SQLITE_READONLY: _read_only,
     sqlite3.SQLITE_IOERR: _unreadable,
@@ -152,7 +175,16 @@ _POSTGRES: Final[Mapping[str, Callable[[], TransactionError]]] = {
     "57P01": lost,  # shut down by an administrator
     "57P02": lost,  # another session crashed
     "57P03": lost,  # starting up or shutting down
+    "57P04": lost,  # the database was dropped
+    "57P05": lost,  # idle_session_timeout
     "25P03": lost,  # idle_in_transaction_session_timeout
+    "0A000": _stale,  # cached plan must not change result type
+    "26000": _stale,  # the prepared statement is gone: a pooler, or DISCARD ALL
+    "42501": _denied,
+    "58030": _unreadable,  # I/O error
+    "58P01": _unreadable,  # a file of the server is missing
+    "XX001": _damaged,
+    "XX002": _damaged,  # index corrupted
     "53100": _full,
     "25006": _read_only,
     "42P01": _no_schema,  # undefined table

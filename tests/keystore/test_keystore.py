@@ -16,7 +16,7 @@ import pytest
 from gateway import keystore
 from gateway.core import kem, keys
 from gateway.core.keys import CHEAP, Cost
-from gateway.errors import Conflict, GatewayError, Misconfigured, NotFound
+from gateway.errors import Conflict, GatewayError, Misconfigured, NotFound, Unavailable
 from gateway.keystore import CREDENTIAL, KeyStore, read_passphrase, read_private, write_private
 
 PASSPHRASE = b"words that nobody guesses"
@@ -604,7 +604,7 @@ def test_a_puncture_that_cannot_be_written_changes_nothing(store, folder, monkey
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    error = raises(Misconfigured, "key_unwritable", store.puncture, "2026-11", [GONE])
+    error = raises(Unavailable, "key_unwritable", store.puncture, "2026-11", [GONE])
     assert "No space" in error.message
     monkeypatch.undo()
     assert sorted(folder.iterdir()) == files

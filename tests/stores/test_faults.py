@@ -25,13 +25,16 @@ class DriverError(Exception):
         self.diag = diag
 
 
-AGAIN = {"40001", "40P01", "55P03"}
-LOST = {"57P01", "57P02", "57P03", "25P03", "08006", "08003"}
+AGAIN = {"40001", "40P01", "55P03", "0A000", "26000"}
+LOST = {"57P01", "57P02", "57P03", "57P04", "57P05", "25P03", "08006", "08003"}
 UNAVAILABLE = {
     "53100": "store_full",
     "25006": "store_read_only",
     "53300": "store_busy",
     "57014": "store_busy",
+    "42501": "store_denied",
+    "58030": "store_io",
+    "58P01": "store_io",
 }
 
 
@@ -59,6 +62,13 @@ def test_postgresql_without_the_tables(state: str) -> None:
     assert isinstance(meaning, TransactionError)
     assert isinstance(meaning.error, Misconfigured)
     assert meaning.error.remedy == "run: gateway db upgrade"
+
+
+@pytest.mark.parametrize("state", ["XX001", "XX002"])
+def test_postgresql_damaged(state: str) -> None:
+    meaning = faults.of_postgres(DriverError(state), closed=False)
+    assert isinstance(meaning, TransactionError)
+    assert meaning.error.code == "store_damaged"
 
 
 def test_postgresql_with_the_connection_gone_is_lost_whatever_it_says() -> None:
@@ -95,6 +105,7 @@ def sqlite_error(code: int, name: str, text: str) -> sqlite3.Error:
         (sqlite3.SQLITE_BUSY, "store_locked", True),
         (sqlite3.SQLITE_BUSY_SNAPSHOT, "store_locked", True),  # an extended code: its low byte decides
         (sqlite3.SQLITE_LOCKED, "store_locked", True),
+        (sqlite3.SQLITE_PROTOCOL, "store_locked", True),
         (sqlite3.SQLITE_FULL, "store_full", False),
         (sqlite3.SQLITE_READONLY, "store_read_only", False),
         (sqlite3.SQLITE_IOERR, "store_io", False),
