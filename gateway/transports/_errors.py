@@ -10,7 +10,8 @@ the false one for real would end a pump without a word; taking a real one for fa
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import ssl
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS, DeliveryError, PublishError
@@ -25,6 +26,7 @@ from aiormq.exceptions import (
 )
 
 from gateway.errors import GatewayError, Misconfigured, Unavailable, UnknownRecipient
+from gateway.transports.certificates import CODE as CERTIFICATE
 
 LOST = "broker_lost"
 REFUSED = "broker_refused"
@@ -84,6 +86,8 @@ def translate(error: Exception, doing: str) -> GatewayError:
     for kind, code, message, remedy in _OPERATOR:
         if isinstance(error, kind):
             return Misconfigured(f"could not {doing}: {message}", code=code, remedy=remedy)
+    if (wrong := _tls(error)) is not None:
+        return _untrusted(wrong, doing)
     if isinstance(error, InvalidFrameError):
         # aiormq hides the broker's refusal of a virtual host behind the frame that it had expected. A broker
         # that is still recovering the virtual host refuses in the same way, so this may pass by itself.
@@ -92,9 +96,60 @@ def translate(error: Exception, doing: str) -> GatewayError:
             code="broker_vhost",
             remedy="if it stays so: create the virtual host, or give the account access to it",
         )
-    if isinstance(error, TimeoutError):
-        return Unavailable(f"could not {doing}: no answer from the broker in time", code=TIMEOUT)
-    return Unavailable(f"could not {doing}: the connection to the broker failed", code=LOST)
+    late = isinstance(error, TimeoutError)
+    why = "no answer from the broker in time" if late else "the connection to the broker failed"
+    return Unavailable(f"could not {doing}: {why}", code=TIMEOUT if late else LOST)
+
+
+def _tls(error: BaseException | None) -> ssl.SSLError | None:
+    """The fault of TLS that aiormq has wrapped into an error of its own."""
+    seen = set[int]()  # one error raised again by several tasks can come to stand in its own context
+    while error is not None and id(error) not in seen:
+        if isinstance(error, ssl.SSLError):
+            return error
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return None
+
+
+_NAME, _EXPIRED = frozenset({62, 64}), 10
+"""OpenSSL's numbers (X509_verify_cert_error_string) of a host name or address that does not match, and of a
+date that has passed."""
+
+_ALERTS: Mapping[str, str] = {
+    "CERTIFICATE_REQUIRED": "it asks for one, and none was shown",
+    "CERTIFICATE_EXPIRED": "it has expired",
+    "CERTIFICATE_REVOKED": "it was revoked",
+    "UNKNOWN_CA": "the broker does not trust the authority that signed it",
+}
+
+
+def _untrusted(error: ssl.SSLError, doing: str) -> Unavailable:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        if error.verify_code in _NAME:
+            why, remedy = "is for another name", "use in `urls` a name that stands in it"
+        elif error.verify_code == _EXPIRED:
+            why = "has expired"
+            remedy = "have the broker's operators renew it; is this machine's clock right?"
+        else:
+            why = "is not signed by an authority that is trusted here"
+            remedy = "name the authority of the broker's certificate as `cafile` in [broker]"
+        return Unavailable(
+            f"could not {doing}: the broker's certificate {why}", code=CERTIFICATE, remedy=remedy
+        )
+    said = (error.reason or "").upper()
+    for alert, why in _ALERTS.items():
+        if alert in said:
+            return Unavailable(
+                f"could not {doing}: the broker refused this node's certificate: {why}",
+                code=CERTIFICATE,
+                remedy="name certificate and key in [broker], by an authority in the broker's `cacertfile`",
+            )
+    return Unavailable(
+        f"could not {doing}: TLS failed",
+        code=CERTIFICATE if "CERTIFICATE" in said else LOST,
+        remedy="is it the broker's TLS port, and TLS 1.2 or newer there?",
+    )
 
 
 def unavailable(error: GatewayError) -> Unavailable:

@@ -26,6 +26,7 @@ from random import SystemRandom
 from gateway.errors import GatewayError, Misconfigured, Unavailable
 from gateway.transports._errors import LOST, translated, unavailable
 from gateway.transports._session import Session, Timeouts, open_session
+from gateway.transports.certificates import Identity
 
 _log = logging.getLogger(__name__)
 _jitter = SystemRandom()
@@ -53,8 +54,10 @@ class Link:
         prepare: Callable[[Session], Awaitable[None]],
         quiet: float | None = None,
         ssl_context: ssl.SSLContext | None = None,
+        identity: Identity | None = None,
     ) -> None:
         self._quiet = quiet
+        self._identity = identity
         self._addresses = tuple(addresses)
         self._name = name
         self._timeouts = timeouts
@@ -67,6 +70,8 @@ class Link:
         self._problem: GatewayError | None = None
         self._supervisor: asyncio.Task[None] | None = None
         self._probe: asyncio.Task[None] | None = None
+        self._address = ""
+        self._retiring: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
         """Begin connecting. Calling it again changes nothing."""
@@ -128,7 +133,7 @@ class Link:
 
     async def close(self) -> None:
         """Stop for good. Messages not settled go back to their queue."""
-        tasks = [task for task in (self._probe, self._supervisor) if task is not None]
+        tasks = [task for task in (self._probe, self._supervisor, *self._retiring) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -142,13 +147,18 @@ class Link:
             except GatewayError as error:
                 self._failed(error)
                 continue
+            self._address = address
             await self._serve(session)
             lived = asyncio.get_running_loop().time() - born
             self._failures = 1 if lived >= STEADY else self._failures + 1
 
     async def _open(self, address: str) -> Session:
         session = await open_session(
-            address, name=self._name, timeouts=self._timeouts, ssl_context=self._ssl_context
+            address,
+            name=self._name,
+            timeouts=self._timeouts,
+            ssl_context=self._ssl_context,
+            identity=self._identity,
         )
         prepared = False
         try:
@@ -169,23 +179,49 @@ class Link:
         self._tried.set()
         try:
             await self._while_good(session)
+            while (successor := self._session) is not session and successor is not None:
+                self._retire(session)
+                session = successor
+                await self._while_good(session)
         finally:
-            self._session = None
+            standing, self._session = self._session, None
             self._up.clear()
-            await session.close(self._timeouts.close)
+            for one in {session, standing} - {None}:
+                await one.close(self._timeouts.close)
+
+    def _retire(self, session: Session) -> None:
+        task = asyncio.create_task(session.retire(self._timeouts.settle), name=f"retire {self._name}")
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
+
+    async def renew(self, turn: int) -> None:
+        """Put a session with certificates of ``turn`` in the place of an older one, which stays until the new
+        one is ready, and ends when what is in flight on it is answered. Raises Unavailable or Misconfigured:
+        then the old one goes on."""
+        standing = self._good()
+        if standing is None or standing.turn >= turn:
+            return  # the next one is made with them anyway
+        fresh = await self._open(self._address)
+        if self._session is standing and not standing.lost.is_set():
+            self._session = fresh
+            standing.over.set()
+            _log.info("%s: connected with the new certificate", self._name)
+        else:  # lost meanwhile, and the supervisor is on its way to another
+            await fresh.close(self._timeouts.close)
 
     async def _while_good(self, session: Session) -> None:
         loop = asyncio.get_running_loop()
         session.heard = loop.time()
-        while not session.lost.is_set():
+        while not session.over.is_set():
             try:
                 async with asyncio.timeout_at(session.heard + self._quiet if self._quiet else None):
-                    await session.lost.wait()
+                    await session.over.wait()
             except TimeoutError:
                 if self._quiet and loop.time() >= session.heard + self._quiet:
                     _log.info("%s: quiet for long, connecting again to be sure", self._name)
                     return
-        _log.warning("%s: connection lost, connecting again", self._name)
+        if session.lost.is_set():
+            _log.warning("%s: connection lost, connecting again", self._name)
 
     def _failed(self, error: GatewayError) -> None:
         # One line when the trouble begins or changes, not one an attempt.

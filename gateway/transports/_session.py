@@ -19,7 +19,12 @@ from aiormq.abc import AbstractChannel
 from aiormq.connection import TCPTransportFactory, TLSTransportFactory, TransportFactory
 from yarl import URL
 
+from gateway.errors import GatewayError
 from gateway.transports._errors import translated
+from gateway.transports.certificates import Identity
+
+STEP = 0.05
+"""Seconds between two looks at what a retiring session has in flight: aiormq tells nobody when that ends."""
 
 HEARTBEAT = 10
 """Seconds. A dead peer is noticed after about three; RabbitMQ advises against less than five."""
@@ -31,7 +36,8 @@ class Timeouts:
 
     ``quiet``: a subscription that has heard nothing for so long is made anew. RabbitMQ 3.10 can leave one
     deaf without a word: after its queue is deleted and made again at once, messages are handed to a consumer
-    that is never told of them. Nothing but a new connection brings them back.
+    that is never told of them. Nothing but a new connection brings them back. ``look``: how often the files
+    of our certificate are looked at.
     """
 
     connect: float = 5.0
@@ -39,6 +45,7 @@ class Timeouts:
     settle: float = 5.0
     close: float = 3.0
     quiet: float = 300.0
+    look: float = 60.0
 
 
 class _Wire(TransportFactory):
@@ -46,11 +53,14 @@ class _Wire(TransportFactory):
 
     def __init__(self) -> None:
         self._writer: asyncio.StreamWriter | None = None
+        self.tls: ssl.SSLObject | None = None
 
     # Any: the signature is aiormq's.
     async def create(self, url: URL, **kwargs: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         factory = TLSTransportFactory() if url.scheme == "amqps" else TCPTransportFactory()
         reader, self._writer = await factory.create(url, **kwargs)
+        # Now: a transport of asyncio that was closed raises AttributeError when asked.
+        self.tls = self._writer.get_extra_info("ssl_object")
         return reader, self._writer
 
     def cut(self) -> None:
@@ -61,9 +71,11 @@ class _Wire(TransportFactory):
 class Session:
     """One connection and its channel, good until ``lost`` is set, and never again after."""
 
-    def __init__(self, connection: Connection, wire: _Wire, channel: AbstractChannel) -> None:
+    def __init__(self, connection: Connection, wire: _Wire, channel: AbstractChannel, turn: int = 0) -> None:
         self.channel = channel
+        self.turn = turn  # of the certificates it was opened with
         self.lost = asyncio.Event()
+        self.over = asyncio.Event()  # lost, or another has taken its place
         self.heard = 0.0  # loop time of the broker's last word on our work
         self._connection = connection
         self._wire = wire
@@ -75,6 +87,24 @@ class Session:
     def doubt(self) -> None:
         """Have it thrown away. May be called at any time, any number of times."""
         self.lost.set()
+        self.over.set()
+
+    async def retire(self, patience: float) -> None:
+        """Close after another has taken its place: what is in flight is answered first, what was handed out
+        may still be settled, for ``patience`` seconds. The rest comes again."""
+        channel: Any = self.channel  # its tables of what is open are not in aiormq's abstract class
+        try:
+            with translated("leave a subscription"):
+                async with asyncio.timeout(patience):
+                    consuming = list(channel.consumers)
+                    for tag in consuming:
+                        await channel.basic_cancel(tag)
+                    while not self.lost.is_set() and (consuming or channel.confirmations):  # noqa: ASYNC110
+                        await asyncio.sleep(STEP)
+        except GatewayError:
+            pass  # its time is over, or the broker has gone: either way it closes
+        finally:
+            await self.close(patience)
 
     async def close(self, patience: float) -> None:
         """Close in order when it is good, else abort the socket. Never raises, never outlasts
@@ -91,12 +121,15 @@ async def open_session(
     name: str,
     timeouts: Timeouts,
     ssl_context: ssl.SSLContext | None = None,
+    identity: Identity | None = None,
 ) -> Session:
     """Connect and open a channel with confirms. Raises Unavailable or Misconfigured, leaving nothing open.
 
     ``url``: amqp(s)://user:password@host:port/vhost. ``name`` is what the broker's operator sees.
     """
     wire = _Wire()
+    if identity is not None and URL(url).scheme == "amqps":
+        ssl_context = identity.context()
     connection = Connection(
         URL(url) if "heartbeat" in URL(url).query else URL(url).update_query(heartbeat=HEARTBEAT),
         ssl_context=ssl_context,
@@ -110,8 +143,16 @@ async def open_session(
                 await connection.connect()
                 channel = connection.channel(publisher_confirms=True, on_return_raises=True)
                 await channel.initialize()
-                session = Session(connection, wire, await channel.get_underlay_channel())
+                turn = identity.turn if identity is not None else 0
+                session = Session(connection, wire, await channel.get_underlay_channel(), turn)
+        if identity is not None:
+            identity.seen(wire.tls)
         opened = True
+    except GatewayError as error:
+        if identity is None:
+            raise
+        raise identity.explain(error, reached=wire.tls is not None) from error
+    else:
         return session
     finally:
         if not opened:

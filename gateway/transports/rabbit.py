@@ -27,10 +27,11 @@ Example::
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
-from gateway.errors import Misconfigured, TooLarge, Unavailable
+from gateway.errors import GatewayError, Misconfigured, TooLarge, Unavailable
 from gateway.ports import Aside, Delivery, Lane, Outgoing, Shelf
 from gateway.transports import topology
 from gateway.transports._aside import Shelves
@@ -40,8 +41,11 @@ from gateway.transports._errors import LOST
 from gateway.transports._link import Link
 from gateway.transports._publish import Publisher
 from gateway.transports._session import Session, Timeouts
+from gateway.transports.certificates import Identity
 
-__all__ = ["RabbitTransport", "Timeouts", "declare"]
+__all__ = ["Identity", "RabbitTransport", "Timeouts", "declare"]
+
+_log = logging.getLogger(__name__)
 
 PREFETCH = 256
 """Messages a lane may hold unsettled: the bound of its buffer."""
@@ -51,7 +55,8 @@ class RabbitTransport:
     """``gateway.ports.Transport`` for one area.
 
     ``urls``: one broker address or several of one cluster, tried in turn. ``prefetch``: messages each lane
-    may hold unsettled. ``ssl_context``: for amqps, instead of the certificates named in the URL.
+    may hold unsettled. ``identity``: for amqps, the certificates, read anew when their files change; else
+    ``ssl_context``, or what the URL names.
     """
 
     def __init__(
@@ -62,6 +67,7 @@ class RabbitTransport:
         prefetch: int = PREFETCH,
         timeouts: Timeouts | None = None,
         ssl_context: ssl.SSLContext | None = None,
+        identity: Identity | None = None,
     ) -> None:
         self._addresses = (urls,) if isinstance(urls, str) else tuple(urls)
         if not self._addresses:
@@ -72,6 +78,8 @@ class RabbitTransport:
         self._prefetch = prefetch
         self._timeouts = timeouts or Timeouts()
         self._ssl_context = ssl_context
+        self._identity = identity
+        self._watching: asyncio.Task[None] | None = None
         self._bulk = self._publisher("publish")
         self._urgent = self._publisher("publish urgent")
         self._intakes: dict[Lane, Intake] = {}
@@ -85,6 +93,8 @@ class RabbitTransport:
         account, the virtual host or this area's exchange. It goes on trying in either case, so a node may
         start before its broker does; ``close`` ends that.
         """
+        if self._identity is not None and self._watching is None:
+            self._watching = asyncio.create_task(self._watch(self._identity), name="broker certificate")
         publishers = (self._bulk, self._urgent)
         for publisher in publishers:
             publisher.link.start()
@@ -141,9 +151,31 @@ class RabbitTransport:
     async def close(self) -> None:
         """End every iterator, give unsettled messages back, close every connection. May be called twice."""
         self._closed = True
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
         for intake in self._intakes.values():
             intake.end()
         await asyncio.gather(*(end.link.close() for end in self._ends()), self._shelves.link.close())
+
+    def certificates(self) -> Mapping[str, int]:
+        """When each ends, unix seconds: ours ("node") and the one that the broker showed last ("broker")."""
+        if self._identity is None:
+            return {}
+        found = {"node": self._identity.ends, "broker": self._identity.broker_ends}
+        return {name: ends for name, ends in found.items() if ends}
+
+    async def _watch(self, identity: Identity) -> None:
+        """Take up a new certificate, and renew the connections that stand, one after another, while the old
+        one is still good: a new one that the broker refuses shows before it is needed."""
+        while True:
+            await asyncio.sleep(self._timeouts.look)
+            try:
+                identity.look()
+                for end in self._ends():
+                    await end.link.renew(identity.turn)
+            except GatewayError as error:
+                _log.warning("a connection with the new certificate failed: %s. %s", error, error.remedy)
 
     def _ends(self) -> tuple[Publisher | Intake, ...]:
         return (self._bulk, self._urgent, *self._intakes.values())
@@ -170,4 +202,5 @@ class RabbitTransport:
             prepare=prepare,
             quiet=quiet,
             ssl_context=self._ssl_context,
+            identity=self._identity,
         )
