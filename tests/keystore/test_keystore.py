@@ -362,14 +362,14 @@ def test_a_write_that_fails_leaves_nothing(folder, monkeypatch):
     assert list(folder.iterdir()) == []
 
 
-def test_a_disk_that_is_full_is_the_operators(store, folder, monkeypatch):
+def test_a_disk_that_is_full_is_worth_another_try(store, folder, monkeypatch):
     before = sorted(folder.iterdir())
 
     def full(_handle):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    error = raises(Misconfigured, "key_unwritable", store.epoch, "2026-11", make=True)
+    error = raises(Unavailable, "key_unwritable", store.epoch, "2026-11", make=True)
     assert "No space" in error.message
     monkeypatch.undo()
     assert sorted(folder.iterdir()) == before
