@@ -1,7 +1,7 @@
 # Each of these sets up what it needs. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage lint bench vectors vectors-all-pythons compliance fuzz mutate lifecycle
+.PHONY: help setup demo test coverage lint bench vectors vectors-all-pythons compliance fuzz mutate lifecycle faults
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -67,3 +67,8 @@ mutate: setup ## N=300 SEED=1: faults put into gateway/core, and whether a test 
 lifecycle: N = 500
 lifecycle: setup ## N=2000: whole lifecycles of three boroughs, drawn at random, and what they break
 	LIFECYCLE=$(N) $(BIN)/pytest tests/properties/test_lifecycle.py -q -s
+
+faults: N = 100
+faults: setup ## N=1000 SEED=1: N faults into real nodes, a real broker and real databases, then every oracle
+	@scripts/install-system-packages
+	$(BIN)/python -m gateway.testing.chaos --number $(N) --seed $(SEED) --keep bench/results

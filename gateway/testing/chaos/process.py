@@ -24,6 +24,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+GUARD: Final = ("setpriv", "--pdeathsig", "KILL")
+"""No node outlives the history that started it, whatever became of that."""
+
 READY: Final = 60.0
 STOP: Final = 30.0
 
@@ -55,6 +58,7 @@ class NodeProcess:
         wrapped = ["-m", "gateway.testing.chaos.node", str(self.clock)] if self.clock else ["-m", "gateway"]
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
+                *GUARD,
                 sys.executable,
                 *wrapped,
                 *("run", "--config", str(self.config), "--json"),
