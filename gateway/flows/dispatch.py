@@ -67,7 +67,10 @@ class _Load:
 async def dispatch(node: Node, lanes: Sequence[Lane]) -> int:
     """Publish what is due on ``lanes``. Returns how many rows were claimed; 0 means nothing is due."""
     now = node.clock.now()
-    rows = await node.store.write(lambda tx: tx.claim_outbox(now, WINDOW, LEASE, lanes, worker=node.worker))
+    resting = node.rests.standing(now)
+    rows = await node.store.write(
+        lambda tx: tx.claim_outbox(now, WINDOW, LEASE, lanes, worker=node.worker, resting=resting)
+    )
     late = [row for row in rows if row.expires <= now + outgoing.MARGIN or row.error == REKEY]
     for row in late:
         if row.error == outgoing.ONCE:
@@ -140,17 +143,22 @@ async def _publish(node: Node, load: _Load) -> None:
             "not published", peer=load.peer, lane=load.lane.value, code=error.code, rows=len(load.rows)
         )
         failed = error
-        await node.store.write(lambda tx: _postpone(tx, node, load.rows, failed))
+        again = node.rests.failed(load.peer, load.lane, node.clock.now())
+        await node.store.write(lambda tx: _postpone(tx, node, load.rows, failed, again))
         return
+    node.rests.heard(load.peer, load.lane)
     now = node.clock.now()
     await node.store.write(lambda tx: _published(tx, node, load, now))
 
 
-def _postpone(tx: Transaction, node: Node, rows: Sequence[OutboxRow], error: GatewayError) -> None:
+def _postpone(
+    tx: Transaction, node: Node, rows: Sequence[OutboxRow], error: GatewayError, again: int = 0
+) -> None:
+    """``again``: when the peer's rest ends (:mod:`gateway.flows.rests`); 0: each by its own attempts."""
     now = node.clock.now()
     for row in rows:
         why = row.error if row.error in (outgoing.ONCE, REKEY) else error.code
-        due = now + node.pace.again(row.attempts)
+        due = again or now + node.pace.again(row.attempts)
         tx.advance_outbox(row.id, [row.state], row.state, due=due, error=why, attempt=row.attempts)
 
 

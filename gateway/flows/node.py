@@ -21,6 +21,7 @@ from gateway.core.tailoring import NONE as UNTAILORED
 from gateway.core.tailoring import Tailoring
 from gateway.core.trust import Network
 from gateway.errors import Misconfigured
+from gateway.flows.rests import Rests
 from gateway.ports import (
     AgencyBinding,
     Anchor,
@@ -137,6 +138,8 @@ class Node:
     """When this process last asked or answered what (:mod:`gateway.flows.documents`)."""
     room: Room | None = None
     """None: nobody has said how much disk must stay free."""
+    rests: Rests = field(default_factory=Rests)
+    """For whom nothing is published at the moment."""
     seat: Seat | None = None
     """None: alone, as a test or a command is; whoever was here before is gone."""
 

@@ -6,11 +6,13 @@ Leaves out everything that needs a database, so that the memory store loads with
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 
 from uuid_utils import uuid7
 
 from gateway.errors import GatewayError
+from gateway.ports import OutboxRow
 
 R = TypeVar("R")
 
@@ -33,6 +35,20 @@ def numbered(row: R) -> R:
     record: Any = row
     filled: R = record if record.id else dataclasses.replace(record, id=new_id())
     return filled
+
+
+def shared(groups: Sequence[Sequence[OutboxRow]], limit: int) -> Sequence[OutboxRow]:
+    """``limit`` rows of ``groups``, each of which is in the order of its due times, and the whole is so, too.
+    Where there are more, each group first gives its share: who has the most does not crowd out the others."""
+    waiting = [group for group in groups if group]
+    share = max(1, limit // len(waiting)) if waiting else 0
+    first = sorted((row for group in waiting for row in group[:share]), key=_due)[:limit]
+    rest = sorted((row for group in waiting for row in group[share:]), key=_due)
+    return sorted([*first, *rest[: limit - len(first)]], key=_due)
+
+
+def _due(row: OutboxRow) -> tuple[int, str]:
+    return row.due, row.id
 
 
 def check_leg_columns(names: frozenset[str]) -> None:

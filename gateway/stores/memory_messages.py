@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from gateway.ports import EnvelopeRow, Lane, Outbound, OutboxRow, ReceiptRow, Side, StreamRow
-from gateway.stores.common import numbered
+from gateway.stores.common import numbered, shared
 from gateway.stores.memory_tables import MemoryPart
 
 
@@ -58,16 +58,23 @@ class MemoryMessages(MemoryPart):
         return self._put(self._t.outbox, row.id, row, taken=self.outbox_of(row.mid) is not None)
 
     def claim_outbox(
-        self, now: int, limit: int, lease: int, lanes: Sequence[Lane], *, worker: str = ""
+        self,
+        now: int,
+        limit: int,
+        lease: int,
+        lanes: Sequence[Lane],
+        *,
+        worker: str = "",
+        resting: Collection[tuple[str, Lane]] = (),
     ) -> Sequence[OutboxRow]:
         tables = self._change()
-        due = [
-            row
-            for row in tables.outbox.values()
-            if row.state is not Outbound.SETTLED and row.due <= now and row.lane in lanes
-        ]
-        due.sort(key=lambda row: (row.due, row.id))
-        claimed = [replace(row, due=now + lease, attempts=row.attempts + 1) for row in due[:limit]]
+        due: dict[tuple[str, Lane], list[OutboxRow]] = {}
+        for row in sorted(tables.outbox.values(), key=lambda row: (row.due, row.id)):
+            place = row.peer, row.lane
+            if row.state is not Outbound.SETTLED and row.due <= now and row.lane in lanes:
+                due.setdefault(place, []).extend([] if place in resting else [row])
+        chosen = shared(list(due.values()), limit)
+        claimed = [replace(row, due=now + lease, attempts=row.attempts + 1) for row in chosen]
         tables.outbox.update({row.id: row for row in claimed})
         self._claim("outbox", (row.id for row in claimed), worker)
         return claimed

@@ -1,13 +1,14 @@
 """Envelopes, streams and the outbox, in SQL. The contract is :class:`gateway.ports.Transaction`.
 
-Rules: an outbox row is claimed per lane, so that a backlog of standard messages never stands in front of an
-urgent one, neither in the index nor in a lock. ``settle_seen`` touches exactly the rows it settles: every
-message that arrives carries a ``seen`` (protocol 4.3).
+Rules: an outbox row is claimed per lane and peer, so that a backlog of standard messages never stands in
+front of an urgent one, nor a million for a peer that is away in front of another peer's, neither in the index
+nor in a lock. ``settle_seen`` touches exactly the rows it settles: every message that arrives carries a
+``seen`` (protocol 4.3).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -17,9 +18,14 @@ from sqlalchemy.dialects import postgresql
 
 from gateway.ports import EnvelopeRow, Lane, Outbound, OutboxRow, Side, StreamRow
 from gateway.stores import tables
+from gateway.stores.common import shared
 from gateway.stores.database import Part
 from gateway.stores.records import ENVELOPE, OUTBOX, STREAM
 from gateway.stores.statements import Statement, at_attempt, fence, put, select
+
+FEW, PEER = 4, 128
+"""Up to so many peers each may fill a whole claim; of more, each gives so many rows at most, or a claim would
+read a window of every peer to take one."""
 
 MESSAGE: Final = 1  # the kind that only a receipt settles (protocol 4.1); 2 and 3 are settled by `seen`
 
@@ -76,8 +82,26 @@ _PUT_STREAM: Final = Statement(
 )
 _PUT_OUTBOX: Final = put(OUTBOX, stream=_place(_v.stream), seq=_place(_v.seq))
 _OUTBOX_OF: Final = Statement(select(OUTBOX, _o.mid == bindparam("mid")))
+# From one peer to the next in the index: as many steps as there are peers, however many rows wait for each.
+_PEERS: Final = Statement(
+    sa.text(
+        """WITH RECURSIVE waited(peer) AS (
+    SELECT (SELECT peer FROM outbox WHERE state <> 'settled' AND lane = :lane ORDER BY peer LIMIT 1)
+    UNION ALL
+    SELECT (SELECT outbox.peer FROM outbox WHERE outbox.state <> 'settled' AND outbox.lane = :lane
+            AND outbox.peer > waited.peer ORDER BY outbox.peer LIMIT 1)
+    FROM waited WHERE waited.peer IS NOT NULL
+) SELECT peer FROM waited WHERE peer IS NOT NULL"""
+    )
+)
 _DUE: Final = Statement(
-    select(OUTBOX, tables.UNSETTLED, _o.lane == bindparam("lane"), _o.due <= bindparam("now"))
+    select(
+        OUTBOX,
+        tables.UNSETTLED,
+        _o.lane == bindparam("lane"),
+        _o.peer == bindparam("peer"),
+        _o.due <= bindparam("now"),
+    )
     .order_by(_o.due, _o.id)
     .limit(bindparam("limit"))
     .with_for_update(skip_locked=True)
@@ -182,19 +206,33 @@ class MessagePart(Part):
         return self._session.change(_PUT_OUTBOX, OUTBOX.dump(row)) == 1
 
     def claim_outbox(
-        self, now: int, limit: int, lease: int, lanes: Sequence[Lane], *, worker: str = ""
+        self,
+        now: int,
+        limit: int,
+        lease: int,
+        lanes: Sequence[Lane],
+        *,
+        worker: str = "",
+        resting: Collection[tuple[str, Lane]] = (),
     ) -> Sequence[OutboxRow]:
         self._session.must_write()
-        due: list[OutboxRow] = []
-        for lane in dict.fromkeys(lanes):
-            due += OUTBOX.load_all(self._session.rows(_DUE, lane=lane.value, now=now, limit=limit))
-        due.sort(key=lambda row: (row.due, row.id))
-        claimed = [replace(row, due=now + lease, attempts=row.attempts + 1) for row in due[:limit]]
+        places = [
+            (peer, lane)
+            for lane in dict.fromkeys(lanes)
+            for (peer,) in self._session.rows(_PEERS, lane=lane.value)
+            if (peer, lane) not in resting
+        ]
+        most = limit if len(places) <= FEW else min(limit, PEER)
+        due = [self._due(peer, lane, now, most) for peer, lane in places]
+        claimed = [replace(row, due=now + lease, attempts=row.attempts + 1) for row in shared(due, limit)]
         who = worker or None
         self._session.change_many(
             _CLAIM, [{"row": row.id, "until": row.due, "claimant": who} for row in claimed]
         )
         return claimed
+
+    def _due(self, peer: str, lane: Lane, now: int, limit: int) -> Sequence[OutboxRow]:
+        return OUTBOX.load_all(self._session.rows(_DUE, peer=peer, lane=lane.value, now=now, limit=limit))
 
     def advance_outbox(
         self,

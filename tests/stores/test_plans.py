@@ -96,7 +96,8 @@ HOT: dict[str, Callable[[Transaction], object]] = {
 }
 
 # A partial index read from end to end holds nothing but the rows that are asked for.
-_WHOLE = "receipts USING INDEX ix_receipts_unsent|blobs USING INDEX ix_blobs_sending|CONSTANT ROW"
+# `waited` is the list of peers that is being made, one step in the index a peer.
+_WHOLE = "receipts USING INDEX ix_receipts_unsent|blobs USING INDEX ix_blobs_sending|CONSTANT ROW|waited$"
 SLOW = re.compile(rf"\bSCAN (?!{_WHOLE})")
 # These find the legs of one handover or message, or the tasks of one leg: a handful, sorted in no time.
 # SQLite numbers a table's constraints as it copies them, not always in one order.

@@ -107,6 +107,34 @@ class MessageCases:
         assert [row.mid for row in rest] == ["m0"]
         assert await store.write(lambda tx: tx.claim_outbox(NOW, 9, 30, ALL)) == []
 
+    async def test_every_peer_gets_its_share_of_a_claim(self, store: Store) -> None:
+        """However many rows wait for one that is away, and however long."""
+        many = [outbox(f"a{n}", NOW - 500 + n, peer="E09000099") for n in range(30)]
+        few = [outbox(f"b{n}", NOW - 5 + n, peer=f"E0900000{n}") for n in range(3)]
+        await store.write(lambda tx: [tx.put_outbox(row) for row in [*many, *few]])
+        taken = await store.write(lambda tx: tx.claim_outbox(NOW, 12, 30, ALL))
+        assert [row.mid for row in taken] == [*(f"a{n}" for n in range(9)), "b0", "b1", "b2"]
+        assert len(await store.write(lambda tx: tx.claim_outbox(NOW, 50, 30, ALL))) == 21
+
+    async def test_of_more_peers_than_a_claim_takes_the_oldest_rows_are_taken(self, store: Store) -> None:
+        rows = [outbox(f"m{n}", NOW - n, peer=f"E09000{n:03}") for n in range(9)]
+        await store.write(lambda tx: [tx.put_outbox(row) for row in rows])
+        taken = await store.write(lambda tx: tx.claim_outbox(NOW, 2, 30, ALL))
+        assert [row.mid for row in taken] == ["m8", "m7"]
+
+    async def test_a_resting_peer_is_passed_over_on_that_lane_alone(self, store: Store) -> None:
+        rows = [
+            outbox("bulk", NOW),
+            outbox("urgent", NOW, Lane.URGENT),
+            outbox("other", NOW, peer="E09000099"),
+        ]
+        await store.write(lambda tx: [tx.put_outbox(row) for row in rows])
+        resting = {(PEER, Lane.STANDARD)}
+        taken = await store.write(lambda tx: tx.claim_outbox(NOW, 9, 30, ALL, resting=resting))
+        assert {row.mid for row in taken} == {"urgent", "other"}
+        (left,) = await store.write(lambda tx: tx.claim_outbox(NOW, 9, 30, ALL))
+        assert left.mid == "bulk"
+
     async def test_a_start_takes_up_what_a_killed_process_had_claimed(self, store: Store) -> None:
         rows = [outbox("waits"), outbox("out", NOW - 1, state=Outbound.PUBLISHED)]
         await store.write(lambda tx: [tx.put_outbox(row) for row in rows])
