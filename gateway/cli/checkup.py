@@ -45,6 +45,7 @@ def checks(config: Path | None) -> dict[str, Any]:
         checking.outcome("disk", lambda: _disk(settings)),
         checking.outcome("holidays", _holidays),
         checking.outcome("escalation", lambda: _escalation(settings)),
+        checking.outcome("held", lambda: _held(settings)),
     ]
     done = [{"remedy": "", **check} for check in (*found["checks"], *more)]
     for check in done:
@@ -130,6 +131,15 @@ def _escalation(settings: Settings) -> str:
     if not without:
         return ""
     return f"a late leg of {', '.join(sorted(without))} is an alarm and calls nobody: operations.md, Late"
+
+
+def _held(settings: Settings) -> str:
+    """Told, and no fault of this machine: the node runs on, and a person has to look."""
+    counts = database.read(settings, lambda tx: tx.counts())
+    messages, parcels = counts["held"], counts["task.held"]
+    if not messages and not parcels:
+        return ""
+    return f"{messages} messages and {parcels} parcels wait for a person: `gateway held list`"
 
 
 def _spoc(settings: Settings) -> None:

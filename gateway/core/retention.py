@@ -140,7 +140,11 @@ TABLE: Final[Mapping[str, Kept]] = MappingProxyType(
         "timers": Kept(130 * DAY, "clocks that have fired: none may be set a second time"),
         "tasks": Kept(130 * DAY, "parcels that were delivered"),
         "pages": Kept(130 * DAY, "calls to people that were made or dropped"),
-        "held": Kept(90 * DAY, "bytes that could not be accepted: sealed, and nobody's to keep for longer"),
+        "held": Kept(
+            90 * DAY,
+            "bytes that could not be accepted: sealed, and nobody's to keep for longer; that they were"
+            " settled, as long after that",
+        ),
         "alarms": Kept(2 * 366 * DAY, "alarms that somebody cleared"),
         "metadata": Kept(
             YEARS,

@@ -31,11 +31,15 @@ _FAMILIES: Final[Mapping[str, tuple[str, str]]] = {
     "outbox": ("gateway_outbox_messages", "Messages for other areas by state"),
     "task": ("gateway_tasks", "Parcels for agencies by state"),
     "held": ("gateway_held_messages", "Messages put aside for a person"),
+    "held_by": ("gateway_held", "The same by place and code"),
     "alarm": ("gateway_alarms", "Alarms that nobody has cleared"),
     "leg": ("gateway_legs", "Legs by state"),
     "log": ("gateway_log_leaves", "Leaves of the node's log"),
 }
 """Name of a count up to its dot -> name and help of the gauge; what is not listed is not shown."""
+
+_LABELS: Final[Mapping[str, tuple[str, ...]]] = {"held_by": ("place", "code")}
+"""What stands behind the dot, where it is not one state."""
 
 
 class Metrics:
@@ -96,9 +100,9 @@ def families(counts: Mapping[str, int]) -> list[Metric]:
         if table not in _FAMILIES:
             continue
         title, text = _FAMILIES[table]
-        labels = ["state"] if state else []
-        family = found.setdefault(table, GaugeMetricFamily(title, text, labels=labels))
-        family.add_metric([state] if state else [], value)
+        names = _LABELS.get(table, ("state",)) if state else ()
+        family = found.setdefault(table, GaugeMetricFamily(title, text, labels=names))
+        family.add_metric(state.split(".", len(names) - 1) if state else [], value)
     return list(found.values())
 
 

@@ -25,7 +25,7 @@ _RULES: Final[Mapping[str, tuple[Callable[[Tables], MutableMapping[Any, Any]], _
     "timers": (lambda t: t.timers, lambda row, before: 0 < row.fired < before),
     "tasks": (lambda t: t.tasks, lambda row, before: row.state is Task.DONE and row.created < before),
     "pages": (lambda t: t.pages, lambda row, before: row.state != "waiting" and row.created < before),
-    "held": (lambda t: t.held, lambda row, before: row.at < before),
+    "held": (lambda t: t.held, lambda row, before: (row.settled or row.at) < before),
     "alarms": (lambda t: t.alarms, lambda row, before: 0 < row.cleared < before),
     "sent": (lambda t: t.envelopes, _passing(Side.ORIGIN, 1, 2, 3)),
     "heard": (lambda t: t.envelopes, _passing(Side.DESTINATION, 2, 3)),

@@ -21,6 +21,7 @@ from gateway.stores.statements import Statement, select
 _DAY: Final[sa.ColumnClause[int]] = sa.literal_column("86400", sa.BigInteger)
 
 _v, _o, _c, _t = tables.envelopes.c, tables.outbox.c, tables.cosignatures.c, tables.timers.c
+_h = tables.held.c
 
 
 def _delete(table: sa.Table, order: str, *where: sa.ColumnElement[bool] | sa.TextClause) -> Statement:
@@ -47,12 +48,14 @@ _SENT_MIDS: Final = (
 )
 _OUTBOX: Final = Statement(sa.delete(tables.outbox).where(_o.mid.in_(_SENT_MIDS)))
 
+_HELD_SINCE: Final[sa.ColumnElement[int]] = sa.case((sa.text("settled > 0"), _h.settled), else_=_h.at)
+
 _PRUNE: Final[Mapping[str, Statement]] = {
     "idempotency": _delete(tables.idempotency, "created", tables.idempotency.c.created < _BEFORE),
     "timers": _delete(tables.timers, "fired", sa.text("fired > 0"), _t.fired < _BEFORE),
     "tasks": _delete(tables.tasks, "id", sa.text("state = 'done'"), tables.tasks.c.created < _BEFORE),
     "pages": _delete(tables.pages, "id", sa.text("state <> 'waiting'"), tables.pages.c.created < _BEFORE),
-    "held": _delete(tables.held, "id", tables.held.c.at < _BEFORE),
+    "held": _delete(tables.held, "id", _HELD_SINCE < _BEFORE),
     "alarms": _delete(tables.alarms, "id", sa.text("cleared > 0"), tables.alarms.c.cleared < _BEFORE),
     "sent": _delete(tables.envelopes, "expires", *_SENT),
     "heard": _delete(tables.envelopes, "expires", *_passing("destination", "2, 3")),

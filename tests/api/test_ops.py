@@ -192,10 +192,12 @@ async def test_two_nodes_in_one_process_do_not_share_counters() -> None:
 
 
 def test_counts_that_are_not_known_are_not_shown() -> None:
-    made = families({"leg.ACCEPTED": 2, "leg.REJECTED": 1, "held": 3, "secret.table": 9})
+    counts = {"leg.ACCEPTED": 2, "leg.REJECTED": 1, "held": 3, "held_by.intake.magic": 3, "secret.table": 9}
+    made = families(counts)
     shown = {(sample.name, *sample.labels.values()): sample.value for one in made for sample in one.samples}
     assert shown == {
         ("gateway_legs", "ACCEPTED"): 2,
         ("gateway_legs", "REJECTED"): 1,
         ("gateway_held_messages",): 3,
+        ("gateway_held", "intake", "magic"): 3,
     }

@@ -9,6 +9,7 @@ from gateway.ports import (
     AlarmRow,
     CosignatureRow,
     HeldRow,
+    Holding,
     IdempotencyRow,
     Lane,
     Outbound,
@@ -43,6 +44,8 @@ class PruneCases:
                 tx.fire_timer(TimerRow("deadline", f"s{at}", due=1), at)
                 tx.put_task(task(f"t{at}", Task.DONE, at))
                 tx.put_held(HeldRow(f"h{at}", at, "code", Lane.URGENT, PEER, digest(str(at)), b"x"))
+                tx.put_held(HeldRow(f"s{at}", 1, "code", Lane.URGENT, PEER, digest(f"s{at}"), b"x"))
+                tx.settle_held(f"s{at}", Holding.DISCARDED, at, "me")
                 tx.put_alarm(AlarmRow(1, "gap", PEER, str(at), id=f"a{at}"))
                 tx.clear_alarm(f"a{at}", at, "x")
             tx.put_task(task("waits", Task.WAITING, 5))
@@ -50,7 +53,9 @@ class PruneCases:
             tx.put_alarm(AlarmRow(1, "gap", PEER, "stands", id="stands"))
 
         await store.write(fill)
-        for what in ("idempotency", "timers", "tasks", "held", "alarms"):
+        assert await store.write(lambda tx: tx.prune("held", 7, 3)) == 3  # noqa: PLR2004 - of four
+        assert await store.write(lambda tx: tx.prune("held", 7, 9)) == 1
+        for what in ("idempotency", "timers", "tasks", "alarms"):
             assert await store.write(lambda tx, what=what: tx.prune(what, 7, 1)) == 1, what
             assert await store.write(lambda tx, what=what: tx.prune(what, 7, 9)) == 1, what
             assert await store.write(lambda tx, what=what: tx.prune(what, 7, 9)) == 0, what
@@ -58,7 +63,7 @@ class PruneCases:
         assert await store.read(lambda tx: tx.task("t7"))
         assert await store.read(lambda tx: tx.task("waits"))
         assert [row.subject for row in await store.read(lambda tx: tx.due_timers(9, 9))] == ["unfired"]
-        assert [row.id for row in await store.read(lambda tx: tx.held(9))] == ["h7"]
+        assert [row.id for row in await store.read(lambda tx: tx.held(9))] == ["h7", "s7"]
         assert [row.id for row in await store.read(lambda tx: tx.alarms(cleared=True))] == ["a7"]
         assert [row.id for row in await store.read(lambda tx: tx.alarms())] == ["stands"]
         with pytest.raises(KeyError):
