@@ -22,17 +22,24 @@ class Place:
 
     def __init__(self, stack: ExitStack, store: str = "sqlite", *, broker: bool = True) -> None:
         self.folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gateway-bench-")))
-        self.broker = self._start_broker(stack) if broker else ""
+        self._rabbit = self._start_broker(stack) if broker else None
+        self.broker = self._rabbit.url if self._rabbit else ""
         self._server = stack.enter_context(start_postgres(durable=True)) if store == "postgres" else None
 
     def database(self, name: str) -> str:
         """The URL of an empty database."""
         return self._server.create(name) if self._server else f"sqlite:///{self.folder}/{name}.db"
 
-    def _start_broker(self, stack: ExitStack) -> str:
+    def fresh(self) -> str:
+        """The URL of an empty virtual host of the broker."""
+        if self._rabbit is None:
+            raise ValueError("this place has no broker")
+        return self._rabbit.fresh_vhost()
+
+    def _start_broker(self, stack: ExitStack) -> PrivateBroker:
         folder = self.folder / "broker"
         folder.mkdir()
         broker = PrivateBroker()
         broker.start(folder)
         stack.callback(broker.close)
-        return broker.url
+        return broker

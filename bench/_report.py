@@ -70,6 +70,8 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 
 def ratios(above: Sequence[float], below: Sequence[float]) -> dict[str, float]:
     """Pair by pair: what ran side by side met the same noise."""
+    if not all(below):
+        raise SystemExit("a round counted nothing: longer rounds, or a quieter machine")
     return spread([a / b for a, b in zip(above, below, strict=True)])
 
 
