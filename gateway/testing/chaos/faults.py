@@ -24,11 +24,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Mapping
+from pathlib import Path
 from typing import ClassVar, Final
 
-from gateway.testing.chaos import wire
+from gateway.testing.boroughs import BEXLEY
+from gateway.testing.chaos import disks, wire
 from gateway.testing.chaos.agencies import Trouble
 from gateway.testing.chaos.world import World
+from gateway.testing.restoring import back_up
 from keys_example import AGENCIES
 
 
@@ -39,14 +42,15 @@ class Fault:
     needs: ClassVar[str] = "node"
     """node, line, broker, desk or wire: with the area, the target that it has for itself."""
     longest: ClassVar[float] = 2.5
+    patience: ClassVar[float] = 60.0
+    """Seconds that a network may take to come to rest after it."""
 
     def __init__(self, world: World, area: str, chance: random.Random) -> None:
         self.world, self.area, self.chance = world, area, chance
 
     @classmethod
-    def missing(cls, world: World | None = None) -> str:
+    def missing(cls) -> str:
         """Why it cannot be done here; "" when it can."""
-        del world
         return ""
 
     @property
@@ -99,16 +103,79 @@ class ClockJump(Fault):
     reach: ClassVar[tuple[int, int]] = (-100, 100)
 
     async def begin(self) -> None:
-        self._set(self.chance.randint(*self.reach))
+        self.world.set_clock(self.area, self.chance.randint(*self.reach))
 
     async def end(self) -> None:
-        self._set(0)
+        self.world.set_clock(self.area, 0)
 
-    def _set(self, seconds: int) -> None:
-        path = self.world.nodes[self.area].folder / "clock"
-        fresh = path.with_suffix(".new")
-        fresh.write_text(str(seconds), encoding="ascii")
-        fresh.replace(path)
+
+class ClockWrong(Fault):
+    """An hour or two ahead: beyond what honest clocks may differ, so peers refuse what it says. What was
+    dated ahead has to wait until its time has come: in a history that time is made to pass, for both
+    nodes."""
+
+    name = "clock_hours_ahead"
+
+    def __init__(self, world: World, area: str, chance: random.Random) -> None:
+        super().__init__(world, area, chance)
+        self._seconds = chance.randint(3_000, 7_200)
+
+    async def begin(self) -> None:
+        self.world.set_clock(self.area, self._seconds)
+
+    async def end(self) -> None:
+        self.world.pass_time(self._seconds)
+
+
+class DiskFull(Fault):
+    """Not a byte more on the disk of the database, and then there is room again."""
+
+    name = "disk_full"
+
+    @classmethod
+    def missing(cls) -> str:
+        return disks.missing()
+
+    async def begin(self) -> None:
+        file = self.world.file(self.area)
+        if file is None:
+            raise RuntimeError("another database than a file")
+        await asyncio.to_thread(disks.fill, file.parent)
+
+    async def end(self) -> None:
+        file = self.world.file(self.area)
+        if file is not None:
+            await asyncio.to_thread(disks.empty, file.parent)
+
+
+class BackupRestored(Fault):
+    """The database as it was some seconds ago is put back, by somebody who says nothing to the node."""
+
+    name = "backup_restored"
+    patience: ClassVar[float] = 300.0
+
+    async def begin(self) -> None:
+        file = self._file()
+        await asyncio.to_thread(back_up, file, file.with_name("copy.db"))
+
+    async def end(self) -> None:
+        file = self._file()
+        copy = file.with_name("copy.db")
+        if not copy.exists():
+            return
+        await self.world.nodes[self.area].kill()
+        for name in (file.name, f"{file.name}-wal", f"{file.name}-shm"):
+            file.with_name(name).unlink(missing_ok=True)
+        copy.rename(file)
+        self.world.restored.add(self.area)
+        self.world.answered.clear()
+        await self.world.revive(self.area)
+
+    def _file(self) -> Path:
+        file = self.world.file(self.area)
+        if file is None or self.area != BEXLEY:
+            raise RuntimeError("the destination's file alone is put back")
+        return file
 
 
 class BrokerKill(Fault):
@@ -310,9 +377,13 @@ class Reordered(Fault):
     name = "reordered"
     needs = "line"
 
+    def __init__(self, world: World, area: str, chance: random.Random) -> None:
+        super().__init__(world, area, chance)
+        self._taken: list[wire.Seen] = []
+
     async def begin(self) -> None:
         self.world.lines[self.area].cut()
-        self._taken = await wire.take(self.world, self.area)
+        await wire.take(self.world, self.area, self._taken)
 
     async def end(self) -> None:
         try:
@@ -342,7 +413,7 @@ class Garbage(Fault):
 FAULTS: Final[Mapping[str, type[Fault]]] = {
     kind.name: kind
     for kind in (
-        NodeKill, NodeRestart, NodeFreeze, ClockJump,
+        NodeKill, NodeRestart, NodeFreeze, ClockJump, ClockWrong, DiskFull, BackupRestored,
         BrokerKill, BrokerFreeze, BrokerStopApp, BrokerCloses, MemoryAlarm, DiskAlarm,
         PermissionRevoked, QueueFull,
         LineCut, LineHeld, LineHalf, LineDelay, LineSlow, LineReset,

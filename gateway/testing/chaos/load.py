@@ -66,8 +66,12 @@ def template() -> str:
 
 def document(seed: int, number: int, agencies: Sequence[str], now: int) -> dict[str, Any]:
     """The handover ``number`` of a history, to ``agencies``, as if issued at ``now``."""
-    fresh = template().replace(REF, f"{REF[:-6]}{seed % 1000:03}{number % 1000:03}")
+    fresh = template().replace(REF, reference(seed, number))
     return narrowed(restamp(json.loads(fresh), now), *agencies)
+
+
+def reference(seed: int, number: int) -> str:
+    return f"{REF[:-6]}{seed % 1000:03}{number % 1000:03}"
 
 
 def narrowed(whole: Mapping[str, Any], *agencies: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ Example::
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -36,21 +36,27 @@ from gateway.testing.histories import OVERLAY
 Wrong = list[str]
 
 DECIDED: Final = frozenset({"accepted", "rejected", "returned", "declined"})
+LOG_ALARMS: Final = frozenset(
+    {"log_rollback", "log_shrunk", "log_proof", "log_split", "log_fork", "log_forked"}
+)
 BLOCK: Final = 1 << 20
 
 
-def accounted(accepted: Iterable[Accepted], origin: Party, destination: Party) -> Wrong:
-    """Every handover that was accepted is answered by its agencies' receipts, or reported."""
-    wrong = []
+def accounted(
+    accepted: Iterable[Accepted], origin: Party, destination: Party, restored: Collection[str] = ()
+) -> Wrong:
+    """Every handover that was accepted is answered by its agencies' receipts, or reported. ``restored``: the
+    areas whose database was put back: what they signed since the backup is with their peers alone."""
+    wrong, signers = [], None if destination.area in restored else destination
     for one in accepted:
         legs = [row for row in origin.where("legs", ref=one.ref) if row["side"] == "origin"]
         if sorted(row["agency"] for row in legs) != sorted(one.agencies):
             wrong.append(f"{one.ref}: accepted for {len(one.agencies)} agencies, {len(legs)} legs on record")
-        wrong += [f"{one.ref}: {found}" for leg in legs for found in _leg(leg, origin, destination)]
+        wrong += [f"{one.ref}: {found}" for leg in legs for found in _leg(leg, origin, signers)]
     return wrong
 
 
-def _leg(leg: Row, origin: Party, destination: Party) -> Iterator[str]:
+def _leg(leg: Row, origin: Party, destination: Party | None) -> Iterator[str]:
     state = LegState(leg["state"])
     if state in TERMINAL:
         if not any(
@@ -67,8 +73,10 @@ def _leg(leg: Row, origin: Party, destination: Party) -> Iterator[str]:
     ]
     if not {row["state"] for row in receipts} & DECIDED:
         yield f"leg {leg['id']} is {state} without a receipt that says so"
+    if destination is None:
+        return
     signed = {row["hash"] for row in destination.where("receipts", mid=leg["mid"], by=leg["principal"])}
-    if signed and not {row["hash"] for row in receipts} <= signed:
+    if not {row["hash"] for row in receipts} <= signed:
         yield f"leg {leg['id']}: receipts at the origin that the destination has not on record"
 
 
@@ -184,30 +192,32 @@ def checkpoints(parties: Iterable[Party]) -> list[Seen]:
     ]
 
 
-def logs(parties: Sequence[Party], seen: Iterable[Seen]) -> Wrong:
-    """Whatever root anybody ever saw of a log is the root of the first leaves it has now."""
-    wrong = []
+def logs(parties: Sequence[Party], seen: Iterable[Seen], restored: Collection[str] = ()) -> Wrong:
+    """Whatever root anybody ever saw of a log is the root of the first leaves it has now. Of a database that
+    was put back it is not, and then somebody has raised the alarm."""
+    told = {alarm["code"] for party in parties for alarm in party.table("alarms")} & LOG_ALARMS
     wanted: dict[str, dict[int, set[bytes]]] = defaultdict(lambda: defaultdict(set))
     for origin, size, root in seen:
         wanted[origin.rpartition("/")[2]][size].add(root)
-    for party in parties:
-        head = Head()
-        leaves = party.table("log")
-        wrong += [
-            f"{party.area}: leaf {at} is not in its place" for at, row in enumerate(leaves) if row["n"] != at
-        ]
-        roots = wanted[party.area]
-        wrong += [
-            f"{party.area}: a checkpoint of {size} leaves, and there are {len(leaves)}"
-            for size in roots
-            if size > len(leaves)
-        ]
-        for size in range(len(leaves) + 1):
-            if size:
-                head.append(leaf_hash(leaves[size - 1]["leaf"]))
-            if roots.get(size, {head.root}) != {head.root}:
-                wrong.append(f"{party.area}: another root was shown for {size} leaves")
-    return wrong
+    return [
+        f"{party.area}: {found}"
+        for party in parties
+        if not (party.area in restored and told)
+        for found in _log(party, wanted[party.area])
+    ]
+
+
+def _log(party: Party, roots: Mapping[int, set[bytes]]) -> Iterator[str]:
+    leaves, head = party.table("log"), Head()
+    yield from (f"leaf {at} is not in its place" for at, row in enumerate(leaves) if row["n"] != at)
+    yield from (
+        f"a checkpoint of {size} leaves, and there are {len(leaves)}" for size in roots if size > len(leaves)
+    )
+    for size in range(len(leaves) + 1):
+        if size:
+            head.append(leaf_hash(leaves[size - 1]["leaf"]))
+        if roots.get(size, {head.root}) != {head.root}:
+            yield f"another root was shown for {size} leaves"
 
 
 def receipts(parties: Iterable[Party], network: Network) -> Wrong:

@@ -87,9 +87,9 @@ async def garbage(world: World, area: str, chance: random.Random) -> None:
     _count(world, "garbage", len(sent))
 
 
-async def take(world: World, area: str) -> list[Seen]:
-    """Everything that waits for ``area``, out of its queues."""
-    found = []
+async def take(world: World, area: str, found: list[Seen]) -> None:
+    """Everything that waits for ``area``, out of its queues and into ``found``, one by one: what was taken
+    before it failed is there to be put back."""
     async with _channel(world, "") as channel:
         for lane in Lane:
             queue = await channel.get_queue(topology.intake(area, lane), ensure=False)
@@ -98,7 +98,6 @@ async def take(world: World, area: str) -> list[Seen]:
                 found.append(Seen(sender, message.routing_key or "", message.body, message.message_id or ""))
                 await message.ack()
     _count(world, "held back", len(found))
-    return found
 
 
 async def put_back(world: World, taken: list[Seen], chance: random.Random) -> None:

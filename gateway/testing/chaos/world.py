@@ -20,7 +20,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -39,6 +39,7 @@ from gateway.ports import Transaction
 from gateway.stores import open_store
 from gateway.stores.migrations import upgrade
 from gateway.testing.boroughs import BEXLEY, HACKNEY
+from gateway.testing.chaos import disks
 from gateway.testing.chaos.agencies import Agencies
 from gateway.testing.chaos.load import Client
 from gateway.testing.chaos.process import NodeProcess
@@ -138,8 +139,12 @@ class World:
     answered: set[tuple[str, str]] = field(default_factory=set)
     events: list[tuple[float, str]] = field(default_factory=list)
     locks: dict[str, asyncio.Lock] = field(default_factory=dict)
+    restored: set[str] = field(default_factory=set)
+    """Areas whose database was put back."""
     extra: dict[str, Any] = field(default_factory=dict)
     began: float = 0.0
+    passed: float = 0.0
+    """Seconds by which everybody is ahead of this machine's clock."""
 
     def lock(self, what: str) -> asyncio.Lock:
         """One fault at a time for one thing: a killed node cannot be frozen."""
@@ -150,6 +155,28 @@ class World:
         self.events.append((at, what))
         with (self.folder / "events.txt").open("a", encoding="utf-8") as file:
             file.write(f"{at:7.2f}  {what}\n")
+
+    def file(self, area: str) -> Path | None:
+        """The SQLite file of an area; None where it has another database."""
+        url = self.database(area)
+        return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:") else None
+
+    def set_clock(self, area: str, seconds: float) -> None:
+        """By how much the clock of a node is wrong from now on; 0: right."""
+        path = self.nodes[area].folder / "clock"
+        fresh = path.with_suffix(".new")
+        fresh.write_text(str(self.passed + seconds), encoding="ascii")
+        fresh.replace(path)
+
+    def pass_time(self, seconds: float) -> None:
+        """So long goes by, for everybody."""
+        self.passed += seconds
+        for area in AREAS:
+            self.set_clock(area, 0)
+
+    def now(self) -> int:
+        """Unix seconds by a clock that is right."""
+        return int(SystemClock().now() + self.passed)
 
     def database(self, area: str) -> str:
         return load(self.nodes[area].config).database_url
@@ -187,10 +214,32 @@ class World:
 
 @asynccontextmanager
 async def world(
-    folder: Path, hub: PrivateHub, seed: int, databases: Mapping[str, str] | None = None
+    folder: Path,
+    hub: PrivateHub,
+    seed: int,
+    databases: Mapping[str, str] | None = None,
+    small: Collection[str] = (),
 ) -> AsyncIterator[World]:
-    """Made and started. ``databases``: the URL for an area that shall not have a SQLite file."""
+    """Made and started. ``databases``: the URL for an area that shall not have a SQLite file. ``small``: the
+    areas whose data lie on a small disk of their own."""
     folder.mkdir(parents=True, mode=0o700)
+    places = [folder / area / "data" for area in small]
+    for place in places:
+        place.mkdir(parents=True, mode=0o700)
+        await asyncio.to_thread(disks.mount, place)
+    try:
+        async with _made(folder, hub, seed, databases or {}) as there:
+            yield there
+    finally:
+        for place in places:
+            await asyncio.to_thread(disks.save, place)
+            await asyncio.to_thread(disks.unmount, place)
+
+
+@asynccontextmanager
+async def _made(
+    folder: Path, hub: PrivateHub, seed: int, databases: Mapping[str, str]
+) -> AsyncIterator[World]:
     await asyncio.to_thread(hub.fresh)
     await declare(hub.url(), AREAS)
     await asyncio.to_thread(hub.broker.sync)
@@ -203,7 +252,7 @@ async def world(
     tokens: dict[str, str] = {}
     for area in AREAS:
         nodes[area] = await asyncio.to_thread(
-            _configure, folder, area, hub.url(area, lines[area].port), agencies, databases or {}
+            _configure, folder, area, hub.url(area, lines[area].port), agencies, databases
         )
         tokens |= await _join(nodes[area].config, area)
     client = Client(lambda: nodes[HACKNEY].url, tokens[SENDER], folder)
@@ -220,8 +269,8 @@ def _configure(
     folder: Path, area: str, broker: str, agencies: Agencies, databases: Mapping[str, str]
 ) -> NodeProcess:
     home = folder / area
-    home.mkdir(mode=0o700)
-    (home / "data").mkdir(mode=0o700)
+    home.mkdir(mode=0o700, exist_ok=True)
+    (home / "data").mkdir(mode=0o700, exist_ok=True)
     install(area, home / "keys")
     _private(home / "passphrase", PASSPHRASE)
     _private(home / "webhook", b"whsec_" + b"Y2hhb3Mtc2VjcmV0LW9mLXRoaXJ0eS10d28tYnl0ZXMh")
