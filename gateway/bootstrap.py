@@ -25,7 +25,7 @@ import structlog
 from aiohttp import web
 from uuid_utils.compat import uuid4
 
-from gateway import config, governance
+from gateway import config, governance, uplink
 from gateway.anchor import NAME, AnchorFile
 from gateway.api.app import build
 from gateway.api.ops import build_metrics
@@ -80,7 +80,7 @@ def connect(settings: Settings) -> Transport:
         )
     for url in settings.broker.urls:
         _check_encrypted(url, settings.environment)
-    return RabbitTransport(settings.broker_urls, settings.area)
+    return RabbitTransport(uplink.addresses(settings), settings.area, identity=uplink.identity(settings))
 
 
 def _check_encrypted(url: str, environment: str) -> None:
@@ -91,7 +91,7 @@ def _check_encrypted(url: str, environment: str) -> None:
             "the broker would be reached without TLS on another machine",
             code="broker_tls",
             field="/broker/urls",
-            remedy="use amqps://, with the broker's certificate authority as ?cafile=",
+            remedy="use amqps://, with the broker's certificate authority as cafile in [broker]",
         )
 
 
@@ -130,6 +130,7 @@ async def compose(
         ladders=ladders_of(settings.escalation),
         pagers=pagers_of(settings.escalation),
         seat=seat,
+        certificates=getattr(transport, "certificates", dict),
     )
 
 
@@ -321,7 +322,7 @@ async def _met() -> None: ...
 async def _connect(settings: Settings, node: Node, *, create: bool) -> None:
     if create:  # where this node may: demos and small set-ups; an area's account in production may not
         with_node = [area for area in node.network.areas if not node.network.external(area)]
-        await declare(settings.broker_urls[0], with_node)
+        await declare(uplink.addresses(settings)[0], with_node, identity=uplink.identity(settings))
     await node.transport.start()
 
 

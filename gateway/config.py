@@ -64,11 +64,18 @@ class Database(_Section):
 class Broker(_Section):
     """``urls`` in order of preference; none: the embedded in-process broker, for one process alone.
 
-    ``credentials_file`` holds ``user:password`` on one line; a password in ``urls`` is for demos.
+    ``cafile``: who signed the broker's certificate; nothing: the machine's authorities. ``auth``: "external"
+    logs in by the client ``certificate`` and its ``key``, whose common name is the area's code, and is the
+    rule in production; "password" by ``credentials_file``, which holds ``user:password`` on one line (a
+    password in ``urls`` is for demos). All of them are read anew when they change, but the password.
     ``create`` lets the node make its own topology, which a production account may not.
     """
 
     urls: tuple[str, ...] = ()
+    auth: Literal["external", "password"] | None = None
+    cafile: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
     credentials_file: Path | None = None
     create: bool = False
 

@@ -21,6 +21,7 @@ from aiohttp import web
 from gateway.api.routes import Call, reply
 from gateway.core.encoding import Json, JsonObject
 from gateway.errors import GatewayError, Misconfigured, Unavailable
+from gateway.flows import certificates
 from gateway.flows.metrics import CONTENT_TYPE, Metrics
 from gateway.flows.node import Node
 
@@ -45,7 +46,7 @@ async def ready(call: Call) -> web.Response:
     """503 as long as one check fails, with the reason and the remedy of each."""
     outcomes = await asyncio.gather(*(_outcome(name, work) for name, work in checks(call)))
     good = all(outcome["ok"] for outcome in outcomes)
-    listed: list[Json] = list(outcomes)
+    listed: list[Json] = [_noted(call, outcome) for outcome in outcomes]
     return reply({"ready": good, "checks": listed}, status=200 if good else 503)
 
 
@@ -79,6 +80,12 @@ async def _outcome(name: str, work: Callable[[], Awaitable[None]]) -> JsonObject
     except GatewayError as error:
         return _bad(name, error)
     return {"check": name, "ok": True}
+
+
+def _noted(call: Call, outcome: JsonObject) -> JsonObject:
+    """A certificate that ends soon makes nobody unready, and is told beside the broker that is reached."""
+    note = certificates.told(call.node.certificates(), call.now) if outcome["check"] == "broker" else ""
+    return {**outcome, "reason": note} if note and outcome["ok"] else outcome
 
 
 def _bad(name: str, error: GatewayError) -> JsonObject:

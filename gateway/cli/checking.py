@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from gateway import governance
+from gateway import governance, uplink
 from gateway.bootstrap import accept_network, bind_agencies, connect, open_keys, tls
 from gateway.cli import database
 from gateway.clock import SystemClock
@@ -98,7 +98,7 @@ async def _broker(settings: Settings) -> None:
     from gateway.transports.rabbit import declare
 
     if settings.broker.create and settings.broker.urls:
-        await declare(settings.broker_urls[0], [settings.area])
+        await declare(uplink.addresses(settings)[0], [settings.area], identity=uplink.identity(settings))
         return
     transport = connect(settings)
     try:

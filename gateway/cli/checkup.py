@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from gateway import uplink
 from gateway.bootstrap import ladders_of, load_trust, open_keys, pace_of, pagers_of
 from gateway.cli import checking, database
 from gateway.clock import SystemClock
@@ -17,13 +18,17 @@ from gateway.core.directory import NODE_AGENCY
 from gateway.core.holidays import holidays_end_soon, holidays_known_until
 from gateway.core.trust import Network
 from gateway.errors import GatewayError, Misconfigured, NotFound
-from gateway.flows import checkup, spoc
+from gateway.flows import certificates, checkup, spoc
 from gateway.flows.node import Node, Wake
 from gateway.ports import Store
 from gateway.stores import open_store
+from gateway.transports.certificates import CODE, RENEW
 
 ROOM: Final = 1024**3
 """Bytes that are to be free where data and keys lie."""
+
+SOON: Final = 7 * 86_400
+"""Seconds before its end from which a certificate is a fault here, and no note."""
 
 STEP: Final = 0.25
 """Seconds between two looks for an answer."""
@@ -45,6 +50,7 @@ def checks(config: Path | None) -> dict[str, Any]:
         checking.outcome("disk", lambda: _disk(settings)),
         checking.outcome("holidays", _holidays),
         checking.outcome("escalation", lambda: _escalation(settings)),
+        checking.outcome("broker certificate", lambda: _certificate(settings)),
         checking.outcome("held", lambda: _held(settings)),
     ]
     done = [{"remedy": "", **check} for check in (*found["checks"], *more)]
@@ -140,6 +146,20 @@ def _held(settings: Settings) -> str:
     if not messages and not parcels:
         return ""
     return f"{messages} messages and {parcels} parcels wait for a person: `gateway held list`"
+
+
+def _certificate(settings: Settings) -> str:
+    """Ours: the broker's own is judged when it is met, and sounds an alarm before it ends."""
+    own, now = uplink.identity(settings), SystemClock().now()
+    if own is None:
+        return ""
+    own.context()
+    if not own.ends:
+        return ""
+    note = certificates.told({"node": own.ends}, now)
+    if own.ends <= now + SOON:
+        raise Misconfigured(note, code=CODE, field="/broker/certificate", remedy=RENEW)
+    return note
 
 
 def _spoc(settings: Settings) -> None:

@@ -65,7 +65,9 @@ class Metrics:
         """Everything in Prometheus text format. A store that does not answer shows as a gauge of 0, not as an
         error: the counters are needed most when something is broken."""
         gauges = CollectorRegistry()
-        gauges.register(_Fixed([*await _stored(node), *_trust(node), *_room(node), _tasks()]))
+        gauges.register(
+            _Fixed([*await _stored(node), *_trust(node), *_certificates(node), *_room(node), _tasks()])
+        )
         return generate_latest(self._registry) + generate_latest(gauges)
 
 
@@ -126,6 +128,17 @@ def _room(node: Node) -> list[Metric]:
     return [
         _single("gateway_disk_free_bytes", "Free on the fullest disk of database and keys", node.room.free())
     ]
+
+
+def _certificates(node: Node) -> list[Metric]:
+    family = GaugeMetricFamily(
+        "gateway_broker_certificate_expires_seconds",
+        "When a certificate of the line to the broker expires, unix seconds",
+        labels=["whose"],
+    )
+    for whose, ends in sorted(node.certificates().items()):
+        family.add_metric([whose], ends)
+    return [family]
 
 
 def _single(name: str, text: str, value: float) -> Metric:

@@ -7,7 +7,7 @@ call lost to a crash costs a moment and no message) and the leaf of the log. It 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -136,6 +136,8 @@ class Node:
     """By peer: our stream, and a number of it that this process knows to be used. It only saves looking."""
     told: dict[str, int] = field(default_factory=dict)
     """When this process last asked or answered what (:mod:`gateway.flows.documents`)."""
+    certificates: Callable[[], Mapping[str, int]] = dict
+    """When those of the line to the broker end, by whose they are ("node", "broker")."""
     room: Room | None = None
     """None: nobody has said how much disk must stay free."""
     rests: Rests = field(default_factory=Rests)

@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
@@ -25,6 +25,7 @@ from gateway.flows import (
     attachments,
     attest,
     catch_up,
+    certificates,
     documents,
     glass,
     held,
@@ -248,6 +249,7 @@ async def _housekeeping(node: Node, accept: Callable[[Network], None]) -> int:
     if not workers.leads(node):
         return 0  # what follows is done by one of us; the network is everybody's
     await glass.warn(node)
+    await certificates.warn(node)
     await rekey.turn(node)
     await documents.spread(node)
     await witness.sign(node)
@@ -311,9 +313,16 @@ async def _store(node: Node, delivery: Delivery) -> None:
 
 
 async def _answers(node: Node, binding: AgencyBinding) -> None:
-    """One process of an area at a time: two that look into one folder would both take the same answer."""
     source, handle = binding.adapter.acknowledgements, partial(_answer, node, binding)
-    await workers.while_leading(node, lambda: asyncio.create_task(_listen(source, handle)))
+    await _read(node, binding, lambda: _listen(source, handle))
+
+
+async def _read(node: Node, binding: AgencyBinding, listen: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Each process reads what came to itself; of what lies in a place that all see, one process at a time."""
+    if getattr(binding.adapter, "one_reader", False):
+        await workers.while_leading(node, lambda: asyncio.create_task(listen()))
+    else:
+        await listen()
 
 
 async def _listen(source: Callable[[], AsyncIterator[T]], handle: Callable[[T], Awaitable[None]]) -> None:
@@ -348,7 +357,7 @@ async def _answer(node: Node, binding: AgencyBinding, answer: Answer) -> None:
 
 async def _submissions(node: Node, binding: AgencyBinding) -> None:
     source, handle = binding.adapter.submissions, partial(_submission, node, binding)
-    await workers.while_leading(node, lambda: asyncio.create_task(_listen(source, handle)))
+    await _read(node, binding, lambda: _listen(source, handle))
 
 
 async def _submission(node: Node, binding: AgencyBinding, submission: Submission) -> None:

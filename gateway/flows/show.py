@@ -16,7 +16,7 @@ from gateway.core.duty import responsible
 from gateway.core.encoding import Json, JsonObject, b64
 from gateway.core.states import ANSWERED, TAKEN_ON, TERMINAL, LegState
 from gateway.errors import NotFound
-from gateway.flows import carrying, parcels
+from gateway.flows import carrying, parcels, reasons
 from gateway.flows.checklist import Rows, checklist
 from gateway.flows.node import Node, area_of
 from gateway.flows.waiting import UNDER_WAY
@@ -143,6 +143,8 @@ def _sentence(node: Node, standing: Standing) -> str:
     if waiting := groups["waiting"]:
         late = sum(bool(leg.overdue) for leg in waiting)
         told.append(f"waiting for {_names(waiting)}" + (f", of which {late} late" if late else ""))
+        if away := [leg for leg in waiting if leg.state in ON_ITS_WAY]:
+            told.append(f"not there yet for {_names(away)}: see why")
     else:
         told.append("nobody is left to answer")
     return "; ".join(told) + "."
@@ -260,18 +262,12 @@ def _turn(leg: LegRow, outbox: OutboxRow | None, task: TaskRow | None) -> tuple[
     """(where it is, whose turn, what to do)"""
     state, area = LegState(leg.state), leg.principal.partition("/")[0]
     if state is LegState.QUEUED:
-        problem = bool(outbox and outbox.error)
-        fix = (
-            "check the broker: `gateway run` logs why it could not publish"
-            if problem
-            else "nothing: it goes out by itself"
-        )
-        return "in our outbox", "this node", fix
+        return reasons.words(outbox.error if outbox else "", area)
     if state is LegState.TRANSMITTED:
         return (
             "with the broker",
             f"the node of {area}",
-            f"if this lasts, ask the operators of {area} whether their node runs",
+            reasons.again(outbox.error if outbox else "", area),
         )
     if state in (LegState.EXPIRED, LegState.UNDELIVERABLE):
         return (

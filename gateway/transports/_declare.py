@@ -13,9 +13,12 @@ from aiormq.abc import ArgumentsType
 from gateway.transports import topology
 from gateway.transports._errors import translated
 from gateway.transports._session import Session, Timeouts, open_session
+from gateway.transports.certificates import Identity
 
 
-async def declare(url: str, areas: Iterable[str], *, patience: float = 60.0) -> None:
+async def declare(
+    url: str, areas: Iterable[str], *, patience: float = 60.0, identity: Identity | None = None
+) -> None:
     """Create the topology of ``areas`` with the account of ``url``: for demos and tests, not for production.
 
     Production loads definitions, where dead-lettering is a policy that an operator can change. Setting a
@@ -29,7 +32,7 @@ async def declare(url: str, areas: Iterable[str], *, patience: float = 60.0) -> 
     """
     plan = topology.topology(areas)
     timeouts = Timeouts()
-    session = await open_session(url, name="gateway declare", timeouts=timeouts)
+    session = await open_session(url, name="gateway declare", timeouts=timeouts, identity=identity)
     try:
         with translated("create the topology"):
             async with asyncio.timeout(patience):

@@ -29,7 +29,7 @@ from gateway.errors import GatewayError, Misconfigured, Unavailable, UnknownReci
 from gateway.transports.certificates import CODE as CERTIFICATE
 
 LOST = "broker_lost"
-REFUSED = "broker_refused"
+REFUSED = "queue_full"
 TIMEOUT = "broker_timeout"
 
 _OPERATOR: tuple[tuple[type[Exception], str, str, str], ...] = (
@@ -82,7 +82,11 @@ def translate(error: Exception, doing: str) -> GatewayError:
             " `gateway broker definitions` lists them",
         )
     if isinstance(error, DeliveryError):
-        return Unavailable(f"could not {doing}: the broker refused to store the message", code=REFUSED)
+        return Unavailable(
+            f"could not {doing}: the broker does not take it: the queue is full, or without a leader",
+            code=REFUSED,
+            remedy="ask the area it is for whether its node runs, and the broker's operator about that queue",
+        )
     for kind, code, message, remedy in _OPERATOR:
         if isinstance(error, kind):
             return Misconfigured(f"could not {doing}: {message}", code=code, remedy=remedy)

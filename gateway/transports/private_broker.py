@@ -28,6 +28,7 @@ import secrets
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -37,6 +38,15 @@ from pathlib import Path
 from gateway.errors import Misconfigured, Unavailable
 
 HOME = Path("/usr/lib/rabbitmq/bin")
+OTHER = "GATEWAY_TEST_RABBITMQ"
+"""Environment variable: the folder of another installation, unpacked with all that it needs down to its libc
+(docs/operations.md). It runs inside by chroot, and so needs root."""
+
+_ENTER = (
+    'root=$1 shared=$2; shift 2; mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev"'
+    ' && mkdir -p "$root$shared" && mount --bind "$shared" "$root$shared" && exec chroot "$root" "$@"'
+)
+"""In a mount namespace of its own, which ends with the program."""
 INSTALL = "apt-get update && apt-get install -y --no-install-recommends rabbitmq-server"
 NODE = "gateway@localhost"
 USER = "gateway"
@@ -154,7 +164,7 @@ class PrivateBroker:
 
     @staticmethod
     def installed() -> bool:
-        return (HOME / "rabbitmq-server").is_file()
+        return (_root() / (HOME / "rabbitmq-server").relative_to("/")).is_file()
 
     @property
     def folder(self) -> Path:
@@ -193,9 +203,7 @@ class PrivateBroker:
     def restart(self) -> None:
         """Start again on the same data and ports, killing it first when it still runs."""
         self.kill()
-        self._server = Child(
-            [str(HOME / "rabbitmq-server")], self._environment(), self._folder / "server.out"
-        )
+        self._server = Child(_program("rabbitmq-server"), self._environment(), self._folder / "server.out")
         deadline = time.monotonic() + READY_WITHIN
         while not _answers(self._amqp):
             if not self._server.alive or time.monotonic() > deadline:
@@ -247,7 +255,7 @@ class PrivateBroker:
 
     def _run(self, program: str, *arguments: str) -> str:
         done = subprocess.run(  # noqa: S603 - a fixed program, no shell
-            [HOME / program, "--quiet", *arguments],
+            [*_program(program), "--quiet", *arguments],
             env=self._environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -323,6 +331,18 @@ class PrivateBroker:
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none"
             " +sbwtdcpu none +sbwtdio none",
         }
+
+
+def _root() -> Path:
+    return Path(os.environ.get(OTHER, "/"))
+
+
+def _program(name: str) -> list[str]:
+    """The command that starts a program of this RabbitMQ, or of the :data:`OTHER`."""
+    if OTHER not in os.environ:
+        return [str(HOME / name)]
+    apart = ["unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", _ENTER, "enter"]
+    return [*apart, str(_root()), tempfile.gettempdir(), str(HOME / name)]
 
 
 def start_epmd(port: int, folder: Path) -> Child:

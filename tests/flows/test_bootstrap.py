@@ -28,7 +28,7 @@ def test_production_takes_no_plain_line_to_a_broker_elsewhere(url: str, tmp_path
 @pytest.mark.parametrize(
     ("url", "environment"),
     [
-        ("amqps://broker.example/handover", "prod"),
+        ("amqps://hackney:secret@broker.example/handover", "prod"),
         ("amqp://127.0.0.1:5672/handover", "prod"),
         ("amqp://localhost/handover", "prod"),
         ("amqp://broker.example/handover", "demo"),

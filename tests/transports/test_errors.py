@@ -15,7 +15,7 @@ from gateway.transports._errors import translate, translated, unavailable
 @pytest.mark.parametrize(
     ("error", "kind", "code"),
     [
-        (foreign.DeliveryError(None, Basic.Nack(1)), Unavailable, "broker_refused"),
+        (foreign.DeliveryError(None, Basic.Nack(1)), Unavailable, "queue_full"),
         (foreign.ChannelNotFoundEntity("gone"), Misconfigured, "broker_topology"),
         (foreign.ChannelAccessRefused("no"), Misconfigured, "broker_permission"),
         (foreign.ChannelPreconditionFailed("other"), Misconfigured, "broker_mismatch"),

@@ -326,7 +326,7 @@ async def test_a_full_queue_refuses_and_does_not_cost_the_others_their_connectio
         assert len(refused) >= 20
         assert {type(error) for error in refused} == {Unavailable}
         codes = [error.code for error in refused]
-        assert set(codes) <= {"broker_refused", "broker_lost"}
+        assert set(codes) <= {"queue_full", "broker_lost"}
         assert codes.count("broker_lost") <= 1  # renewed once, not every third time
         await here.publish(message(b"other lane", lane=Lane.URGENT))
         received: set[bytes] = set()
