@@ -1,7 +1,7 @@
 # Each of these sets up what it needs. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage lint bench vectors vectors-all-pythons compliance fuzz mutate lifecycle faults
+.PHONY: help setup demo test coverage lint bench vectors vectors-all-pythons compliance fuzz mutate lifecycle faults soak backlog
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -72,3 +72,13 @@ faults: N = 100
 faults: setup ## N=1000 SEED=1: N faults into real nodes, a real broker and real databases, then every oracle
 	@scripts/install-system-packages
 	$(BIN)/python -m gateway.testing.chaos --number $(N) --seed $(SEED) --keep bench/results
+
+MINUTES = 60
+soak: setup ## MINUTES=60 SEED=1: mixed load with faults over two real nodes, and whether anything grows
+	@scripts/install-system-packages
+	$(BIN)/python bench/soak.py --minutes $(MINUTES) --seed $(SEED) --keep bench/results
+
+WAITING = 20000
+backlog: setup ## WAITING=1000000: rows and messages that wait, and what they cost (P9)
+	@scripts/install-system-packages
+	$(BIN)/python bench/backlog.py --waiting $(WAITING) --intake $(WAITING) --keep bench/results

@@ -182,7 +182,8 @@ _URGENT: Final = {
 
 
 def documents(now: int, *, urgent: bool = False, first: int = 1) -> Iterator[dict[str, Any]]:
-    """The case study cut down to what HOUSING is sent, issued at ``now``; each under a number of its own."""
+    """The case study cut down to what HOUSING is sent, issued at ``now``; each under a number of its own.
+    Urgent: to the police, too, whom an urgent handover of the night has to name (R14)."""
     slim = restamp(_slim(urgent=urgent), now)
     reference = str(_slim(urgent=False)["message"]["handover_id"])
     text = json.dumps(slim)
@@ -191,11 +192,16 @@ def documents(now: int, *, urgent: bool = False, first: int = 1) -> Iterator[dic
 
 
 def _slim(*, urgent: bool) -> dict[str, Any]:
-    whole = with_recipients(json.loads(minimal_example()), "HOUSING")
+    agencies = ("HOUSING", "POLICE") if urgent else ("HOUSING",)
+    whole = with_recipients(json.loads(minimal_example()), *agencies)
     slim = {name: whole[name] for name in _KEPT}
-    recipient = {**whole["routing"]["recipients"][0], "sections": ["core", "move", "risk_to", "actions"]}
-    slim["routing"] = {**whole["routing"], "recipients": [recipient]}
-    slim["lawful_basis"] = [basis for basis in whole["lawful_basis"] if basis["id"] == "LB2"]
+    shown = ["core", "move", "risk_to", "actions"]
+    slim["routing"] = {
+        **whole["routing"],
+        "recipients": [{**entry, "sections": shown} for entry in whole["routing"]["recipients"]],
+    }
+    named = {basis for entry in whole["routing"]["recipients"] for basis in entry["lawful_basis"]}
+    slim["lawful_basis"] = [basis for basis in whole["lawful_basis"] if basis["id"] in named]
     slim["roles"] = [role for role in whole["roles"] if role["role"] == "AT_RISK"]
     told = slim["roles"][0]["assertion"]
     slim["history"] = [fact for fact in whole["history"] if fact["assertion_id"] == told]
@@ -204,6 +210,10 @@ def _slim(*, urgent: bool) -> dict[str, Any]:
         slim |= {"urgent": _URGENT, "message": {**slim["message"], "urgency": "URGENT"}}
         address = {**slim["move"]["new_address"], "visible_to": ["POLICE", "HOUSING"]}
         slim["move"] = {**slim["move"], "new_address": address}
+        for entry in slim["routing"]["recipients"]:
+            if entry["agency"] == "POLICE":
+                entry["victim_inclusion_justification"] = "they answer the calls at the new address"
+        slim["contacts"] = [{**one, "out_of_hours": "020 7946 0012"} for one in whole["contacts"]]
     return slim
 
 
