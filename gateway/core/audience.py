@@ -79,18 +79,23 @@ _Shown = tuple[JsonObject, str, _Readers]
 
 
 def cut(
-    document: JsonObject, readers: Sequence[Reader], entitlements: Mapping[str, AbstractSet[str]]
+    document: JsonObject,
+    readers: Sequence[Reader],
+    entitlements: Mapping[str, AbstractSet[str]],
+    *,
+    judged: bool = False,
 ) -> tuple[Part, ...]:
     """The fewest parts with equal audiences, in an order that depends on the audiences alone.
 
-    Fields that none of ``readers`` may read are in no part. ``document`` is not changed.
+    Fields that none of ``readers`` may read are in no part. ``document`` is not changed. ``judged``: the
+    caller comes from :func:`gateway.core.policy.check` with the same document and the same entitlements: its
+    rule R4 has looked for what widens.
 
     Raises NotAllowed with every place that names an agency that may not read there (R4), or at the first
     field that belongs to no group, item without an id of its own, or reader that does not fit its entry;
     TooLarge over :data:`MAX_AUDIENCES` audiences.
     """
-    problems = tuple(widenings(document, entitlements))
-    if problems:
+    if not judged and (problems := tuple(widenings(document, entitlements))):
         raise refusal(problems)
     _check_readers(document, readers)
     fragments = _Cutter.of(document, tuple(readers), entitlements).cut()

@@ -187,7 +187,7 @@ def _store_legs(tx: Transaction, node: Node, opened: Opened, routing: Routing, n
     )
     if tx.put_handover(row):
         purge_clock.start(tx, row, now)
-    urgent.arrived(tx, row.ref, row.version, row.urgency, routing.facts, opened.statement.created)
+    urgent.arrived(tx, row, routing.facts, opened.statement.created, first=newest is None)
     fresh = [leg for leg in _legs(tx, node, opened, routing, now) if _is_new(tx, leg)]
     if fresh:
         step = operations.Step(routing.handover, routing.version, routing.facts, before, now)

@@ -6,7 +6,7 @@ every answer that comes.
 
 Example::
 
-    when_ready(tx, "HO-E09000012-2026-000417", 1, now)   # safe to call again
+    when_ready(tx, tx.handover("HO-E09000012-2026-000417", 1), now)   # safe to call again
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from gateway.core.notices import NoticeKind
 from gateway.core.states import HandoverState, LegState, advance_handover
 from gateway.errors import Conflict
 from gateway.flows.actions import undecided_of
-from gateway.ports import Transaction
+from gateway.ports import HandoverRow, Transaction
 
 
-def when_ready(tx: Transaction, ref: str, version: int, now: int) -> None:
+def when_ready(tx: Transaction, row: HandoverRow, now: int) -> None:
     """Close this version, where a CLOSURE about it is here, every leg is answered and nothing that blocks
     closure is undecided. Otherwise nothing happens."""
-    row = tx.handover(ref, version)
-    if row is None or row.state != HandoverState.ACTIVE or not _said(tx, ref, version):
+    ref, version = row.ref, row.version
+    if row.state != HandoverState.ACTIVE or not _said(tx, ref, version):
         return
     legs = [LegState(leg.state) for leg in tx.legs(ref, version)]
     try:

@@ -43,6 +43,7 @@ from gateway.ports import (
     AgencyBinding,
     Attachment,
     EnvelopeRow,
+    HandoverRow,
     LegEvent,
     LegRow,
     NoticeRow,
@@ -112,30 +113,34 @@ async def deliver(node: Node, binding: AgencyBinding) -> int:
 def _claimed(tx: Transaction, task: TaskRow, binding: AgencyBinding, now: int) -> _Claimed | None:
     """None for a handover that has to wait for a notice about it, and for a drill that is a person's."""
     leg = parcels.leg_of(tx, task)
-    drill = leg is not None and drills.is_drill(tx, leg)
+    row = tx.handover(leg.ref, leg.version) if leg is not None else None
+    drill = row is not None and row.drill
     if drill and drills.kept_out(binding):
         tx.advance_task(task.id, Task.WAITING, Task.PARKED)
         return None
-    if task.kind is Parcel.NOTIFICATION and leg is not None and parcels.notice_waits(tx, leg):
+    # The leg, where there is any notice of which one could bar it; most often there is none.
+    told = leg if leg is not None and task.kind in READ and tx.notices(ref=leg.ref) else None
+    if task.kind is Parcel.NOTIFICATION and told is not None and parcels.notice_waits(tx, told):
         parcels.set_back(tx, task, now)
         return None
-    bar = parcels.bar(tx, leg) if leg is not None and task.kind in READ else parcels.Bar()
+    bar = parcels.bar(tx, told) if told is not None else parcels.Bar()
     if bar.code:
         parcels.put_aside(tx, task, bar.code, now)
         return None
-    if leg is not None and task.kind is Parcel.NOTIFICATION and over(tx, leg, now):
+    if leg is not None and task.kind is Parcel.NOTIFICATION and over(tx, leg, row, now):
         parcels.put_aside(tx, task, parcels.OVER, now)
         return None
     notice = tx.notice(task.subject) if task.kind is Parcel.NOTICE else None
     rows = tx.actions(leg.id) if leg is not None and task.kind is Parcel.NOTIFICATION else ()
-    beside = parcels.beside(tx, leg, bar) if leg is not None and task.kind in READ else parcels.NOTHING
+    beside = parcels.beside(tx, told, bar) if told is not None else parcels.NOTHING
     return _Claimed(task, leg, tx.envelope(task.mid), notice, rows, drill, beside)
 
 
-def over(tx: Transaction, leg: LegRow, now: int) -> bool:
-    """Whether the date of this leg's purge has passed. A node that was switched off comes back to its parcels
-    before its sweep has purged them; and what a legal hold keeps is given to nobody who has not seen it."""
-    row = tx.handover(leg.ref, leg.version)
+def over(tx: Transaction, leg: LegRow, row: HandoverRow | None, now: int) -> bool:
+    """Whether the date of this leg's purge has passed. ``row``: its handover.
+
+    A node that was switched off comes back to its parcels before its sweep has purged them; and what a legal
+    hold keeps is given to nobody who has not seen it."""
     if row is None or purge_clock.due_of(tx, row).at > now:
         return False
     return not (leg.opened and holds.held(tx, leg.ref))
@@ -143,7 +148,7 @@ def over(tx: Transaction, leg: LegRow, now: int) -> bool:
 
 def check_in_time(tx: Transaction, leg: LegRow, now: int) -> None:
     """Raises NotAllowed for a handover whose last day is over."""
-    if over(tx, leg, now):
+    if over(tx, leg, tx.handover(leg.ref, leg.version), now):
         raise NotAllowed(
             "the last day of this handover is over: it is purged, or kept and shown to nobody new",
             code=parcels.OVER,

@@ -107,8 +107,10 @@ def about(tx: Transaction, notice: NoticeRow) -> Sequence[HandoverRow]:
 
 def versions(tx: Transaction, ref: str) -> Sequence[HandoverRow]:
     newest = tx.handover(ref)
-    found = [tx.handover(ref, version) for version in range(1, newest.version + 1 if newest else 1)]
-    return [row for row in found if row is not None]
+    if newest is None:
+        return ()
+    older = (tx.handover(ref, version) for version in range(1, newest.version))
+    return [*(row for row in older if row is not None), newest]
 
 
 # --- the keys ---------------------------------------------------------------------------------------

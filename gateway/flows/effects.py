@@ -257,7 +257,7 @@ def _closed(tx: Transaction, node: Node, row: NoticeRow, told: JsonObject, now: 
     R15): the receipts are on their way."""
     handover = tx.handover(row.ref)
     if handover is not None:
-        closing.when_ready(tx, handover.ref, handover.version, now)
+        closing.when_ready(tx, handover, now)
     return ()
 
 

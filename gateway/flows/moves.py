@@ -36,14 +36,14 @@ CODE: Final = "NO_LONGER_RELEVANT"
 log = structlog.get_logger("moves")
 
 
-def check(tx: Transaction, document: HandoverNotification) -> None:
-    """Whether a document may draw on the received handover that it names.
+def check(tx: Transaction, document: HandoverNotification, before: HandoverRow | None) -> None:
+    """Whether a document may draw on the received handover that it names. ``before``: the newest
+    version until now.
 
     Raises NotFound for a reference that this node did not receive, Conflict while nobody here has taken the
     person on, NotAllowed when it was not verified since.
     """
     ref = document.message.onward_of
-    before = tx.handover(document.message.handover_id)
     if before is not None and before.onward_of != (ref or ""):
         # Two handovers that name each other would pass a correction round for ever.
         raise Conflict(

@@ -5,6 +5,7 @@ Apart from the purge itself (:mod:`gateway.flows.retention`), so that whoever st
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from gateway.core.retention import AFTER_ACKNOWLEDGED, Due, look_again, purge_due
@@ -29,16 +30,13 @@ def start(tx: Transaction, row: HandoverRow, now: int) -> None:
         set_timer(tx, REVIEW, name(row.ref, row.version), row.review_by)
 
 
-def nearer(tx: Transaction, ref: str, version: int) -> None:
+def nearer(tx: Transaction, row: HandoverRow, legs: Sequence[LegRow]) -> None:
     """A leg has moved by a receipt: with the last of them the date may lie before the next look, for what
-    counts is when each was signed and not when it came."""
-    row = tx.handover(ref, version)
-    if row is None or row.state == HandoverState.PURGED:
-        return
-    if not all(LegState(leg.state) in _SETTLED for leg in tx.legs(ref, version)):
+    counts is when each was signed and not when it came. ``legs``: all of this version."""
+    if row.state == HandoverState.PURGED or not all(LegState(leg.state) in _SETTLED for leg in legs):
         return
     due = due_of(tx, row)
-    for clock in tx.timers(name(ref, version)):
+    for clock in tx.timers(name(row.ref, row.version)):
         if clock.kind == PURGE and not clock.fired and due.at < clock.due:
             tx.delay_timer(clock, due.at)
 

@@ -325,11 +325,13 @@ def settle_handover(tx: Transaction, ref: str, version: int, now: int) -> None:
     row = tx.handover(ref, version)
     if row is None:
         return
-    after = follow(HandoverState(row.state), [LegState(leg.state) for leg in tx.legs(ref, version)])
+    legs = tx.legs(ref, version)
+    after = follow(HandoverState(row.state), [LegState(leg.state) for leg in legs])
     if after != row.state:
         tx.advance_handover(ref, version, row.state, after, now)
-    purge_clock.nearer(tx, ref, version)
-    closing.when_ready(tx, ref, version, now)
+        row = tx.handover(ref, version) or row  # another worker may have been quicker
+    purge_clock.nearer(tx, row, legs)
+    closing.when_ready(tx, row, now)
 
 
 def _row(

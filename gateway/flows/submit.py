@@ -8,6 +8,7 @@ call and nowhere else; what is stored is the envelope.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
@@ -110,15 +111,16 @@ def judge(node: Node, body: bytes, *, now: int, caller: Caller | None = None) ->
     check_invented(content, network.env)
     drills.check_readers(content, readers)
     lookup = node.places.area_of if node.places else None
+    entitlements = node.entitlements
     policy.check(
         document,
         now=now,
-        entitlements=node.entitlements,
+        entitlements=entitlements,
         content=content,
         registers=node.registers,
         lookup=lookup,
     )
-    each = [_cut(node, document, content, area, readers) for area in areas]
+    each = [_cut(document, content, area, readers, entitlements) for area in areas]
     address = address_check(document, lookup)
     if len(each) == 1 and areas[0] == destination:
         return replace(each[0], address=address)
@@ -126,15 +128,15 @@ def judge(node: Node, body: bytes, *, now: int, caller: Caller | None = None) ->
 
 
 def _cut(
-    node: Node,
     document: HandoverNotification,
     content: JsonObject,
     area: str,
     readers: Sequence[tuple[Reader, Principal]],
+    entitlements: Mapping[str, AbstractSet[str]],
 ) -> Judged:
-    """What the agencies of one area get."""
+    """What the agencies of one area get of a document that was held against the rules."""
     there = [(reader, principal) for reader, principal in readers if principal.area == area]
-    parts = cut(content, [reader for reader, _ in there], node.entitlements)
+    parts = cut(content, [reader for reader, _ in there], entitlements, judged=True)
     return Judged(document, area, there, parts)
 
 
@@ -250,9 +252,9 @@ async def submit(
         if done := earlier(tx, repeat):
             return done
         before = tx.handover(judged.document.message.handover_id)
-        moves.check(tx, judged.document)
+        moves.check(tx, judged.document, before)
         requests.check(tx, judged.document, caller)
-        _record(tx, judged, legs, caller, now)
+        _record(tx, judged, legs, caller, before, now)
         urgent.issued(tx, node, judged.document, caller, before, now)
         if named:
             message = judged.document.message
@@ -463,10 +465,16 @@ def _routed(slot: int, leg: LegRow, kind: str) -> JsonObject:
     return {**line, "via": leg.via} if leg.via and kind == "HANDOVER_NOTIFICATION" else line
 
 
-def _record(tx: Transaction, judged: Judged, legs: Sequence[LegRow], caller: Caller, now: int) -> None:
+def _record(
+    tx: Transaction,
+    judged: Judged,
+    legs: Sequence[LegRow],
+    caller: Caller,
+    newest: HandoverRow | None,
+    now: int,
+) -> None:
     message = judged.document.message
     ref, version = message.handover_id, message.version
-    newest = tx.handover(ref)
     if newest and newest.version >= version:
         raise Conflict(
             f"version {newest.version} of this handover is already issued",

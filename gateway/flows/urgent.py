@@ -79,7 +79,7 @@ def issued(
     """At the origin, in the transaction that issues a version. ``before``: the newest version until now."""
     message = document.message
     _full_version(tx, node, document, before, now)
-    row = tx.urgent(message.handover_id)
+    row = tx.urgent(message.handover_id) if before is not None else None
     if message.urgency is not Urgency.URGENT:
         if row is not None and not row.downgraded:  # the new version says it is urgent no more
             tx.change_urgent(replace(row, downgraded=now))
@@ -125,7 +125,8 @@ def _full_version(
 ) -> None:
     ref, version = document.message.handover_id, document.message.version
     if document.data_quality.completeness is not Completeness.PARTIAL_URGENT:
-        stop(tx, node, FULL, ref, now)
+        if before is not None:
+            stop(tx, node, FULL, ref, now)
     elif before is None or not before.partial:
         _within(tx, FULL, ref, now, owed_by(now), step=2 * (version - 1))
 
@@ -156,18 +157,19 @@ def stop(tx: Transaction, node: Node, kind: str, ref: str, now: int) -> None:
 # --- a handover comes in ----------------------------------------------------------------------------
 
 
-def arrived(tx: Transaction, ref: str, version: int, urgency: str, told: Facts, signed: int) -> None:
+def arrived(tx: Transaction, row: HandoverRow, told: Facts, signed: int, *, first: bool) -> None:
     """At the destination, in the receiving transaction. ``signed``: when the origin signed it, so that both
-    nodes name the same moment for the full version."""
+    nodes name the same moment for the full version. ``first``: no other version is here."""
+    ref, version, urgency = row.ref, row.version, row.urgency
     if told.partial:
         if not any(row.kind == OWED and not row.fired for row in tx.timers(ref)):
             set_timer(tx, OWED, ref, owed_by(signed), version)
-    else:
+    elif not first:
         tx.drop_timers(OWED, ref)
     if urgency == Urgency.URGENT and not tx.put_urgent(UrgentRow(ref, signed, drill=told.drill)):
-        row = tx.urgent(ref)
-        if row is not None and row.downgraded and signed > row.downgraded:  # a newer version is urgent again
-            tx.change_urgent(replace(row, downgraded=0))
+        was = tx.urgent(ref)
+        if was is not None and was.downgraded and signed > was.downgraded:  # a newer version is urgent again
+            tx.change_urgent(replace(was, downgraded=0))
 
 
 def full_by(tx: Transaction, row: HandoverRow) -> int:
