@@ -60,7 +60,8 @@ TIMING: Final = {
 """Seconds: quick enough that a history of seconds sees what a day of operation would."""
 
 WEBHOOK: Final = 2.0
-NOBODY_WAITS: Final = 0.25
+FLOOR: Final = 2
+"""MiB: the small disk of a history has less than a node usually wants to be free."""
 
 
 class PrivateHub:
@@ -281,12 +282,11 @@ def _configure(
         "broker": {"urls": [broker]},
         "api": {"host": "127.0.0.1", "port": 0},
         "metrics": {"port": 0},
+        "database": {"floor": FLOOR, **({"url": databases[area]} if area in databases else {})},
         "keys": {"folder": str(home / "keys"), "passphrase_file": str(home / "passphrase")},
         "timing": TIMING,
         "agencies": {role: _agency(home, f"{area}/{role}", agencies) for role in AGENCIES},
     }
-    if area in databases:
-        table["database"] = {"url": databases[area]}
     _private(home / "gateway.toml", tomli_w.dumps(table).encode())
     upgrade(load(home / "gateway.toml").database_url)
     return NodeProcess(area, home, home / "gateway.toml", clock=home / "clock")
