@@ -5,7 +5,9 @@ need no ``alembic.ini``. Revisions are numbered "0001", "0002", ... so that behi
 by any release.
 
 Rules: an upgrade is one transaction under a lock, so two processes that start at once do it once, and one
-that fails leaves the database as it was. Alembic itself (a second to import) is loaded only to upgrade.
+that fails leaves the database as it was. It runs beside nodes that write: on PostgreSQL it waits for a table
+no longer than :data:`LOCK_MS`, for whoever comes after it waits behind it, then lets everybody through and
+begins again. Alembic itself (a second to import) is loaded only to upgrade.
 
 Example::
 
@@ -15,6 +17,7 @@ Example::
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -35,6 +38,14 @@ _VERSIONS: Final = sa.table("alembic_version", sa.column("version_num", sa.Text)
 # Another process that upgrades may take its time, on a slow disk or a large table.
 _SQLITE_WAITS: Final = "PRAGMA busy_timeout=120000"
 _POSTGRES_WAITS: Final = "SET LOCAL lock_timeout=120000; SET LOCAL statement_timeout=600000"
+LOCK_MS: Final = 2_000
+"""How long a step may keep others waiting behind it for a table that somebody reads, a backup for one."""
+PATIENCE: Final = 120.0
+BREATH: Final = 1.0
+"""Seconds until an upgrade gives up, and between two of its tries."""
+
+_POSTGRES_STEPS: Final = f"SET LOCAL lock_timeout={LOCK_MS}"
+_LOCK_NOT_AVAILABLE: Final = "55P03"
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('gateway migrations'))"
 
 
@@ -73,6 +84,17 @@ def steps(after: str | None) -> list[str]:
 
 def upgrade_engine(engine: sa.Engine) -> None:
     """The same on an engine in autocommit mode."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return _upgrade_once(engine)
+        except sa.exc.DBAPIError as error:
+            if getattr(error.orig, "sqlstate", "") != _LOCK_NOT_AVAILABLE or time.monotonic() > deadline:
+                raise
+        time.sleep(BREATH)  # those who waited behind this one go first
+
+
+def _upgrade_once(engine: sa.Engine) -> None:
     from alembic import command  # noqa: PLC0415 - a second to import, for a thing done once a release
 
     sqlite = engine.dialect.name == "sqlite"
@@ -84,6 +106,7 @@ def upgrade_engine(engine: sa.Engine) -> None:
             connection.exec_driver_sql("BEGIN")
             connection.exec_driver_sql(_POSTGRES_WAITS)
             connection.exec_driver_sql(_LOCK)
+            connection.exec_driver_sql(_POSTGRES_STEPS)
         if (revision := _revision(connection)) and revision > HEAD:
             raise _ahead()
         command.upgrade(configuration(connection), "head")
