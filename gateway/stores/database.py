@@ -322,6 +322,8 @@ class Database:
     def unreachable(self, error: sa.exc.DBAPIError) -> Exception:
         if isinstance(error.orig, sqlite3.Error):
             return faults.of_sqlite(error.orig)
+        if error.orig is not None and getattr(error.orig, "sqlstate", None):  # a server that answers, and why
+            return faults.of_postgres(error.orig, closed=bool(error.connection_invalidated))
         return faults.lost(
             "check that the server runs and has connections left, and host, user, password and database in "
             "the url"
