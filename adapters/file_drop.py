@@ -78,6 +78,8 @@ class Adapter:
     """See the module."""
 
     pulls: ClassVar[bool] = False
+    one_reader: ClassVar[bool] = True
+    """Every process of the node sees the folder; two would take the same answer."""
 
     def __init__(self, principal: str, options: Mapping[str, object]) -> None:
         self._options = parse_options(Options, "file_drop", options)

@@ -106,6 +106,8 @@ class Adapter(Protocol):
     called again later, Rejected to stop and have a person look. ``pulls`` True: the agency fetches its
     parcels itself, with a justification, and ``deliver`` is never called for a notification. An adapter that
     may be given rehearsals also has ``drills = True``; one without is never called for any parcel of a drill.
+    One that reads answers and submissions from a place that every process of the area sees (a folder) has
+    ``one_reader = True``: of several processes one reads there at a time.
     """
 
     pulls: ClassVar[bool]
