@@ -105,8 +105,9 @@ class NodeProcess:
         said: Mapping[str, Any] = json.loads(line) if line else {}
         if "api" not in said:
             await self.kill()
+            reason = str(dict(said).get("error", "it said nothing in time"))
             raise Unavailable(
-                f"the node of {self.borough.name} did not start",
+                f"the node of {self.borough.name} did not start: {reason}",
                 code="node_process",
                 remedy=f"its log is {self.borough.folder / 'node.log'}",
             )
