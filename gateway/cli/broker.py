@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway.cli.output import ConfigOption, JsonFlag, emit, errors, next_step, say
+
+if TYPE_CHECKING:
+    from gateway.errors import Malformed
+    from gateway.transports.inspection import Difference
 
 app = typer.Typer(help="RabbitMQ: topology, accounts and permissions.", no_args_is_help=True)
 
@@ -75,18 +80,37 @@ def check(
     area: AreaOption = None,
     vhost: VhostOption = "handover",
     config: ConfigOption = None,
+    nodes: Annotated[int, typer.Option(min=1, max=99, help="Nodes that the cluster should have.")] = 1,
+    queues: Annotated[
+        Path | None,
+        typer.Option(
+            "--queues",
+            help="What `rabbitmqctl list_queues -p handover name type members --formatter json` wrote.",
+        ),
+    ] = None,
+    cluster: Annotated[
+        Path | None,
+        typer.Option("--cluster", help="What `rabbitmqctl cluster_status --formatter json` wrote."),
+    ] = None,
+    status: Annotated[
+        Path | None, typer.Option("--status", help="What `rabbitmqctl status --formatter json` wrote.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Compare a live broker's export with the definitions.
+    """Compare a live broker's export with the definitions, and say how it stands.
 
-    Prints each difference with how to mend it; exit 8 when there is any.
+    Prints each difference with how to mend it; exit 8 when there is any. With the three files it also looks
+    at the members of each queue, at alarms, partitions and feature flags, and at the disk limit.
     """
     with errors(as_json=as_json):
         from gateway.cli.output import Exit
         from gateway.transports.definitions import hub
         from gateway.transports.inspection import differences
 
-        found = differences(hub(_areas(area, config), vhost=vhost), _read(export))
+        found = [
+            *differences(hub(_areas(area, config), vhost=vhost), _read(export)),
+            *_standing(nodes, queues, cluster, status),
+        ]
         lines = [f"{one.what}\n    {one.remedy}" for one in found] or ["the broker is as it should be"]
         emit(
             {"differences": [{"what": one.what, "remedy": one.remedy} for one in found]},
@@ -95,6 +119,41 @@ def check(
         )
         if found:
             raise typer.Exit(Exit.NOT_READY)
+
+
+def _standing(
+    nodes: int, queues: Path | None, cluster: Path | None, status: Path | None
+) -> Sequence[Difference]:
+    from gateway.transports import condition
+
+    return [
+        *(condition.members(_listed(queues), nodes=nodes) if queues else ()),
+        *(condition.cluster(_read(cluster), nodes=nodes) if cluster else ()),
+        *(condition.disk(_read(status)) if status else ()),
+    ]
+
+
+def _listed(path: Path) -> Sequence[Mapping[str, Any]]:
+    import json
+
+    text = path.read_text(encoding="utf-8")
+    try:
+        found = json.loads(text[max(text.find("["), 0) :])
+    except ValueError:
+        raise _no_export() from None
+    if not isinstance(found, list) or not all(isinstance(row, dict) and "name" in row for row in found):
+        raise _no_export()
+    return found
+
+
+def _no_export() -> Malformed:
+    from gateway.errors import Malformed
+
+    return Malformed(
+        "this is not what rabbitmqctl prints as JSON",
+        code="broker_export",
+        remedy="run: rabbitmqctl --quiet ... --formatter json > FILE",
+    )
 
 
 def _read(path: Path) -> dict[str, object]:

@@ -154,8 +154,11 @@ def _policies(expected: Definitions, found: Definitions, vhost: str) -> Iterator
         name, mine = wanted["name"], held.get(wanted["name"])
         if mine is None:
             yield Difference(f"the policy {name} is missing", IMPORT)
-        elif mine["pattern"] != wanted["pattern"] or not _covers(mine["definition"], wanted["definition"]):
-            yield Difference(f"the policy {name} has lost a rule that messages depend on", IMPORT)
+        elif mine["pattern"] != wanted["pattern"] or (
+            lost := _lost(mine["definition"], wanted["definition"])
+        ):
+            what = ", ".join(lost) if mine["pattern"] == wanted["pattern"] else "its pattern"
+            yield Difference(f"the policy {name} has lost a rule that messages depend on: {what}", IMPORT)
 
 
 _ESSENTIAL: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
@@ -164,13 +167,17 @@ _ESSENTIAL: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "overflow": lambda mine, wanted: bool(mine == wanted),
     # The envelope's own deadline must come before the broker's: a shorter one would lose it unseen.
     "message-ttl": lambda mine, wanted: isinstance(mine, int) and mine >= wanted,
+    # How many is the operator's business; without any, RabbitMQ 4 takes 20, and a full disk ends the rest.
+    "delivery-limit": lambda mine, _: isinstance(mine, int),
+    "max-length": lambda mine, _: isinstance(mine, int),
+    "max-length-bytes": lambda mine, _: isinstance(mine, int),
 }
-"""What an operator may not change: without these a message can be lost. The rest is the operator's."""
+"""What an operator may not take away: without these a message can be lost. The rest is the operator's."""
 
 
-def _covers(mine: Entry, wanted: Entry) -> bool:
+def _lost(mine: Entry, wanted: Entry) -> Sequence[str]:
     due = [rule for rule in _ESSENTIAL if rule in wanted]
-    return all(rule in mine and _ESSENTIAL[rule](mine[rule], wanted[rule]) for rule in due)
+    return [rule for rule in due if rule not in mine or not _ESSENTIAL[rule](mine[rule], wanted[rule])]
 
 
 def _of(definitions: Definitions, vhost: str, kind: str) -> Sequence[Entry]:

@@ -225,7 +225,14 @@ def test_each_kind_of_difference_is_seen() -> None:
         f"the binding gw.out.{HACKNEY} -> tap # is none of this network's"
     ]
     assert changed(lambda found: found["policies"][0]["definition"].update({"message-ttl": 1})) == [
-        "the policy gw-intake has lost a rule that messages depend on"
+        "the policy gw-intake has lost a rule that messages depend on: message-ttl"
+    ]
+    for rule in ("delivery-limit", "max-length", "max-length-bytes"):
+        assert changed(lambda found, rule=rule: found["policies"][0]["definition"].pop(rule)) == [
+            f"the policy gw-intake has lost a rule that messages depend on: {rule}"
+        ]
+    assert changed(lambda found: found["policies"][0].update(pattern="^gw")) == [
+        "the policy gw-intake has lost a rule that messages depend on: its pattern"
     ]
     assert changed(lambda found: found["policies"][0]["definition"].update({"delivery-limit": 7})) == []
 
