@@ -1,7 +1,7 @@
 # Each of these sets up what it needs. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage lint bench vectors vectors-all-pythons compliance fuzz mutate lifecycle faults soak backlog
+.PHONY: help setup demo test coverage lint bench bench-long vectors vectors-all-pythons compliance fuzz mutate lifecycle faults soak backlog
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -41,9 +41,13 @@ lint: setup ## style, types, and who may import whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: setup ## exchanges a second beside a raw echo of the same bytes
+bench: setup ## P1 to P12 in short, beside peers in environments of their own: a table and a picture
 	@scripts/install-system-packages
-	$(BIN)/python bench/exchange.py --keep bench/results
+	$(BIN)/python bench/all.py
+
+bench-long: setup ## the same with a million stored, a million waiting and more rounds: hours
+	@scripts/install-system-packages
+	$(BIN)/python bench/all.py --long
 
 vectors: setup ## the published test vectors made again; says which files have changed
 	@$(BIN)/python tests/vectors/generate.py
