@@ -31,6 +31,9 @@ TARGETS = [
     "fuzz",
     "mutate",
     "lifecycle",
+    "faults",
+    "soak",
+    "backlog",
 ]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
