@@ -111,8 +111,9 @@ def _weighed(connection: sa.Connection, manifest: Manifest, *, force: bool) -> i
 
 
 def _head(connection: sa.Connection) -> Head:
-    head, rows = Head(), connection.execution_options(yield_per=10_000)
-    for row in rows.exec_driver_sql("SELECT leaf FROM log ORDER BY n"):
+    """A page of rows at a time: a log of a million leaves does not fit into memory."""
+    head, leaves = Head(), sa.text("SELECT leaf FROM log ORDER BY n")
+    for row in connection.execute(leaves, execution_options={"yield_per": 10_000}):
         head.append(leaf_hash(bytes(row[0])))
     return head
 
