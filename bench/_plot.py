@@ -77,7 +77,7 @@ def _bars(rates: Sequence[tuple[str, float, str]], top: int) -> list[str]:
 
 
 def _text(x: float, y: float, text: str, *, bold: bool = False, faint: bool = False) -> str:
-    style = ' font-weight="bold" font-size="14"' if bold else ' fill="#666"' if faint else ""
+    style = ' font-weight="bold" font-size="14"' if bold else ' fill="#666" font-size="10"' if faint else ""
     return f'<text x="{x:.0f}" y="{y:.0f}"{style}>{escape(text)}</text>'
 
 

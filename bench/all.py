@@ -49,8 +49,8 @@ RUNS = (
     Run("urgent", "urgent_sqlite", ("--turns", "300", "--rounds", "3"), ("--turns", "2000")),
     Run("areas", "areas", ("--rounds", "2", "--seconds", "3"), ("--rounds", "7"), 180),
     Run("stored", "stored", ("--rounds", "3", "--seconds", "2"), ("--records", "1000000"), 200),
-    Run("workers", "workers"),
-    Run("backlog", "backlog", ("--only", "outbox"), ("--waiting", "1000000", "--intake", "1000000")),
+    Run("workers", "workers", ("--rounds", "3"), ("--rounds", "9")),
+    Run("backlog", "backlog", ("--only", "outbox"), ("--waiting", "1000000", "--intake", "1000000"), 180),
 )  # fmt: skip
 LONG = 3 * 3600
 
