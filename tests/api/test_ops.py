@@ -16,6 +16,7 @@ from gateway.api import ops, shapes
 from gateway.api.routes import Options
 from gateway.errors import GatewayError, Unavailable
 from gateway.flows.metrics import Metrics, families
+from gateway.ports import Store, Transaction
 from gateway.testing.boroughs import ManualClock
 from keys_example import CARD_LIFE
 from tests.api.conftest import HACKNEY, Desk
@@ -201,3 +202,37 @@ def test_counts_that_are_not_known_are_not_shown() -> None:
         ("gateway_held_messages",): 3,
         ("gateway_held", "intake", "magic"): 3,
     }
+
+
+async def test_a_count_that_takes_long_is_not_made_at_every_scrape(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A million rows take a second to count: a scrape must not be what the database does all day."""
+    made: list[int] = []
+    read = type(desk.node.store).read
+
+    async def slow(self: Store, work: Callable[[Transaction], object]) -> object:
+        before = len(made)
+        result = await read(self, lambda tx: work(Counting(tx, made)))
+        await asyncio.sleep(0.12 if len(made) > before else 0)
+        return result
+
+    monkeypatch.setattr(type(desk.node.store), "read", slow)
+    metrics = Metrics()
+    for _ in range(4):
+        assert b"gateway_outbox_messages" in await metrics.page(desk.node)
+    assert len(made) == 1
+
+
+class Counting:
+    """A transaction that notes when somebody counts."""
+
+    def __init__(self, tx: Transaction, made: list[int]) -> None:
+        self._tx, self._made = tx, made
+
+    def counts(self) -> object:
+        self._made.append(1)
+        return self._tx.counts()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._tx, name)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from gateway.clock import SystemClock
+from gateway.demo import boroughs
 from gateway.errors import Unavailable
 from gateway.ports import Lane, Outgoing
+from gateway.testing import processes
 from gateway.testing.broker import PrivateBroker
+from gateway.testing.processes import Client, configure, documents
 from gateway.testing.transport_suite import take
 from gateway.transports import topology
 from gateway.transports.definitions import VHOST, mesh
@@ -21,6 +27,9 @@ from gateway.transports.rabbit import RabbitTransport, Timeouts
 HACKNEY, BEXLEY = "E09000012", "E09000004"
 AREAS = (HACKNEY, BEXLEY)
 PASSWORD = "test"
+pytestmark = pytest.mark.timeout(300)
+"""Two brokers start and restart here; on a loaded machine each takes half a minute."""
+
 QUICK = Timeouts(connect=2, confirm=2, settle=1, close=1)
 COUNT = 300
 
@@ -132,6 +141,43 @@ async def test_either_broker_is_killed_and_what_was_confirmed_arrives(meshed: Me
                 await asyncio.sleep(0.05)
         reading.cancel()
     assert len(confirmed) == COUNT
+
+
+async def test_real_nodes_hand_over_while_either_broker_is_killed(meshed: Mesh, tmp_path: Path) -> None:
+    """Handovers out, receipts and answers back: every one goes through both brokers and a shovel, twice."""
+    pair = await boroughs.prepare(
+        tmp_path, SystemClock().now(), broker_urls=[meshed.address(HACKNEY, HACKNEY)]
+    )
+    for borough in pair:
+        address = meshed.address(borough.area, borough.area)
+        configure(borough, broker={"urls": [address], "create": False})
+    sheets = documents(SystemClock().now() - 5)
+    async with processes.nodes(pair) as (hackney, bexley), Client(hackney) as client, asyncio.timeout(120):
+        for area in (HACKNEY, BEXLEY):
+            load = asyncio.create_task(_send(client, sheets, 15))
+            await asyncio.sleep(0.5)
+            broker = meshed.brokers[area]
+            await asyncio.to_thread(broker.kill)
+            await asyncio.to_thread(broker.restart)
+            await load
+        while _count(hackney, "legs where side = 'origin' and state = 'ACCEPTED'") < 30:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+        assert len(client.accepted) == 30
+        given = (bexley.borough.folder / "agencies" / "housing" / "in").glob("notification-*.json")
+        assert len(list(given)) == 30
+        assert _count(bexley, "(select 1 from leg_events group by leg, event having count(*) > 1)") == 0
+
+
+async def _send(client: Client, sheets: Iterator[dict[str, Any]], count: int) -> None:
+    for _ in range(count):
+        await client.send(next(sheets))
+        await asyncio.sleep(0.1)
+
+
+def _count(node: processes.NodeProcess, what: str) -> int:
+    file = node.borough.folder / "gateway.db"
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+        return int(connection.execute(f"select count(*) from {what}").fetchone()[0])
 
 
 async def test_what_is_for_no_lane_of_ours_waits_for_a_person(meshed: Mesh) -> None:
