@@ -42,6 +42,10 @@ MAX_CHANNELS: Final = 100
 QUARANTINE_LENGTH: Final = 100_000
 """Messages kept for a person; beyond it the broker keeps new dead letters at their source."""
 
+SHELF_DELIVERIES: Final = 1_000_000
+"""Times that such a message may be fetched in vain, by nodes that died with it in hand. Without a limit of
+its own a queue of RabbitMQ 4 throws it away after 20."""
+
 SHOVEL_PREFETCH: Final = 256
 """Messages a shovel holds unconfirmed: enough for a link of some 50 ms."""
 
@@ -219,5 +223,9 @@ def dead_letter_policy() -> Policy:
     return Policy(
         name="gw-dead-letters",
         pattern=r"^gw\.(quarantine|returned)\.",
-        definition={"overflow": "reject-publish", "max-length": QUARANTINE_LENGTH},
+        definition={
+            "overflow": "reject-publish",
+            "max-length": QUARANTINE_LENGTH,
+            "delivery-limit": SHELF_DELIVERIES,
+        },
     )
