@@ -14,7 +14,7 @@ frozenset({'risk_from'})
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Mapping
 from typing import Final
 
 from gateway.core.audience import ACTION_TITLE
@@ -33,7 +33,7 @@ def undue(sections: JsonObject, agency: str, entitlements: Entitlements) -> froz
     found = frozenset(
         group
         for name, value in sections.items()
-        for path, item in _leaves(name, value, {})
+        for path, item in _leaves(name, value)
         if (group := _group(path, item, agency)) not in entitlements or agency not in entitlements[group]
     )
     return found | _named_all_the_same(sections)
@@ -47,7 +47,7 @@ def _named_all_the_same(sections: JsonObject) -> frozenset[str]:
         isinstance(e, dict) and "reciprocal_ref" in e for e in entries
     ):
         return frozenset()
-    paths = (path for name, value in sections.items() for path, _ in _leaves(name, value, {}))
+    paths = (path for name, value in sections.items() for path, _ in _leaves(name, value))
     return frozenset(group_of(path) or path for path in paths if says_who(path))
 
 
@@ -61,16 +61,22 @@ def _group(path: str, item: JsonObject, agency: str) -> str:
     return group or path.partition(".")[0]
 
 
-def _leaves(path: str, value: Json, item: JsonObject) -> Iterator[tuple[str, JsonObject]]:
+def _leaves(name: str, value: Json) -> list[tuple[str, JsonObject]]:
     """Every field's path without list places, with the item of roles or actions that it stands in."""
-    match value:
-        case dict():
-            for name, below in value.items():
-                if name not in _IDENTITIES.get(path, ()):
-                    yield from _leaves(f"{path}.{name}", below, item)
-        case list():
-            for below in value:
-                own = below if path in ("roles", "actions") and isinstance(below, dict) else item
-                yield from _leaves(path, below, own)
-        case _:
-            yield path, item
+    found: list[tuple[str, JsonObject]] = []
+    _collect(name, value, {}, found)
+    return found
+
+
+def _collect(path: str, value: Json, item: JsonObject, found: list[tuple[str, JsonObject]]) -> None:
+    if isinstance(value, dict):
+        passed = _IDENTITIES.get(path, ())
+        for name, below in value.items():
+            if name not in passed:
+                _collect(f"{path}.{name}", below, item, found)
+    elif isinstance(value, list):
+        for below in value:
+            own = below if path in ("roles", "actions") and isinstance(below, dict) else item
+            _collect(path, below, own, found)
+    else:
+        found.append((path, item))

@@ -24,7 +24,7 @@ import binascii
 import json
 import re
 from collections.abc import Collection, Mapping
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from gateway.errors import Malformed, Unsupported
 
@@ -46,7 +46,6 @@ _canonical = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False
 ).encode
 _parse = json.JSONDecoder().decode
-_CONTAINERS: Final = (dict, list)
 
 
 def encode(value: Json, *, depth: int = MAX_DEPTH) -> bytes:
@@ -82,16 +81,17 @@ def decode_object(data: bytes, *, depth: int = MAX_DEPTH) -> JsonObject:
     return value
 
 
-def _check(value: object, depth: int) -> None:
+def _check(value: Any, depth: int) -> None:
     """Raise Malformed for what `json` would quietly accept, coerce, or lose."""
-    if not isinstance(value, _CONTAINERS):
+    named = isinstance(value, dict)
+    if not named and not isinstance(value, list):
         _check_scalar(value)
         return
     if depth <= 0:
         raise Malformed("nested too deeply", code="json_depth")
-    if isinstance(value, dict):
+    if named:
         _check_keys(value)
-    for item in value.values() if isinstance(value, dict) else value:
+    for item in value.values() if named else value:
         kind = type(item)  # most are strings and small numbers, and not worth a call
         if kind is not str and not (kind is int and 0 <= item <= MAX_INTEGER):
             _check(item, depth - 1)

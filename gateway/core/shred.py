@@ -157,7 +157,7 @@ class Epoch:
 
     def _derive(self, path: str, known: dict[str, bytes]) -> bytes | None:
         """From the nearest key above that is there. ``known``: those on the ways of others."""
-        end = len(path)
+        end = 0 if not known and "" in self.nodes else len(path)  # a whole epoch has no other node
         while (node := known.get(path[:end]) or self.nodes.get(path[:end])) is None:
             if not end:
                 return None

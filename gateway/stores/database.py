@@ -88,20 +88,18 @@ class Later:
     def __init__(self) -> None:
         self._rows: dict[Statement, list[Mapping[str, Any]]] = {}
         self._kept: dict[Statement, int] = {}  # how many of them are of works that have ended well
-        self._done: list[
-            tuple[Statement, list[Mapping[str, Any]]]
-        ] = []  # of such works, since this one began
-
-    def __bool__(self) -> bool:
-        return bool(self._rows)
+        self._done: list[tuple[Statement, list[Mapping[str, Any]]]] = []  # theirs, done since this one began
+        self.tables: set[str] = set()  # for which there may be something
 
     def put(self, statement: Statement, values: Mapping[str, Any]) -> None:
         self._rows.setdefault(statement, []).append(values)
+        self.tables |= statement.tables
 
     def take(self, tables: frozenset[str] | None) -> list[tuple[Statement, list[Mapping[str, Any]]]]:
         """What is to be done now."""
         wanted = [one for one in self._rows if tables is None or not tables.isdisjoint(one.tables)]
         taken = [(statement, self._rows.pop(statement)) for statement in wanted]
+        self.tables = {name for statement in self._rows for name in statement.tables}
         self._done += [(one, rows[: self._kept.pop(one)]) for one, rows in taken if one in self._kept]
         return taken
 
@@ -116,6 +114,7 @@ class Later:
         self._rows = {one: rows[: self._kept[one]] for one, rows in self._rows.items() if one in self._kept}
         for statement, rows in self._done:
             self._rows[statement] = rows + self._rows.get(statement, [])
+        self.tables = {name for statement in self._rows for name in statement.tables}
         self.keep()
 
 
@@ -177,7 +176,7 @@ class Session:
         if not values:
             return
         statement.text(self.dialect)
-        if self._later:
+        if not statement.tables.isdisjoint(self._later.tables):
             self.settle(statement.tables)
         self._many(statement, values)
 
@@ -207,7 +206,7 @@ class Session:
 
     def _run(self, statement: Statement, values: Mapping[str, Any]) -> Any:
         text, bind = statement.text(self.dialect)
-        if self._later:
+        if not statement.tables.isdisjoint(self._later.tables):
             self.settle(statement.tables)
         try:
             return self._driver.execute(text, bind(values))
