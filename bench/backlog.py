@@ -27,7 +27,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, Final
@@ -40,11 +40,11 @@ from aiormq import connect
 from gateway.clock import SystemClock
 from gateway.core.envelope import bundle
 from gateway.demo import boroughs
+from gateway.demo.processes import Client, NodeProcess, documents, nodes
 from gateway.flows.dispatch import BULK, LEASE, URGENT, WINDOW
 from gateway.ports import Lane, Outgoing
 from gateway.stores import open_store
 from gateway.testing.broker import PrivateBroker
-from gateway.testing.processes import Client, NodeProcess, documents, nodes
 from gateway.transports import topology
 from gateway.transports.rabbit import RabbitTransport
 
@@ -245,7 +245,8 @@ async def _drained(file: Path) -> float:
     await settled(lambda: ask(file, question)[0][0] > 0)
     began, before = time.monotonic(), ask(file, question)[0][0]
     await asyncio.sleep(DRAIN)
-    return (ask(file, question)[0][0] - before) / (time.monotonic() - began)
+    left: int = ask(file, question)[0][0] - before
+    return left / (time.monotonic() - began)
 
 
 # --- the intake -------------------------------------------------------------------------------------------
@@ -374,7 +375,7 @@ def main() -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gateway-backlog-")))
         found: dict[str, Sequence[Figures]] = {}
-        work: dict[str, Callable[[Path, PrivateBroker], Awaitable[Sequence[Figures]]]] = {
+        work: dict[str, Callable[[Path, PrivateBroker], Coroutine[Any, Any, Sequence[Figures]]]] = {
             "outbox": lambda place, broker: outbox(place, broker, _sizes(options.waiting)),
             "intake": lambda place, broker: _listed(intake(place, broker, options.intake, options.real)),
         }

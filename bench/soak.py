@@ -40,11 +40,11 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from gateway.clock import SystemClock
 from gateway.demo import boroughs
+from gateway.demo.processes import Client, NodeProcess, documents, nodes
 from gateway.demo.story import ACTOR, SETTLED, fresh
 from gateway.errors import GatewayError, Unavailable
 from gateway.testing.broker import PrivateBroker
 from gateway.testing.postgres import Postgres, start_postgres
-from gateway.testing.processes import Client, NodeProcess, documents, nodes
 from schemas.samples import minimal_example
 
 EVERY: Final = 10.0

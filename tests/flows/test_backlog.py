@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,7 @@ async def wait_for(borough: Borough, count: int, *, lane: Lane = Lane.STANDARD, 
 
     for start in range(first, first + count, 1000):
         numbers = range(start, min(start + 1000, first + count))
-        await borough.node.store.write(lambda tx, numbers=numbers: put(tx, numbers))
+        await borough.node.store.write(partial(put, numbers=numbers))
 
 
 async def tried(borough: Borough, among: int) -> int:

@@ -13,9 +13,9 @@ import pytest
 
 from gateway.clock import SystemClock
 from gateway.demo import boroughs
+from gateway.demo.processes import Client, NodeProcess, configure, documents, nodes
 from gateway.errors import Unavailable
 from gateway.ports import Lane, Outgoing
-from gateway.testing.processes import Client, NodeProcess, configure, documents, nodes
 from gateway.transports import topology
 from gateway.transports.definitions import hub
 from gateway.transports.private_cluster import PrivateCluster
@@ -164,7 +164,7 @@ def _rows(node: NodeProcess, question: str) -> list[tuple[Any, ...]]:
 
 
 def _answered(node: NodeProcess) -> int:
-    return _rows(node, "select count(*) from legs where side = 'origin' and state = 'ACCEPTED'")[0][0]
+    return int(_rows(node, "select count(*) from legs where side = 'origin' and state = 'ACCEPTED'")[0][0])
 
 
 def _each_arrived_once(client: Client, bexley: NodeProcess) -> None:

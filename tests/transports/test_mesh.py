@@ -13,12 +13,11 @@ from typing import Any
 import pytest
 
 from gateway.clock import SystemClock
-from gateway.demo import boroughs
+from gateway.demo import boroughs, processes
+from gateway.demo.processes import Client, configure, documents
 from gateway.errors import Unavailable
 from gateway.ports import Lane, Outgoing
-from gateway.testing import processes
 from gateway.testing.broker import PrivateBroker
-from gateway.testing.processes import Client, configure, documents
 from gateway.testing.transport_suite import take
 from gateway.transports import topology
 from gateway.transports.definitions import VHOST, mesh
