@@ -22,13 +22,13 @@ from gateway.clock import SystemClock
 from gateway.core.merkle import leaf_hash, root_at, root_of
 from gateway.core.states import LEG, LegState
 from gateway.demo import boroughs
+from gateway.demo.processes import configure
 from gateway.ports import HandoverRow, LegEvent, Transaction, WorkerRow
 from gateway.stores import open_store
 from gateway.testing.boroughs import BEXLEY, HACKNEY
 from gateway.testing.chaos.agencies import Agencies
 from gateway.testing.chaos.load import Client, document
 from gateway.testing.histories import OVERLAY
-from gateway.testing.processes import configure
 from gateway.transports.rabbit import declare
 from keys_example import AGENCIES
 
