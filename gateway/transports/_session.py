@@ -99,6 +99,9 @@ class Session:
                     consuming = list(channel.consumers)
                     for tag in consuming:
                         await channel.basic_cancel(tag)
+                    await asyncio.sleep(
+                        STEP
+                    )  # for a publish that has this session in hand and has not written
                     while not self.lost.is_set() and (consuming or channel.confirmations):  # noqa: ASYNC110
                         await asyncio.sleep(STEP)
         except GatewayError:

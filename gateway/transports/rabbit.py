@@ -172,8 +172,8 @@ class RabbitTransport:
             await asyncio.sleep(self._timeouts.look)
             try:
                 identity.look()
-                for end in self._ends():
-                    await end.link.renew(identity.turn)
+                for link in (*(end.link for end in self._ends()), self._shelves.link):
+                    await link.renew(identity.turn)
             except GatewayError as error:
                 _log.warning("a connection with the new certificate failed: %s. %s", error, error.remedy)
 

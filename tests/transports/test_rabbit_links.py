@@ -339,3 +339,67 @@ async def test_only_the_first_settling_is_sent() -> None:
     await delivery.quarantine("test")
     assert tags == [7]
     assert not lost.is_set()
+
+
+async def test_several_addresses_are_tried_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+    enough = asyncio.Event()
+
+    async def refuse(address: str, **_: object) -> None:
+        tried.append(address)
+        if len(tried) == 6:
+            enough.set()
+        raise Unavailable("nobody there", code=LOST)
+
+    monkeypatch.setattr(_link, "open_session", refuse)
+    monkeypatch.setattr(_link, "LONGEST_PAUSE", 0.01)
+    link = _link.Link(["amqp://a", "amqp://b", "amqp://c"], name="x", timeouts=Timeouts(), prepare=_nothing)
+    link.start()
+    async with asyncio.timeout(5):
+        await enough.wait()
+    await link.close()
+    assert tried[:6] == ["amqp://a", "amqp://b", "amqp://c"] * 2
+
+
+async def test_a_connection_in_doubt_is_followed_by_one_to_another_node(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What several refusals in a row end in (see above): a node whose channels are ill is left."""
+    opened: list[str] = []
+
+    async def accept(address: str, **_: object) -> Any:
+        opened.append(address)
+        return Session(_Quiet(), _Quiet(), _Quiet())  # type: ignore[arg-type]
+
+    monkeypatch.setattr(_link, "open_session", accept)
+    link = _link.Link(["amqp://a", "amqp://b"], name="x", timeouts=Timeouts(close=0.1), prepare=_nothing)
+    link.start()
+    try:
+        first = await link.session(2)
+        first.doubt()
+        second = await link.session(2)
+        assert second is not first
+        assert opened == ["amqp://a", "amqp://b"]
+    finally:
+        await link.close()
+
+
+async def _nothing(_: Session) -> None: ...
+
+
+class _Quiet:
+    """In the place of a connection, its socket and its channel."""
+
+    def __init__(self) -> None:
+        self.closing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.on_consumer_cancel_callbacks: set[object] = set()
+        self.consumers: dict[str, object] = {}
+        self.confirmations: dict[int, object] = {}
+
+    @property
+    def connection(self) -> _Quiet:
+        return self
+
+    async def close(self) -> None: ...
+
+    def cut(self) -> None: ...
