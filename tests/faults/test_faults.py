@@ -27,7 +27,7 @@ SETS = (
     "node_kill line_held adapter_answer_lost duplicated memory_alarm disk_full line_reset garbage",
     "broker_kill node_freeze clock_jump corrupted adapter_fails line_half_open permission_revoked line_slow",
     "broker_freeze node_restart reordered adapter_busy queue_full adapter_hangs line_delay clock_hours_ahead",
-    "broker_stop_app broker_closes_connections disk_alarm node_kill line_cut adapter_slow duplicated",
+    "broker_stop_app broker_closes_connections disk_alarm node_kill line_cut adapter_slow tls_expired",
 )
 
 

@@ -43,6 +43,9 @@ from gateway.testing.postgres import Postgres, start_postgres
 HUB_LIFE: Final = 20
 """Histories that one broker serves: deleted virtual hosts leave traces, and a broker slows down with them."""
 
+IN_VAIN: Final = 3
+"""Histories without one fault, after which a campaign gives up."""
+
 POSTGRES_EVERY: Final = 3
 """Every third history has the destination on PostgreSQL."""
 
@@ -60,6 +63,11 @@ class Campaign:
     @property
     def injected(self) -> int:
         return sum(len(one.injected) for one in self.outcomes)
+
+    @property
+    def worthwhile(self) -> bool:
+        """False when nothing can be injected: then it is the suite, or the machine, that is broken."""
+        return any(one.injected for one in self.outcomes[-IN_VAIN:]) or len(self.outcomes) < IN_VAIN
 
     @property
     def bad(self) -> list[Outcome]:
@@ -82,7 +90,7 @@ def conduct(
     began = time.monotonic()
     with ExitStack() as stack:
         postgres = _postgres(stack, campaign)
-        while campaign.injected < number:
+        while campaign.injected < number and campaign.worthwhile:
             first = seed + len(campaign.outcomes)
             with PrivateHub(Path(tempfile.mkdtemp(prefix="broker-", dir=folder)) / "b") as hub:
                 for one in range(first, first + HUB_LIFE):

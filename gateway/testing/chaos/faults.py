@@ -24,7 +24,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Mapping
-from pathlib import Path
 from typing import ClassVar, Final
 
 from gateway.testing.boroughs import BEXLEY
@@ -154,28 +153,27 @@ class BackupRestored(Fault):
     name = "backup_restored"
     patience: ClassVar[float] = 300.0
 
+    def __init__(self, world: World, area: str, chance: random.Random) -> None:
+        del area  # what an origin loses its agencies hand in again: that is no node's to mend
+        super().__init__(world, BEXLEY, chance)
+
     async def begin(self) -> None:
-        file = self._file()
+        file = self.world.file(self.area)
+        if file is None:
+            raise RuntimeError("another database than a file")
         await asyncio.to_thread(back_up, file, file.with_name("copy.db"))
 
     async def end(self) -> None:
-        file = self._file()
-        copy = file.with_name("copy.db")
-        if not copy.exists():
+        file = self.world.file(self.area)
+        if file is None or not file.with_name("copy.db").exists():
             return
         await self.world.nodes[self.area].kill()
         for name in (file.name, f"{file.name}-wal", f"{file.name}-shm"):
             file.with_name(name).unlink(missing_ok=True)
-        copy.rename(file)
+        file.with_name("copy.db").rename(file)
         self.world.restored.add(self.area)
         self.world.answered.clear()
         await self.world.revive(self.area)
-
-    def _file(self) -> Path:
-        file = self.world.file(self.area)
-        if file is None or self.area != BEXLEY:
-            raise RuntimeError("the destination's file alone is put back")
-        return file
 
 
 class BrokerKill(Fault):
@@ -222,7 +220,7 @@ class BrokerStopApp(_Control):
 
 class BrokerCloses(_Control):
     name = "broker_closes_connections"
-    first = ("close_all_connections", "chaos")
+    first = ("close_all_connections", "--global", "chaos")
 
 
 class MemoryAlarm(_Control):
@@ -245,6 +243,22 @@ class PermissionRevoked(Fault):
 
     async def end(self) -> None:
         await asyncio.to_thread(self.world.hub.run, self.world.hub.permit(self.area))
+
+
+class CertificateExpired(Fault):
+    """The broker shows a certificate that is out of date, to everybody anew."""
+
+    name = "tls_expired"
+    needs = "broker"
+
+    async def begin(self) -> None:
+        self.world.hub.authority.expire()
+        await asyncio.to_thread(self.world.hub.run, "ssl:clear_pem_cache()")
+        await asyncio.to_thread(self.world.hub.broker.ctl, "close_all_connections", "--global", "chaos")
+
+    async def end(self) -> None:
+        self.world.hub.authority.renew()
+        await asyncio.to_thread(self.world.hub.run, "ssl:clear_pem_cache()")
 
 
 class QueueFull(Fault):
@@ -415,7 +429,7 @@ FAULTS: Final[Mapping[str, type[Fault]]] = {
     for kind in (
         NodeKill, NodeRestart, NodeFreeze, ClockJump, ClockWrong, DiskFull, BackupRestored,
         BrokerKill, BrokerFreeze, BrokerStopApp, BrokerCloses, MemoryAlarm, DiskAlarm,
-        PermissionRevoked, QueueFull,
+        PermissionRevoked, CertificateExpired, QueueFull,
         LineCut, LineHeld, LineHalf, LineDelay, LineSlow, LineReset,
         DeskFails, DeskBusy, DeskHangs, DeskSlow, DeskForgets,
         Duplicates, Reordered, Corrupted, Garbage,

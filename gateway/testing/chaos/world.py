@@ -41,11 +41,12 @@ from gateway.stores.migrations import upgrade
 from gateway.testing.boroughs import BEXLEY, HACKNEY
 from gateway.testing.chaos import disks
 from gateway.testing.chaos.agencies import Agencies
+from gateway.testing.chaos.authority import Authority
 from gateway.testing.chaos.load import Client
 from gateway.testing.chaos.process import NodeProcess
 from gateway.testing.chaos.proxy import Proxy
 from gateway.transports import definitions
-from gateway.transports.private_broker import PrivateBroker
+from gateway.transports.private_broker import Membership, PrivateBroker, free_ports
 from gateway.transports.rabbit import declare
 from keys_example import AGENCIES, PASSPHRASE, demo_network, install
 
@@ -69,7 +70,9 @@ class PrivateHub:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.broker = PrivateBroker()
+        self.authority = Authority(folder.with_name(f"{folder.name}-tls"))
+        (self.secured,) = free_ports(1)
+        self.broker = PrivateBroker(member=Membership(settings=self._tls()))
         self.password = secrets.token_hex(16)
         self.vhost = ""
 
@@ -87,8 +90,18 @@ class PrivateHub:
     def __exit__(self, *_: object) -> None:
         self.broker.close()
 
+    def _tls(self) -> tuple[str, ...]:
+        return (
+            f"listeners.ssl.1 = 127.0.0.1:{self.secured}",
+            f"ssl_options.cacertfile = {self.authority.ca}",
+            f"ssl_options.certfile = {self.authority.chain}",
+            f"ssl_options.keyfile = {self.authority.key}",
+            "ssl_options.verify = verify_none",
+        )
+
     @property
     def port(self) -> int:
+        """Without TLS: for the hands in the wire."""
         return int(self.broker.url.rpartition("@")[2].partition("/")[0].rpartition(":")[2])
 
     def fresh(self) -> None:
@@ -109,10 +122,13 @@ class PrivateHub:
         )
 
     def url(self, area: str = "", port: int = 0) -> str:
-        """``area`` "": the operator's account. ``port``: of a line; 0: the broker's own."""
+        """``area`` "": the operator's account. ``port``: of a line, with TLS; 0: the broker's own."""
         own = self.broker.url.rpartition("/")[0]
         if area:
-            own = f"amqp://{area}:{self.password}@127.0.0.1:{port or self.port}"
+            own = f"amqp://{area}:{self.password}@127.0.0.1:{self.port}"
+        if port:
+            place = f"{area}:{self.password}@127.0.0.1:{port}/{self.vhost}"
+            return f"amqps://{place}"
         return f"{own}/{self.vhost}"
 
     def _eval(self, *calls: str) -> None:
@@ -246,15 +262,14 @@ async def _made(
     await asyncio.to_thread(hub.broker.sync)
     agencies = Agencies(folder / "agencies", seed)
     await agencies.start()
-    lines = {area: Proxy("127.0.0.1", hub.port) for area in AREAS}
+    lines = {area: Proxy("127.0.0.1", hub.secured) for area in AREAS}
     for line in lines.values():
         await line.start()
     nodes: dict[str, NodeProcess] = {}
     tokens: dict[str, str] = {}
     for area in AREAS:
-        nodes[area] = await asyncio.to_thread(
-            _configure, folder, area, hub.url(area, lines[area].port), agencies, databases
-        )
+        told = {"urls": [hub.url(area, lines[area].port)], "cafile": str(hub.authority.ca)}
+        nodes[area] = await asyncio.to_thread(_configure, folder, area, told, agencies, databases)
         tokens |= await _join(nodes[area].config, area)
     client = Client(lambda: nodes[HACKNEY].url, tokens[SENDER], folder)
     made = World(folder, seed, hub, agencies, nodes, lines, tokens, client)
@@ -267,7 +282,7 @@ async def _made(
 
 
 def _configure(
-    folder: Path, area: str, broker: str, agencies: Agencies, databases: Mapping[str, str]
+    folder: Path, area: str, broker: Mapping[str, Any], agencies: Agencies, databases: Mapping[str, str]
 ) -> NodeProcess:
     home = folder / area
     home.mkdir(mode=0o700, exist_ok=True)
@@ -279,7 +294,7 @@ def _configure(
         "environment": "demo",
         "area": area,
         "data": str(home / "data"),
-        "broker": {"urls": [broker]},
+        "broker": dict(broker),
         "api": {"host": "127.0.0.1", "port": 0},
         "metrics": {"port": 0},
         "database": {"floor": FLOOR, **({"url": databases[area]} if area in databases else {})},
