@@ -121,8 +121,7 @@ async def test_what_came_since_the_backup_comes_again_and_nobody_is_given_it_twi
 
 
 def a_minute_passes(node: Process) -> None:
-    """What is missing is asked for when it has been missing for a minute (flows.heartbeat); its row says since
-    when."""
+    """What is missing is asked for after a minute (flows.heartbeat); the gap's row says since when."""
     with closing(sqlite3.connect(node.borough.folder / "gateway.db", timeout=20)) as connection, connection:
         changed = connection.execute("UPDATE gaps SET noticed = noticed - 60")
     assert changed.rowcount == 1, "the third message left a gap where the second had been"
