@@ -9,9 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from functools import partial
+from uuid import uuid4
 
-from gateway.ports import Store, TimerRow, Transaction
+import pytest
+
+from gateway.errors import Unavailable
+from gateway.ports import EVERY_BELL, Store, TimerRow, Transaction
 from gateway.stores import open_store
+from gateway.stores.siblings import open_siblings
+from gateway.testing.postgres import Postgres
 
 KINDS = ("purge", "notice_cascade", "notice_destroy", "draft", "returned")
 NOW = 1_000
@@ -51,3 +57,50 @@ async def test_of_two_workers_one_fires_each_timer_and_does_what_it_does(postgre
     finally:
         for worker in workers:
             await worker.close()
+
+
+async def test_a_lock_on_postgresql_ends_with_its_connection_and_a_bell_is_heard(postgres_url: str) -> None:
+    first, second = open_siblings(postgres_url), open_siblings(postgres_url)
+    one, other = uuid4().hex, uuid4().hex
+    try:
+        await first.start(one)
+        await second.start(other)
+        assert await first.gone([one, other]) == set()
+        bells = second.bells()
+        assert await asyncio.wait_for(anext(bells), 5) == EVERY_BELL
+        await first.ring("urgent")
+        assert await asyncio.wait_for(anext(bells), 5) == "urgent"
+        await bells.aclose()  # type: ignore[attr-defined]  # it is a generator
+        await first.close()
+        async with asyncio.timeout(5):
+            while not (gone := await second.gone([one, other])):  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.02)  # the server ends a session in its own time
+        assert gone == {one}
+    finally:
+        await first.close()
+        await second.close()
+
+
+async def test_whose_connection_was_cut_judges_nobody_until_all_can_have_come_back(
+    postgres: Postgres, postgres_url: str
+) -> None:
+    """As a restart of the server does to all of them at once."""
+    first, second = open_siblings(postgres_url), open_siblings(postgres_url)
+    one, other = uuid4().hex, uuid4().hex
+    try:
+        await first.start(one)
+        await second.start(other)
+        postgres.run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'gateway worker'"
+        )
+        with pytest.raises(Unavailable) as lost:
+            await first.gone([other])
+        assert lost.value.code == "siblings_lost"
+        assert await first.gone([other]) == set(), "the other has not come back yet, and is not dead"
+        third = open_siblings(postgres_url)
+        await third.start(uuid4().hex)
+        assert await third.gone([one]) == set(), "the first one holds its lock again"
+        await third.close()
+    finally:
+        await first.close()
+        await second.close()
