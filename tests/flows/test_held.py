@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -161,15 +162,23 @@ async def test_what_came_back_is_nobodys_proof_of_anything(
     await world.hackney.turn()
     lane = next(lane for lane in Lane if world.broker.waiting(BEXLEY, lane))
     world.broker.expire(BEXLEY, lane)
-    assert world.broker.shelf(HACKNEY, Shelf.RETURNED)
+    shelf = world.broker.shelf(HACKNEY, Shelf.RETURNED)
+    assert shelf
+    ours = shelf[0]
     before = dump(world.hackney)
     assert await held.collect(hackney)
     assert dump(world.hackney) == before
+    changed = ours.message.body[:-1] + bytes((ours.message.body[-1] ^ 1,))
+    shelf.append(replace(ours, message=replace(ours.message, body=changed)))
+    await held.collect(hackney)
+    (forged,) = await hackney.store.read(lambda tx: tx.held(9))
+    assert (forged.place, forged.code) == (Place.RETURNED, held.NOT_OURS)
+    await held_acts.discard(hackney, ME, forged.id)
     body = await _raw(world, seq=1)
     await hackney.transport.publish(Outgoing(BEXLEY, Lane.STANDARD, body, "x"))
     world.broker.expire(BEXLEY, Lane.STANDARD)
     await held.collect(hackney)
-    (row,) = await hackney.store.read(lambda tx: tx.held(9))
+    (row,) = await hackney.store.read(lambda tx: tx.held_heads(9))
     assert (row.place, row.code) == (Place.RETURNED, held.NOT_OURS)
     assert (await held_acts.show(hackney, row.id))["now"] == held.NOT_OURS
     assert (await held_acts.retry(hackney, ME, row.id)).code == held.NOT_OURS
