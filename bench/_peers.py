@@ -15,6 +15,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 HERE = Path(__file__).parent
 ENVIRONMENTS = HERE / ".peers"
@@ -55,14 +56,15 @@ class Absent(Exception):
 class Peer:
     """One that has started. :meth:`run` lets it work."""
 
-    def __init__(self, name: str, process: subprocess.Popen[str]) -> None:
+    def __init__(self, name: str, process: subprocess.Popen[str], errors: TextIO) -> None:
         self.name = name
         self._process = process
+        self._errors = errors
 
     def run(self, seconds: float) -> float:
         """Cycles a second. Raises Absent when it has died."""
         if self._process.stdin is None or self._process.poll() is not None:
-            raise Absent(f"{self.name} has ended")
+            raise Absent("it has ended")
         self._process.stdin.write(f"run {seconds}\n")
         self._process.stdin.flush()
         cycles, took = self._line().split()
@@ -70,7 +72,7 @@ class Peer:
 
     def ready(self) -> None:
         if self._line() != "ready":
-            raise Absent(f"{self.name} did not start")
+            raise Absent("it did not start")
 
     def close(self) -> None:
         if self._process.stdin:
@@ -89,7 +91,9 @@ class Peer:
             if not answered:
                 self._process.kill()
             self._process.wait(PATIENCE)
-            raise Absent(f"{self.name} ended with {self._process.returncode}")
+            self._errors.seek(0)
+            said = self._errors.read().strip().splitlines()
+            raise Absent(f"it ended with {self._process.returncode}: {said[-1] if said else 'no word'}")
         return line.strip()
 
 
@@ -100,14 +104,9 @@ def start(stack: ExitStack, name: str, document: Path, broker: str) -> Peer:
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, bufsize=1
     )
-    peer = Peer(name, process)
+    peer = Peer(name, process, errors)
     stack.callback(peer.close)
-    try:
-        peer.ready()
-    except Absent as error:
-        errors.seek(0)
-        said = errors.read().strip().splitlines()
-        raise Absent(f"{error}: {said[-1] if said else 'it said nothing'}") from None
+    peer.ready()
     return peer
 
 

@@ -59,7 +59,7 @@ async def run(
         place.broker, (place.database("origin"), place.database("destination")), load.end
     ) as ours:
         await load.round(ours, 0.0)
-        rates[OURS] = [await load.round(ours, options.seconds)]
+        rates[OURS] = [await load.round(ours, options.ours)]
         for _ in range(options.rounds):
             for name, peer in there.items():
                 if name in absent:
@@ -68,12 +68,14 @@ async def run(
                     rates.setdefault(name, []).append(await asyncio.to_thread(peer.run, options.seconds))
                 except Absent as error:
                     absent[name] = str(error)
-            rates[OURS].append(await load.round(ours, options.seconds))
+            rates[OURS].append(await load.round(ours, options.ours))
     return rates
 
 
 def compared(rates: Rates, absent: Mapping[str, str]) -> dict[str, dict[str, float]]:
     """Ours over each peer that was there to the end."""
+    if not all(rates[OURS]):
+        raise SystemExit("a round of ours counted nothing: a longer --ours, or a quieter machine")
     mine = [mean(pair) for pair in pairwise(rates[OURS])]
     return {name: ratios(mine, rates[name]) for name in rates if name != OURS and name not in absent}
 
@@ -106,7 +108,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each contender in each round")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each peer in each round")
+    parser.add_argument("--ours", type=float, default=3.0, help="seconds of ours in each round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--in-flight", type=int, default=256, help="of ours")
     parser.add_argument("--only", nargs="+", choices=tuple(PEERS), default=list(PEERS))
