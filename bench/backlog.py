@@ -241,12 +241,12 @@ async def _give_queue(broker: PrivateBroker) -> None:
 
 async def _drained(file: Path) -> float:
     """Rows that left, a second, from the first on."""
-    question = "SELECT count(*) FROM outbox WHERE state <> 'settled' AND state = 'published'"
-    await settled(lambda: ask(file, question)[0][0] > 0)
-    began, before = time.monotonic(), ask(file, question)[0][0]
+    left = f"SELECT count(*) FROM outbox WHERE state <> 'settled' AND state = 'published' AND peer = '{AWAY}'"
+    await settled(lambda: ask(file, left)[0][0] > 0)
+    began, before = time.monotonic(), ask(file, left)[0][0]
     await asyncio.sleep(DRAIN)
-    left: int = ask(file, question)[0][0] - before
-    return left / (time.monotonic() - began)
+    gone: int = ask(file, left)[0][0] - before
+    return gone / (time.monotonic() - began)
 
 
 # --- the intake -------------------------------------------------------------------------------------------

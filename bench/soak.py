@@ -56,7 +56,7 @@ BROKER_EVERY: Final = 3
 WARM: Final = 60.0
 """Seconds after a start that are not judged: caches fill, statements are compiled."""
 
-SETTLE: Final = 180.0
+SETTLE: Final = 600.0
 FROZEN: Final = (3.0, 8.0)
 
 FLOORS: Final[Mapping[str, float]] = {
@@ -361,7 +361,8 @@ async def until_settled(run: Run) -> dict[str, Any]:
     began = run.at
     left, legs = await asyncio.to_thread(unsettled, origin)
     while left and run.at - began < SETTLE:
-        await asyncio.sleep(1)
+        print(f"{run.at:7.0f} s  {left} of {legs} legs wait for an answer", file=sys.stderr, flush=True)
+        await asyncio.sleep(2)
         left, legs = await asyncio.to_thread(unsettled, origin)
     return {
         "accepted": len(run.client.accepted),
