@@ -51,7 +51,7 @@ INSTALL = "apt-get update && apt-get install -y --no-install-recommends rabbitmq
 NODE = "gateway@localhost"
 USER = "gateway"
 
-READY_WITHIN = 60.0
+READY_WITHIN = 120.0
 """Seconds for a start or restart. 5 are usual; a loaded machine or a recovery takes longer."""
 
 STOP_WITHIN = 20.0
