@@ -13,8 +13,8 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from hashlib import sha256
 from http.client import HTTPConnection
@@ -73,6 +73,7 @@ def start() -> tuple[subprocess.Popen[bytes], int]:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "uvicorn", "mesh_sandbox.api:app", "--host", "127.0.0.1"]
     command += ["--port", str(port), "--workers", "1", "--log-level", "critical", "--no-access-log"]
+    command += ["--timeout-keep-alive", "3600"]  # others have their turns in between
     settings = {"STORE_MODE": "memory", "AUTH_MODE": "full", "SHARED_KEY": SECRET}
     server = subprocess.Popen(command, env={**os.environ, **settings}, stderr=subprocess.DEVNULL)
     for _ in range(300):
@@ -94,11 +95,9 @@ def count(clients: list[Client], body: bytes, seconds: float) -> tuple[int, floa
             clients[place].cycle(body)
             ended[place] += 1
 
-    threads = [threading.Thread(target=again, args=(place,)) for place in range(len(clients))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(len(clients)) as threads:
+        for done in [threads.submit(again, place) for place in range(len(clients))]:
+            done.result()
     return sum(ended), perf_counter() - began
 
 
