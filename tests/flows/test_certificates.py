@@ -26,6 +26,7 @@ async def test_each_of_the_four_days_is_told_once_and_a_renewal_ends_it(world: W
     said = []
     for _ in range(42):
         await warn(node)
+        node.told.clear()  # a restart
         await warn(node)
         said.append(await alarms())
         world.clock.advance(DAY)
@@ -37,6 +38,8 @@ async def test_each_of_the_four_days_is_told_once_and_a_renewal_ends_it(world: W
         ["node 7"],
         ["node 1"],
     ]
+    rows = await node.store.read(lambda tx: tx.alarms(cleared=True))
+    assert len([row for row in rows if row.code == ALARM]) == 3
     ends["node"] = world.clock.now() + 90 * DAY
     await warn(node)
     assert await alarms() == []
