@@ -157,7 +157,7 @@ def _inspect_members(tree: _Object | list[Any], path: Path, flaws: list[Flaw]) -
     twice = "this field is given more than once"
     flaws += [Flaw((*path, name), twice, "give it once") for name in tree.repeated]
     for name, value in tree.items():
-        if _has_surrogate(name):
+        if not name.isascii() and _SURROGATE.search(name):
             flaws.append(Flaw((*path, name), "half of a surrogate pair is no character", "remove this field"))
         elif found := prohibited_name(name):
             flaws.append(Flaw((*path, name), found.message, found.remedy))
@@ -165,15 +165,11 @@ def _inspect_members(tree: _Object | list[Any], path: Path, flaws: list[Flaw]) -
 
 
 def _inspect_text(text: str, path: Path, flaws: list[Flaw]) -> None:
-    if _has_surrogate(text):
+    if not text.isascii() and _SURROGATE.search(text):
         message = "half of a surrogate pair is no character"
         flaws.append(Flaw(path, message, "escape the whole character, or none of it"))
     elif found := prohibited_text(path, text):
         flaws.append(Flaw(path, found.message, found.remedy))
-
-
-def _has_surrogate(text: str) -> bool:
-    return not text.isascii() and _SURROGATE.search(text) is not None
 
 
 # --- Against the model ----------------------------------------------------------------------------------
