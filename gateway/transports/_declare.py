@@ -47,7 +47,13 @@ async def _create(session: Session, plan: topology.Topology) -> None:
         await channel.exchange_declare(
             exchange.name, exchange_type=exchange.kind, durable=True, internal=exchange.internal
         )
-    rules = {f"x-{name}": value for name, value in topology.intake_policy().definition.items()}
+    # A queue's arguments never change, and a release that declares others finds them contradicted on a broker
+    # that the one before set up. What was added since the first release is the operator's policy alone.
+    rules = {
+        f"x-{name}": value
+        for name, value in topology.intake_policy().definition.items()
+        if not name.startswith("max-length")
+    }
     for queue in plan.queues:
         arguments: ArgumentsType = {"x-queue-type": "quorum", **(rules if queue.intake else {})}
         await channel.queue_declare(queue.name, durable=True, arguments=arguments)
