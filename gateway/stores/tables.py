@@ -340,8 +340,8 @@ outbox: Final = sa.Table(
     # Whose claim it is (``workers.id``). NULL: nobody's, or that of an older release, which names none.
     sa.Column("worker", sa.Text),
     sa.UniqueConstraint("mid"),
-    # By lane first: a million standard rows that are due must not stand between us and one urgent row. Then by
-    # peer: nor a million for a peer that is away between us and the row for another.
+    # By lane first: a million standard rows that are due must not stand between us and one urgent row. Then
+    # by peer: nor a million for a peer that is away between us and the row for another.
     _partial("ix_outbox_due", "lane", "peer", "due", "id", where=UNSETTLED),
     _partial(
         "ix_outbox_seen", "peer", "stream", "seq", where=sa.text("state <> 'settled' AND seq IS NOT NULL")

@@ -286,7 +286,11 @@ RECEIPT = (
         ("receipts", [RECEIPT], "a hole"),
         ("attachments", ["INSERT INTO blob_segments VALUES ('p', 'b', 0, x'00', 'm')"], "1 segments"),
         ("schema", ["CREATE TABLE of_nobody (x INTEGER)"], "1 tables, columns or indexes"),
-        ("integrity", ["PRAGMA foreign_keys=OFF", EVENT.format(n=1, event="x", before="a", after="b")], "events"),
+        (
+            "integrity",
+            ["PRAGMA foreign_keys=OFF", EVENT.format(n=1, event="x", before="a", after="b")],
+            "events",
+        ),
         ("keys", ["UPDATE envelopes SET epoch = '2026-01'"], "2026-01"),
     ],
     ids=["leaf-gone", "leaf-changed", "tree", "shrunk", "forked", "message", "state", "move", "receipt",
