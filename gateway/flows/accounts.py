@@ -18,6 +18,7 @@ Example::
 from __future__ import annotations
 
 import secrets as entropy
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Final, Protocol
 
@@ -31,8 +32,8 @@ from gateway.core.merkle import Head, leaf_hash
 from gateway.errors import GatewayError, Malformed
 from gateway.flows import logbook
 from gateway.flows.logbook import Keeper
-from gateway.flows.node import log_leaf
-from gateway.ports import AccessRow, Transaction
+from gateway.flows.node import Caller, log_leaf
+from gateway.ports import AccessRow, LegRow, Transaction
 
 LEAF: Final = "access"
 WORDS: Final = "access-words"
@@ -81,6 +82,33 @@ class _Leaves:
 
     hashes: dict[str, str] = field(default_factory=dict)
     since: int | None = None
+
+
+def access(
+    caller: Caller,
+    leg: LegRow,
+    operation: str,
+    justification: str,
+    now: int,
+    *,
+    sections: Sequence[str] = (),
+    purpose: str = "",
+) -> AccessRow:
+    """The row of one access by ``caller`` to what came with ``leg``, to be put on record."""
+    return AccessRow(
+        at=now,
+        operation=operation,
+        principal=caller.principal,
+        actor=caller.actor,
+        role=caller.role,
+        ref=leg.ref,
+        version=leg.version,
+        leg=leg.id,
+        sections=tuple(sections),
+        recipients=(caller.principal,),
+        justification=justification,
+        purpose=purpose,
+    )
 
 
 def noted(keys: Secret, row: AccessRow, text: str) -> AccessRow:

@@ -19,7 +19,7 @@ from gateway.core.receipts import Receipt
 from gateway.core.states import RECEIPT_OF, LegState, advance_leg, path
 from gateway.errors import Conflict, InvalidDocument, NotFound, Problem, Unavailable, UnknownRecipient
 from gateway.flows import accounts, actions, asked, outgoing, receipts, spoc
-from gateway.flows.deliver import access
+from gateway.flows.accounts import access
 from gateway.flows.node import PRIORITY, Caller, Node, area_of, lane_for
 from gateway.flows.slots import check_hosted
 from gateway.flows.submit import routing_part

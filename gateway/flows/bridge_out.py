@@ -20,8 +20,8 @@ from gateway.core.envelope import SKEW, Kind
 from gateway.core.states import LegState, advance_leg
 from gateway.errors import Conflict, NotAllowed, NotFound
 from gateway.flows import accounts, bridge, outgoing, reseal
+from gateway.flows.accounts import access
 from gateway.flows.carrying import CARRIED, EXPORTED, MARKS
-from gateway.flows.deliver import access
 from gateway.flows.node import Caller, Node
 from gateway.flows.timers import set_timer
 from gateway.flows.undelivered import may_go_again

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.core import purposes
 from gateway.errors import NotFound
 from gateway.flows import accounts, parcels
-from gateway.flows.deliver import access
+from gateway.flows.accounts import access
 from gateway.flows.node import Caller, Node
 from gateway.flows.retrieve import take_out
 from gateway.flows.slots import check_hosted, view_for

@@ -38,7 +38,6 @@ from gateway.flows.slots import check_hosted, keeps_own_key, readable, view_for
 from gateway.flows.vault import view as opened
 from gateway.flows.waiting import NEXT_STEPS
 from gateway.ports import (
-    AccessRow,
     ActionRow,
     AgencyBinding,
     Attachment,
@@ -162,33 +161,7 @@ def _account(tx: Transaction, task: TaskRow, leg: LegRow | None, binding: Agency
         return  # news about a leg holds no personal data
     caller = Caller(binding.principal, leg.agency, actor="adapter", role="standing justification")
     accounts.record(
-        tx, access(caller, leg, "DISCLOSURE", binding.justification, now, purpose=purposes.DEFAULT)
-    )
-
-
-def access(
-    caller: Caller,
-    leg: LegRow,
-    operation: str,
-    justification: str,
-    now: int,
-    *,
-    sections: Sequence[str] = (),
-    purpose: str = "",
-) -> AccessRow:
-    return AccessRow(
-        at=now,
-        operation=operation,
-        principal=caller.principal,
-        actor=caller.actor,
-        role=caller.role,
-        ref=leg.ref,
-        version=leg.version,
-        leg=leg.id,
-        sections=tuple(sections),
-        recipients=(caller.principal,),
-        justification=justification,
-        purpose=purpose,
+        tx, accounts.access(caller, leg, "DISCLOSURE", binding.justification, now, purpose=purposes.DEFAULT)
     )
 
 
@@ -428,7 +401,7 @@ async def open_parked(
         if task.kind is Parcel.NOTIFICATION:
             check_in_time(tx, leg, now)
         if task.kind is not Parcel.STATUS:
-            seen = access(caller, leg, "CONSULTATION", justification, now, purpose=purpose)
+            seen = accounts.access(caller, leg, "CONSULTATION", justification, now, purpose=purpose)
             accounts.record(tx, accounts.noted(node.keys, seen, note))
         notice = tx.notice(task.subject) if task.kind is Parcel.NOTICE else None
         return _Parked(task, leg, tx.envelope(task.mid), notice, parcels.beside(tx, leg, bar))

@@ -13,7 +13,7 @@ from gateway.core.evidence import MAX_NOTICES, ROUTING, STATEMENT, Evidence, Exh
 from gateway.core.silence import Silence
 from gateway.errors import GatewayError, NotAllowed, NotFound
 from gateway.flows import accounts, show
-from gateway.flows.deliver import access
+from gateway.flows.accounts import access
 from gateway.flows.node import Caller, Node
 from gateway.flows.pinned import pinned
 from gateway.flows.silence import silence

@@ -20,7 +20,7 @@ from typing import Final
 from gateway.core.notices import TYPES, NoticeKind, advance_reader
 from gateway.errors import Conflict, InvalidDocument, NotFound, Problem
 from gateway.flows import accounts, effects, receipts, returned
-from gateway.flows.deliver import access
+from gateway.flows.accounts import access
 from gateway.flows.node import Caller, Node
 from gateway.flows.notice_sign import sign
 from gateway.flows.notices import ring

@@ -26,7 +26,7 @@ from gateway.core.encoding import Json, JsonObject
 from gateway.core.notices import TYPES, Audience, NoticeKind, Sender
 from gateway.errors import Conflict, InvalidDocument, NotAllowed, NotFound, Problem
 from gateway.flows import accounts, effects, parcels, show
-from gateway.flows.deliver import access
+from gateway.flows.accounts import access
 from gateway.flows.node import Caller, Node
 from gateway.flows.notice_out import Drawn, Reader, send, send_all, words_of
 from gateway.ports import HandoverRow, IdempotencyRow, Lane, LegRow, NoticeRow, Side, Transaction

@@ -19,10 +19,11 @@ import structlog
 from gateway.core.encoding import JsonObject
 from gateway.errors import Conflict, Misconfigured, NotAllowed, NotFound, Unavailable
 from gateway.flows import accounts, drills, notice_view, parcels
+from gateway.flows.accounts import access
 from gateway.flows.alarms import sound
 from gateway.flows.attachments import MISSING
 from gateway.flows.catch_up import check_caught_up
-from gateway.flows.deliver import access, check_in_time, status
+from gateway.flows.deliver import check_in_time, status
 from gateway.flows.node import Caller, Node, area_of
 from gateway.flows.slots import entry_of, keeps_own_key
 from gateway.ports import LegRow, Parcel, Side, Task, TaskRow, Transaction

@@ -22,9 +22,9 @@ from gateway.core.recipients import ROUTING
 from gateway.core.states import RECEIPT_OF, LegState, advance_leg
 from gateway.errors import Conflict, NotAllowed, NotFound, Refused
 from gateway.flows import accounts, actions, asked, outgoing, parcels, receipts, spoc
+from gateway.flows.accounts import access
 from gateway.flows.acknowledge import NEEDS_OPENING
 from gateway.flows.asked import Said
-from gateway.flows.deliver import access
 from gateway.flows.node import PRIORITY, Caller, Node, area_of, lane_for
 from gateway.flows.opening import read_routing
 from gateway.flows.relay import agent, check_own_key

@@ -13,7 +13,7 @@ from gateway.core.notices import TYPES, NoticeKind, advance_reader
 from gateway.core.receipts import Receipt
 from gateway.errors import NotAllowed
 from gateway.flows import accounts, effects, notice_legs, receipts, relay_in
-from gateway.flows.deliver import access
+from gateway.flows.accounts import access
 from gateway.flows.node import Caller, Node
 from gateway.flows.notice_answer import ATTESTED, find
 from gateway.flows.parcels import leg_of, let_on, task_id

@@ -24,8 +24,8 @@ from gateway.core.encoding import Json, JsonObject
 from gateway.core.states import SETTLED, TAKEN_ON, LegState
 from gateway.errors import InvalidDocument, NotAllowed, NotFound, Problem
 from gateway.flows import accounts
+from gateway.flows.accounts import access
 from gateway.flows.alarms import settle, sound
-from gateway.flows.deliver import access
 from gateway.flows.node import Caller, Node
 from gateway.flows.opening import VIA
 from gateway.flows.show import when
