@@ -44,7 +44,7 @@ RENEW: Final = (
 )
 
 _log = logging.getLogger(__name__)
-_Stamp = tuple[tuple[int, int, int], ...]
+_Stamp = tuple[tuple[int, ...], ...]
 _COMMON_NAME: Final = bytes.fromhex("0603550403")
 """The object identifier 2.5.4.3 in DER."""
 _VERSION, _UTC = 0xA0, 0x17
@@ -169,15 +169,17 @@ class Identity:
         return not first
 
     def _stamped(self) -> _Stamp:
-        """What changes with the content: a copy over it, a rename into its place, a link led elsewhere."""
-        found = []
+        """What changes with the content (a copy over it, a rename into its place, a link led elsewhere), and
+        with who may read it: what was refused for that is mended by a chmod alone."""
+        found: list[tuple[int, ...]] = []
         for path in self._files:
             try:
                 state = path.stat()
             except OSError:
-                found.append((0, 0, 0))
+                found.append(())
             else:
-                found.append((state.st_ino, state.st_mtime_ns, state.st_size))
+                content = (state.st_ino, state.st_mtime_ns, state.st_size)
+                found.append((*content, state.st_mode, state.st_uid, state.st_gid))
         return tuple(found)
 
     def _load(self) -> tuple[Validity | None, ssl.SSLContext]:
@@ -271,9 +273,11 @@ def _certificate(path: Path) -> Validity:
 
 
 def _private(path: Path) -> None:
-    """Raises Misconfigured for a key that others on this machine can read."""
+    """Raises Misconfigured for a key that others on this machine can read, or that this node cannot."""
     try:
         mode = path.stat().st_mode
+        if not os.access(path, os.R_OK):
+            raise PermissionError
     except OSError:
         raise Misconfigured(
             "the key of the client certificate cannot be read",
@@ -281,7 +285,7 @@ def _private(path: Path) -> None:
             field="/broker/key",
             remedy="name a PEM file that the node's account may read",
         ) from None
-    if not stat.S_ISREG(mode) or stat.S_IMODE(mode) & 0o077 or not os.access(path, os.R_OK):
+    if not stat.S_ISREG(mode) or stat.S_IMODE(mode) & 0o077:
         raise Misconfigured(
             "the key of the client certificate can be read by others",
             code="key_mode",

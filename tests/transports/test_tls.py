@@ -314,6 +314,22 @@ def test_a_half_written_pair_keeps_the_last_good_one(
     assert own.ends == ends + 20 * 86_400
 
 
+def test_a_new_key_that_was_open_to_others_is_taken_up_after_the_chmod_that_was_asked_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    authority = Authority()
+    files = authority.issue(tmp_path / "in-use", HERE, ends=10 * DAY)
+    own = Identity(account=HERE, now=SystemClock().now, certificate=files[0], key=files[1])
+    first = own.context()
+    new = authority.issue(tmp_path / "new", HERE, ends=30 * DAY)
+    new[1].chmod(0o644)
+    in_place(new, files)
+    assert own.context() is first
+    assert "chmod 600" in caplog.text
+    files[1].chmod(0o600)
+    assert own.context() is not first
+
+
 @pytest.mark.parametrize(
     ("spoil", "field"),
     [
