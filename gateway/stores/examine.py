@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from gateway.core.encoding import ZERO
 from gateway.core.merkle import EMPTY, Head, leaf_hash, trailing_ones
 from gateway.core.states import LEG, LegState
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Unavailable
 from gateway.stores import migrations, tables
 from gateway.stores.database import Database
 from gateway.stores.faults import TransactionError
@@ -87,13 +87,18 @@ def _begin(connection: sa.Connection, *, postgres: bool) -> None:
 
 
 def _looked(database: Database, connection: sa.Connection, name: str, look: Look) -> Finding:
-    """A part of a damaged database may be unreadable: the others are looked at all the same."""
+    """A part of a damaged database may be unreadable: the others are looked at all the same, in a
+    transaction that PostgreSQL would have ended with the error."""
+    connection.exec_driver_sql("SAVEPOINT looked")
     try:
         return look(connection)
     except sa.exc.DBAPIError as error:
         meaning = _outermost(database.unreachable(error))
+        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT looked")
         words = meaning.message if isinstance(meaning, GatewayError) else type(meaning).__name__
-        return Finding(name, False, f"cannot be read: {words}", RESTORE)
+        # What only passes (a GRANT, a load) is no reason to put an older database in its place.
+        remedy = meaning.remedy if isinstance(meaning, Unavailable) else RESTORE
+        return Finding(name, False, f"cannot be read: {words}", remedy)
 
 
 def _outermost(error: Exception) -> Exception:
@@ -116,11 +121,14 @@ def _integrity(connection: sa.Connection) -> Finding:
 
 
 def _amcheck(connection: sa.Connection) -> Finding:
-    there = connection.exec_driver_sql("SELECT 1 FROM pg_extension WHERE extname = 'amcheck'").scalar()
-    if not there:
+    may = connection.exec_driver_sql(
+        "SELECT has_function_privilege(to_regprocedure('bt_index_check(regclass)')::oid, 'EXECUTE')"
+    ).scalar()
+    if not may:
         return Finding(
-            "integrity", None, "indexes are not looked at: the extension amcheck is not installed",
-            "as its superuser: CREATE EXTENSION amcheck; or run pg_amcheck yourself",
+            "integrity", None, "indexes are not looked at: the extension amcheck is not installed, or not ours",
+            "as its superuser: CREATE EXTENSION amcheck; GRANT EXECUTE ON FUNCTION bt_index_check(regclass) "
+            "TO the node's user; or run pg_amcheck yourself",
         )  # fmt: skip
     count = connection.exec_driver_sql(
         "SELECT count(bt_index_check(c.oid)) FROM pg_class c JOIN pg_am a ON a.oid = c.relam "

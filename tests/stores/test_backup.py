@@ -71,6 +71,30 @@ async def test_postgresql_is_copied_at_one_moment_and_put_back_beside_what_was_t
     assert looked["integrity"].ok is True
 
 
+async def test_what_a_plain_user_may_not_see_hides_nothing_else_and_is_no_reason_to_restore(
+    postgres: Postgres, postgres_url: str
+) -> None:
+    """The superuser has installed amcheck, and granted it to nobody; then a table is taken away as well."""
+    await written(postgres_url, lambda tx: _leaves(tx, 5))
+    name = str(parse(postgres_url).database)
+    postgres.run("CREATE EXTENSION amcheck", database=name)
+    postgres.run(f"CREATE ROLE plain_{name} LOGIN")
+    plain = postgres_url.replace("gateway@", f"plain_{name}@")
+    try:
+        postgres.run(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO plain_{name}", database=name)
+        looked = {one.check: one for one in examine(plain, area=AREA)}
+        assert {one.check for one in looked.values() if one.ok is not True} == {"integrity"}
+        assert (looked["integrity"].ok, "GRANT EXECUTE" in looked["integrity"].remedy) == (None, True)
+        postgres.run(f"REVOKE SELECT ON log FROM plain_{name}", database=name)
+        looked = {one.check: one for one in examine(plain, area=AREA)}
+        assert {one.check for one in looked.values() if one.ok is False} == {"log"}
+        assert "GRANT" in looked["log"].remedy
+        assert "restore" not in looked["log"].remedy
+    finally:
+        postgres.run(f"DROP OWNED BY plain_{name}", database=name)
+        postgres.run(f"DROP ROLE plain_{name}")
+
+
 async def test_a_node_on_postgresql_keeps_a_restore_away(postgres_url: str, tmp_path: Path) -> None:
     backup.take(postgres_url, tmp_path / "copy", area=AREA, now=NOW)
     store = open_store(postgres_url)
