@@ -10,6 +10,7 @@ a close, and what it has not read is sent again anyway.
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from dataclasses import dataclass
 from typing import Any
@@ -23,16 +24,31 @@ from gateway.errors import GatewayError
 from gateway.transports._errors import translated
 from gateway.transports.certificates import Identity
 
+_log = logging.getLogger(__name__)
+
 STEP = 0.05
 """Seconds between two looks at what a retiring session has in flight: aiormq tells nobody when that ends."""
 
 HEARTBEAT = 10
-"""Seconds. A dead peer is noticed after about three; RabbitMQ advises against less than five."""
+"""Seconds. RabbitMQ advises against less than five."""
+
+SILENCE, LEAST = 1.2, 10.0
+"""Heartbeats, and seconds at least, without one byte before a connection is given up. A broker that has
+nothing else to say speaks once a heartbeat; aiormq waits for more than three, and until then a subscription
+at a frozen member of a cluster hears nothing, though the others go on."""
+
+LISTENS = 4
+"""Looks in that time. Looks without a byte are counted, not seconds: a node that was itself stopped, or too
+busy, makes one look late and then hears what has come meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds for each wait on the broker. ``confirm`` covers writing the message and its confirm.
+    """Seconds for each wait on the broker.
+
+    ``confirm`` covers writing the message and its confirm. More than the 10 s in which a cluster elects
+    another leader for one that froze (RabbitMQ 3.10): the channel that waits is confirmed then, while a new
+    one may have to wait for the cluster's ``net_ticktime``.
 
     ``quiet``: a subscription that has heard nothing for so long is made anew. RabbitMQ 3.10 can leave one
     deaf without a word: after its queue is deleted and made again at once, messages are handed to a consumer
@@ -41,7 +57,7 @@ class Timeouts:
     """
 
     connect: float = 5.0
-    confirm: float = 10.0
+    confirm: float = 15.0
     settle: float = 5.0
     close: float = 3.0
     quiet: float = 300.0
@@ -49,11 +65,13 @@ class Timeouts:
 
 
 class _Wire(TransportFactory):
-    """Remembers the socket that aiormq opens, because aiormq itself has no way to abort it."""
+    """Remembers the socket that aiormq opens, because aiormq itself has no way to abort it, and counts what
+    comes, because aiormq tells nobody."""
 
     def __init__(self) -> None:
         self._writer: asyncio.StreamWriter | None = None
         self.tls: ssl.SSLObject | None = None
+        self.heard = 0  # pieces of bytes
 
     # Any: the signature is aiormq's.
     async def create(self, url: URL, **kwargs: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -61,7 +79,18 @@ class _Wire(TransportFactory):
         reader, self._writer = await factory.create(url, **kwargs)
         # Now: a transport of asyncio that was closed raises AttributeError when asked.
         self.tls = self._writer.get_extra_info("ssl_object")
+        self._listen(reader)
         return reader, self._writer
+
+    def _listen(self, reader: asyncio.StreamReader) -> None:
+        take = reader.feed_data
+
+        def feed_data(data: bytes) -> None:
+            self.heard += 1
+            take(data)
+
+        # In the reader itself: once a piece off the socket, and not once a frame.
+        vars(reader)["feed_data"] = feed_data
 
     def cut(self) -> None:
         if self._writer is not None:
@@ -71,7 +100,15 @@ class _Wire(TransportFactory):
 class Session:
     """One connection and its channel, good until ``lost`` is set, and never again after."""
 
-    def __init__(self, connection: Connection, wire: _Wire, channel: AbstractChannel, turn: int = 0) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        wire: _Wire,
+        channel: AbstractChannel,
+        turn: int = 0,
+        beat: int = HEARTBEAT,
+    ) -> None:
+        """``beat``: seconds of its heartbeat; 0: it has none, and silence says nothing."""
         self.channel = channel
         self.turn = turn  # of the certificates it was opened with
         self.lost = asyncio.Event()
@@ -83,11 +120,26 @@ class Session:
             end.add_done_callback(lambda _: self.doubt())
         # The queue was deleted or its leader moved: the broker stops sending and says so only here.
         channel.on_consumer_cancel_callbacks.add(lambda _: self.doubt())
+        pause = max(LEAST, beat * SILENCE) / LISTENS
+        self._listening = asyncio.create_task(self._listen(pause)) if beat else None
 
     def doubt(self) -> None:
         """Have it thrown away. May be called at any time, any number of times."""
         self.lost.set()
         self.over.set()
+
+    async def _listen(self, pause: float) -> None:
+        silent = 0
+        while silent < LISTENS and not self.lost.is_set():
+            before = self._wire.heard
+            try:
+                async with asyncio.timeout(pause):
+                    await self.lost.wait()
+            except TimeoutError:
+                silent = silent + 1 if self._wire.heard == before else 0
+        if not self.lost.is_set():
+            _log.warning("the broker says nothing any more: the connection is given up")
+            self.doubt()
 
     async def retire(self, patience: float) -> None:
         """Close after another has taken its place: what is in flight is answered first, what was handed out
@@ -115,6 +167,8 @@ class Session:
         if self.lost.is_set():
             self._wire.cut()
         self.lost.set()
+        if self._listening is not None:
+            await asyncio.wait({self._listening})
         await _finish(self._connection, self._wire, patience)
 
 
@@ -133,8 +187,9 @@ async def open_session(
     wire = _Wire()
     if identity is not None and URL(url).scheme == "amqps":
         ssl_context = identity.context()
+    beat = int(URL(url).query.get("heartbeat", HEARTBEAT))
     connection = Connection(
-        URL(url) if "heartbeat" in URL(url).query else URL(url).update_query(heartbeat=HEARTBEAT),
+        URL(url).update_query(heartbeat=beat),
         ssl_context=ssl_context,
         client_properties={"connection_name": name},
     )
@@ -147,7 +202,7 @@ async def open_session(
                 channel = connection.channel(publisher_confirms=True, on_return_raises=True)
                 await channel.initialize()
                 turn = identity.turn if identity is not None else 0
-                session = Session(connection, wire, await channel.get_underlay_channel(), turn)
+                session = Session(connection, wire, await channel.get_underlay_channel(), turn, beat)
         if identity is not None:
             identity.seen(wire.tls)
         opened = True

@@ -75,7 +75,7 @@ class PrivateCluster:
             self._begin(self.members[0])
             with ThreadPoolExecutor(self._size) as pool:
                 list(pool.map(self._begin, self.members[1:]))
-            self._until(lambda: len(self.running()) == self._size, "the nodes do not form a cluster")
+            self.whole()
         except BaseException:
             self.close()
             raise
@@ -131,6 +131,10 @@ class PrivateCluster:
         """The nodes that see each other, asked of one that answers."""
         said = json.loads(self._any().ctl("cluster_status", "--formatter", "json"))
         return list(said["running_nodes"])
+
+    def whole(self) -> None:
+        """Return when all of them run as one: one that was frozen comes back by itself, but not at once."""
+        self._until(lambda: len(self.running()) == self._size, "the nodes do not form a cluster")
 
     def replicas(self) -> Mapping[str, Sequence[str]]:
         """Queue -> the nodes that hold it."""

@@ -132,6 +132,7 @@ async def test_nothing_is_lost_while_brokers_of_the_cluster_die_and_freeze(
         leader = await asyncio.to_thread(cluster.leader, INTAKE)
         took = {"leader killed": await _fault(client, sheets, leader.kill)}
         await asyncio.to_thread(leader.restart)
+        await asyncio.to_thread(cluster.whole)
         second = await asyncio.to_thread(cluster.leader, INTAKE)
         took["leader frozen"] = await _fault(client, sheets, second.pause)
         await asyncio.to_thread(second.resume)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
 from types import SimpleNamespace
@@ -15,7 +16,7 @@ from gateway.errors import Unavailable
 from gateway.ports import Lane
 from gateway.testing.broker import PrivateBroker
 from gateway.testing.transport_suite import HERE, THERE, expect_silence, message, take, take_all
-from gateway.transports import _link, topology
+from gateway.transports import _link, _session, topology
 from gateway.transports._consume import _Delivery
 from gateway.transports._errors import LOST, REFUSED, TIMEOUT
 from gateway.transports._publish import NACKS, Publisher
@@ -134,6 +135,31 @@ async def test_a_failed_heartbeat_is_unavailable_and_no_cancellation(broker: Pri
                 break
     finally:
         await here.close()
+
+
+async def test_an_idle_subscription_notices_a_frozen_broker_by_its_silence(
+    broker: PrivateBroker, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its heartbeats keep it; a node that was itself too busy to listen does not take that for silence."""
+    monkeypatch.setattr(_session, "LEAST", 1.6)
+    there = RabbitTransport(str(URL(url).update_query(heartbeat=1)), THERE)
+    try:
+        there.deliveries(Lane.STANDARD)
+        link = there._intakes[Lane.STANDARD].link
+        session = await link.session()
+        await asyncio.sleep(2)
+        time.sleep(2)  # noqa: ASYNC251 - the node stands still
+        await asyncio.sleep(0.5)
+        assert not session.lost.is_set()
+        broker.pause()
+        try:
+            async with asyncio.timeout(4):  # aiormq: six at least
+                await session.lost.wait()
+        finally:
+            broker.resume()
+        assert await link.session(20) is not session
+    finally:
+        await there.close()
 
 
 async def test_a_dead_address_is_tried_with_growing_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
