@@ -66,13 +66,13 @@ async def join(node: Node, everything: Callable[[Transaction], None]) -> None:
     await seat.siblings.start(seat.worker)
     rows = await node.store.read(lambda tx: tx.workers())
     gone = await seat.siblings.gone([row.id for row in rows])
-    alone = seat.role is not Role.API and all(row.id in gone or row.role is Role.API for row in rows)
 
     def work(tx: Transaction) -> None:
         for row in rows:
             if row.id in gone:
                 _bury(tx, row, now)
-        if alone:
+        # Asked again: one that started beside us may have claimed since.
+        if seat.role is not Role.API and all(row.role is Role.API for row in tx.workers()):
             everything(tx)
         tx.register_worker(_row(seat, now))
 
@@ -218,18 +218,19 @@ async def wait_for_others(node: Node) -> None:
         return
     try:
         async with asyncio.timeout(PATIENCE):
-            while any(not row.ready for row in await _others(node, seat)):  # noqa: ASYNC110 - another process
+            while not await _all_ready(node, seat):  # noqa: ASYNC110 - another process
                 await asyncio.sleep(SHORT)
     except TimeoutError:
         log.error("another process still reads its urgent messages; this one goes on")
 
 
-async def _others(node: Node, seat: Seat) -> Sequence[WorkerRow]:
+async def _all_ready(node: Node, seat: Seat) -> bool:
+    """Not while the database does not say."""
     try:
         rows = await node.store.read(lambda tx: tx.workers())
     except Unavailable:
-        return ()
-    return [row for row in rows if row.id != seat.worker and row.role is not Role.API]
+        return False
+    return all(row.ready or row.role is Role.API or row.id == seat.worker for row in rows)
 
 
 async def say_ready(node: Node) -> None:

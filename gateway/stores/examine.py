@@ -126,7 +126,7 @@ def _amcheck(connection: sa.Connection) -> Finding:
     ).scalar()
     if not may:
         return Finding(
-            "integrity", None, "indexes are not looked at: the extension amcheck is not installed, or not ours",
+            "integrity", None, "indexes are not looked at: the extension amcheck is missing, or not granted",
             "as its superuser: CREATE EXTENSION amcheck; GRANT EXECUTE ON FUNCTION bt_index_check(regclass) "
             "TO the node's user; or run pg_amcheck yourself",
         )  # fmt: skip

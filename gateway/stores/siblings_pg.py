@@ -8,7 +8,9 @@ power) is told by its missing beats.
 Rules:
 
 * The server forgets every lock when it is restarted, and processes come back one after another. So for
-  :data:`GRACE` seconds after our own connection was lost nobody is judged by a lock.
+  :data:`GRACE` seconds after our own connection came back nobody is judged by a lock.
+* A connection that died without a word is ended by the server within half a minute, too: until then it holds
+  our lock against ourselves.
 * Both need a connection that stays the same: a pooler between (pgbouncer) must run in session mode.
 * What is rung names a pump and nothing else; one is lost with its connection, so after every new one
   :data:`gateway.ports.EVERY_BELL` is brought.
@@ -35,7 +37,7 @@ from gateway.errors import Unavailable
 from gateway.ports import EVERY_BELL
 
 GRACE: Final = 10.0
-"""Seconds after a lost connection in which the others may not have come back yet."""
+"""Seconds after a new connection in which the others may not have come back yet."""
 
 PAUSE: Final = 1.0
 
@@ -53,7 +55,10 @@ _ARGUMENTS: Final = {
     "keepalives_count": 2,
     "tcp_user_timeout": 15_000,
 }
-_TAKE: Final = "SELECT pg_try_advisory_lock(%s, %s)"
+_TAKE: Final = (
+    "SELECT pg_try_advisory_lock(%s, %s), set_config('tcp_keepalives_idle', '10', false),"
+    " set_config('tcp_keepalives_interval', '5', false), set_config('tcp_keepalives_count', '2', false)"
+)
 _HELD: Final = (
     "SELECT objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2"
     " AND classid = %s::bigint::oid"
@@ -74,7 +79,7 @@ class PostgresSiblings:
         self._worker = ""
         self._hand: psycopg.AsyncConnection[Any] | None = None
         self._mending = asyncio.Lock()
-        self._lost = float("-inf")
+        self._back = float("-inf")
 
     async def start(self, worker: str) -> None:
         self._worker = worker
@@ -82,7 +87,7 @@ class PostgresSiblings:
 
     async def gone(self, workers: Sequence[str]) -> AbstractSet[str]:
         held = {row[0] for row in await self._ask(_HELD, SPACE)}
-        if asyncio.get_running_loop().time() < self._lost + GRACE:
+        if asyncio.get_running_loop().time() < self._back + GRACE:
             return set()
         return {worker for worker in workers if number(worker) not in held}
 
@@ -120,6 +125,8 @@ class PostgresSiblings:
                     # Our last connection is not dead yet for the server, or another one drew our number.
                     await hand.close()
                     raise _lost()
+                if self._hand is not None:
+                    self._back = asyncio.get_running_loop().time()
                 self._hand = hand
             return self._hand
 
@@ -128,7 +135,6 @@ class PostgresSiblings:
         try:
             return await (await hand.execute(query, values)).fetchall()
         except psycopg.Error as error:
-            self._lost = asyncio.get_running_loop().time()
             with suppress(psycopg.Error):
                 await hand.close()
             raise _lost() from error

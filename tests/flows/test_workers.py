@@ -237,6 +237,46 @@ async def test_whoever_starts_waits_for_one_that_still_reads_its_urgent_lane() -
         await asyncio.wait_for(waiting, 2)
 
 
+async def test_a_database_that_does_not_answer_says_of_nobody_that_it_has_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    held: set[str] = set()
+    async with two_boroughs() as world:
+        first, second = (seated(world.bexley.node, name, held) for name in ("aa", "bb"))
+        await nothing(first)
+        await nothing(second)
+
+        async def away(_: object) -> None:
+            raise Unavailable("the database does not answer", code="store_lost")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(second.store, "read", away)
+            waiting = asyncio.create_task(workers.wait_for_others(second))
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(0.3)
+        assert not waiting.done()
+        await workers.say_ready(first)
+        await asyncio.wait_for(waiting, 2)
+
+
+async def test_of_two_that_start_at_once_one_takes_everything_up() -> None:
+    """The second would make due again what the first has in hand by now."""
+    held: set[str] = set()
+    took: list[str] = []
+    async with two_boroughs() as world:
+        first, second = (seated(world.bexley.node, name, held) for name in ("aa", "bb"))
+        assert second.seat is not None
+
+        class Slow(Locks):
+            async def gone(self, workers_: Sequence[str]) -> AbstractSet[str]:
+                await workers.join(first, lambda tx: took.append("first"))
+                return await super().gone(workers_)
+
+        second.seat.siblings = Slow(held)
+        await workers.join(second, lambda tx: took.append("second"))
+        assert took == ["first"]
+
+
 async def test_what_would_wake_a_pump_rings_where_there_is_none() -> None:
     held: set[str] = set()
     async with two_boroughs() as world:
