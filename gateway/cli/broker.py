@@ -37,7 +37,9 @@ MeshOption = Annotated[
 PeerOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--peer", help="With --mesh: AREA=amqps://HOST:5671/handover?..., a peer's broker; again for each."
+        "--peer",
+        help="With --mesh: AREA=amqps://HOST:5671/handover?..., a peer's broker; again for each. For `check`"
+        " AREA is enough.",
     ),
 ]
 
@@ -78,6 +80,8 @@ def check(
         Path, typer.Argument(help="What `rabbitmqctl export_definitions` wrote; - for standard input.")
     ],
     area: AreaOption = None,
+    mesh: MeshOption = "",
+    peer: PeerOption = None,
     vhost: VhostOption = "handover",
     config: ConfigOption = None,
     nodes: Annotated[int, typer.Option(min=1, max=99, help="Nodes that the cluster should have.")] = 1,
@@ -97,18 +101,25 @@ def check(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Compare a live broker's export with the definitions, and say how it stands.
+    """Compare a live broker's export with the definitions of the hub, or with --mesh of one area's own
+    broker, and say how it stands.
 
     Prints each difference with how to mend it; exit 8 when there is any. With the three files it also looks
     at the members of each queue, at alarms, partitions and feature flags, and at the disk limit.
     """
     with errors(as_json=as_json):
         from gateway.cli.output import Exit
-        from gateway.transports.definitions import hub
+        from gateway.transports import definitions as build
         from gateway.transports.inspection import differences
 
+        if mesh:  # without the peers' addresses: they hold secrets, and are not compared
+            wanted = build.mesh(
+                _code(mesh), {_code(one.partition("=")[0]): "" for one in peer or ()}, vhost=vhost
+            )
+        else:
+            wanted = build.hub(_areas(area, config), vhost=vhost)
         found = [
-            *differences(hub(_areas(area, config), vhost=vhost), _read(export)),
+            *differences(wanted, _read(export)),
             *_standing(nodes, queues, cluster, status),
         ]
         lines = [f"{one.what}\n    {one.remedy}" for one in found] or ["the broker is as it should be"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -278,3 +278,29 @@ def test_the_command_for_a_mesh() -> None:
         said = run.invoke(app, ["broker", "definitions", "--mesh", "hackney", "--peer", wrong, "--json"])
         assert said.exit_code != 0
         assert "secret" not in said.output
+
+
+def test_a_mesh_that_was_changed_is_told(tmp_path: Path) -> None:
+    run, file = CliRunner(), tmp_path / "export.json"
+
+    def checked(change: Callable[[dict[str, Any]], Any]) -> list[str]:
+        found = mesh(HACKNEY, {BEXLEY: "amqps://u:secret@broker.bexley.example/handover"})
+        change(found)
+        file.write_text(json.dumps(found))
+        said = run.invoke(
+            app, ["broker", "check", str(file), "--mesh", "hackney", "--peer", "bexley", "--json"]
+        )
+        assert "secret" not in said.output
+        told = [one["what"] for one in json.loads(said.stdout)["differences"]]
+        assert said.exit_code == (8 if told else 0)
+        return told
+
+    assert checked(lambda found: None) == []
+    name = f"gw.from.{BEXLEY}.n"
+    assert checked(lambda found: found["parameters"].pop(0)) == [
+        f"the shovel {name} is missing: nothing is fetched there"
+    ]
+    for fact, value in (("ack-mode", "on-publish"), ("src-queue", "gw.in.E09000007"), ("dest-exchange", "")):
+        assert checked(
+            lambda found, fact=fact, value=value: found["parameters"][0]["value"].update({fact: value})
+        ) == [f"the shovel {name} has another {fact}"]

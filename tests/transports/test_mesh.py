@@ -21,6 +21,7 @@ from gateway.testing.broker import PrivateBroker
 from gateway.testing.transport_suite import take
 from gateway.transports import topology
 from gateway.transports.definitions import VHOST, mesh
+from gateway.transports.inspection import differences
 from gateway.transports.rabbit import RabbitTransport, Timeouts
 
 HACKNEY, BEXLEY = "E09000012", "E09000004"
@@ -95,6 +96,15 @@ async def nodes(meshed: Mesh) -> AsyncIterator[tuple[RabbitTransport, RabbitTran
 
 def message(number: int, lane: Lane = Lane.STANDARD) -> Outgoing:
     return Outgoing(to=BEXLEY, lane=lane, body=b"%d" % number, message_id=f"{number:032x}")
+
+
+def test_the_export_of_a_live_mesh_is_found_as_it_should_be(meshed: Mesh, tmp_path: Path) -> None:
+    """What RabbitMQ makes of the definitions when it writes them out again: shovels and their addresses too.
+    Only the account that administers these brokers is beyond them."""
+    file = tmp_path / "export.json"
+    meshed.brokers[HACKNEY].ctl("export_definitions", str(file))
+    found = differences(mesh(HACKNEY, {BEXLEY: ""}), json.loads(file.read_text()))
+    assert [one.what for one in found if "gateway" not in one.what] == []
 
 
 async def test_every_lane_reaches_the_peer_and_says_who_sent_it(meshed: Mesh) -> None:
