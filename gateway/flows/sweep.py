@@ -3,9 +3,11 @@
 Every timer is a row, so a node that was stopped catches up when it starts. Each fires in a transaction of its
 own, with what it does: a crash leaves it due, and of two processes on one database one finds it unfired.
 
-Rule: what one timer meets stops no other. One whose fire is refused is tried again after :data:`AGAIN`
+Rules: what one timer meets stops no other. One whose fire is refused is tried again after :data:`AGAIN`
 seconds, with an alarm; one of a kind that this release does not know is fired with an alarm, for it would
-come back with every look.
+come back with every look. A look takes :data:`BATCH` of them and no more, however many are due, and the other
+pumps' transactions come in between. A node that was off for a week has many to fire: half of each look is for
+what has fallen due just now, so that a call that is due today does not wait behind last week's.
 """
 
 from __future__ import annotations
@@ -28,6 +30,9 @@ from gateway.ports import TaskRow, TimerRow, Transaction
 BATCH = 64
 """Timers of one look: as many as the store puts into one commit."""
 
+FRESH = 600
+"""Seconds for which a timer counts as fallen due just now."""
+
 AGAIN = 3600
 """Seconds until a timer is tried again whose fire was refused."""
 
@@ -37,13 +42,21 @@ log = structlog.get_logger("sweep")
 async def sweep(node: Node) -> int:
     """Fire what is due. Returns how many timers that were; 0 when nothing is left."""
     now = node.clock.now()
-    due = await node.store.read(lambda tx: tx.due_timers(now, BATCH))
+    due = await node.store.read(lambda tx: _due(tx, now))
     news = await asyncio.gather(*(_fire(node, row, now) for row in due))
     for task in (task for tasks in news for task in tasks):
         node.wake.agency(task.principal)
     await undelivered.look(node, now)
     await _warn(node, now)
     return len(due)
+
+
+def _due(tx: Transaction, now: int) -> Sequence[TimerRow]:
+    oldest = tx.due_timers(now, BATCH)
+    if len(oldest) < BATCH or oldest[-1].due >= now - FRESH:
+        return oldest
+    fresh = tx.due_timers(now, BATCH // 2, since=now - FRESH)
+    return [*fresh, *oldest[: BATCH - len(fresh)]]  # none is in both: the oldest are all older
 
 
 async def _fire(node: Node, row: TimerRow, now: int) -> Sequence[TaskRow]:

@@ -578,8 +578,9 @@ class Transaction(Protocol):
         """The same for who does not ask whether it was set before; the store may do several at once."""
         ...
 
-    def due_timers(self, now: int, limit: int) -> Sequence[TimerRow]:
-        """Those that have not fired and are due, oldest first, then by subject, kind and step."""
+    def due_timers(self, now: int, limit: int, *, since: int = 0) -> Sequence[TimerRow]:
+        """Those that have not fired and fell due from ``since`` to ``now``, oldest first, then by subject,
+        kind and step."""
         ...
 
     def fire_timer(self, row: TimerRow, at: int) -> bool:

@@ -18,8 +18,8 @@ class MemoryTimers(MemoryPart):
     def add_timer(self, row: TimerRow) -> None:
         self.put_timer(row)
 
-    def due_timers(self, now: int, limit: int) -> Sequence[TimerRow]:
-        rows = (row for row in self._t.timers.values() if not row.fired and row.due <= now)
+    def due_timers(self, now: int, limit: int, *, since: int = 0) -> Sequence[TimerRow]:
+        rows = (row for row in self._t.timers.values() if not row.fired and since <= row.due <= now)
         return sorted(rows, key=lambda row: (row.due, row.subject, row.kind, row.step))[:limit]
 
     def fire_timer(self, row: TimerRow, at: int) -> bool:

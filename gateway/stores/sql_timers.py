@@ -22,7 +22,7 @@ _t = tables.timers.c
 
 _PUT: Final = put(TIMER)
 _DUE: Final = Statement(
-    select(TIMER, tables.UNFIRED, _t.due <= bindparam("now"))
+    select(TIMER, tables.UNFIRED, _t.due <= bindparam("now"), _t.due >= bindparam("since"))
     .order_by(_t.due, _t.subject, _t.kind, _t.step)
     .limit(bindparam("limit"))
 )
@@ -52,8 +52,8 @@ class TimerPart(Part):
     def add_timer(self, row: TimerRow) -> None:
         self._session.later(_PUT, TIMER.dump(row))
 
-    def due_timers(self, now: int, limit: int) -> Sequence[TimerRow]:
-        return TIMER.load_all(self._session.rows(_DUE, now=now, limit=limit))
+    def due_timers(self, now: int, limit: int, *, since: int = 0) -> Sequence[TimerRow]:
+        return TIMER.load_all(self._session.rows(_DUE, now=now, since=since, limit=limit))
 
     def fire_timer(self, row: TimerRow, at: int) -> bool:
         return self._session.change(_FIRE, _seen(row, at)) == 1

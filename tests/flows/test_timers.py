@@ -50,6 +50,37 @@ async def test_a_node_that_was_stopped_fires_everything_once_when_it_starts(
         assert fired == [START, *[START + 86_400] * (len(steps) - 1)]
 
 
+async def test_thousands_that_are_due_are_fired_by_looks_and_keep_nothing_waiting(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """After a week off: what falls due now is fired at the first look, however much is older; a flood of such
+    does not stop the older ones; and others' transactions come in between."""
+    set_kinds(monkeypatch, {"note": noting})
+    url, old, new = f"sqlite:///{tmp_path}/store.db", 2000, 3 * sweep.BATCH
+    async with two_boroughs(stores={HACKNEY: lambda: open_store(url)}) as world:
+        node, store = world.hackney.node, world.hackney.node.store
+        await store.write(lambda tx: [set_timer(tx, "note", f"old{n:04}", START + n) for n in range(old)])
+        world.clock.advance(7 * 86_400)
+        now = world.clock.now()
+        await store.write(lambda tx: set_timer(tx, "note", "call", now))
+        assert await sweep.sweep(node) == sweep.BATCH
+        assert await store.read(lambda tx: tx.setting("note call 0")) is not None
+        assert await store.read(lambda tx: tx.setting("note old0000 0")) is not None
+        await store.write(lambda tx: [set_timer(tx, "note", f"new{n:04}", now) for n in range(new)])
+        looks = [await sweep.sweep(node)]
+        fired = [row.subject for row in await store.read(lambda tx: tx.due_timers(now, old + new))]
+        assert sum(name.startswith("new") for name in fired) == new - sweep.BATCH // 2
+        sweeping = asyncio.create_task(sweep.sweep(node))
+        await store.write(lambda tx: tx.put_setting("other", b""))
+        left = await store.read(lambda tx: len(tx.due_timers(now, old + new)))
+        assert left >= old + new + 1 - 3 * sweep.BATCH  # it came in between, not behind them all
+        looks.append(await sweeping)
+        while looks[-1]:
+            looks.append(await sweep.sweep(node))
+        assert max(looks) == sweep.BATCH
+        assert sum(looks) + sweep.BATCH == old + new + 1
+
+
 async def test_a_crash_leaves_the_timer_due_and_nothing_of_what_it_did(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -31,6 +31,8 @@ class TimerCases:
         assert list(await store.read(lambda tx: tx.due_timers(NOW, 2))) == [rows[1], rows[2]]
         assert list(await store.read(lambda tx: tx.due_timers(NOW - 5, 9))) == [rows[1]]
         assert list(await store.read(lambda tx: tx.due_timers(NOW - 6, 9))) == []
+        assert list(await store.read(lambda tx: tx.due_timers(NOW, 9, since=NOW))) == list(found[1:])
+        assert list(await store.read(lambda tx: tx.due_timers(NOW, 2, since=NOW - 5))) == list(found[:2])
 
     async def test_a_timer_is_set_once_and_stays_as_it_was_set(self, store: Store) -> None:
         row = TimerRow("decide", "l1", NOW)
