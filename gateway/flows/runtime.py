@@ -246,8 +246,9 @@ async def _housekeeping(node: Node, accept: Callable[[Network], None]) -> int:
         if error.retryable:
             raise
         log.error("newer trust documents are not acceptable", code=error.code)
-    if not workers.leads(node):
-        return 0  # what follows is done by one of us; the network is everybody's
+    if not workers.leads(node):  # what follows is done by one of us; network and memory are everybody's
+        await rekey.forget(node)
+        return 0
     await glass.warn(node)
     await certificates.warn(node)
     await rekey.turn(node)

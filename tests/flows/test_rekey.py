@@ -16,10 +16,12 @@ from gateway.core.directory import Card, open_card
 from gateway.core.rotation import EVERY, GRACE, TERM
 from gateway.core.rotation import Pace as Rotation
 from gateway.errors import Misconfigured, Unavailable
-from gateway.flows import documents, rekey
-from gateway.flows.node import Pace, Trust
+from gateway.flows import documents, rekey, runtime
+from gateway.flows.node import Pace, Seat, Trust
 from gateway.flows.trust import refresh_trust
 from gateway.keystore import KeyStore
+from gateway.ports import Role
+from gateway.stores.siblings import Alone
 from gateway.testing.boroughs import BEXLEY, START, Borough, World, assemble, two_boroughs
 from keys_example import ENVIRONMENT, PASSPHRASE, install
 
@@ -236,6 +238,24 @@ async def test_of_two_workers_one_makes_it_and_the_other_opens_with_it(world: Wo
     await look(first)
     await look(second)
     assert fresh not in second.node.keys.opener(POLICE).publics()
+
+
+async def test_a_process_that_does_not_lead_forgets_a_seed_as_well(world: World, tmp_path: Path) -> None:
+    first = world.bexley
+    second = await assemble(
+        BEXLEY, first.node.store, first.node.transport, world.clock, {}, Pace(), files(tmp_path / "keys")
+    )
+    follower = replace(second.node, seat=Seat("bb", Role.API, "1", "here:2", Alone()))
+    known = set(follower.keys.opener(POLICE).publics())
+    world.clock.advance(EVERY)
+    await look(first)
+    (fresh,) = set(publics(first)) & set(follower.keys.opener(POLICE).publics()) - known
+    world.clock.advance(TERM + GRACE)
+    await look(first)
+    await runtime._housekeeping(follower, lambda network: None)
+    names = follower.keys.names()  # type: ignore[attr-defined] # a key store in files
+    assert names.keys() == first.node.keys.names().keys()  # type: ignore[attr-defined]
+    assert fresh not in follower.keys.opener(POLICE).publics()
 
 
 async def test_an_agency_with_its_own_key_and_a_suspended_one_are_left_alone(world: World) -> None:
