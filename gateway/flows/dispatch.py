@@ -143,7 +143,7 @@ async def _publish(node: Node, load: _Load) -> None:
             "not published", peer=load.peer, lane=load.lane.value, code=error.code, rows=len(load.rows)
         )
         failed = error
-        again = node.rests.failed(load.peer, load.lane, node.clock.now())
+        again = node.rests.failed(load.peer, load.lane, node.clock.now(), error.code)
         await node.store.write(lambda tx: _postpone(tx, node, load.rows, failed, again))
         return
     node.rests.heard(load.peer, load.lane)

@@ -22,7 +22,7 @@ PERSISTENT = 2
 """AMQP delivery mode: on disk before it is confirmed. The default of aio-pika is not."""
 
 NACKS = 3
-"""Refusals in a row for one area before the connection is renewed: on RabbitMQ 3.10 a channel whose first
+"""Refusals in a row for one queue before the connection is renewed: on RabbitMQ 3.10 a channel whose first
 publish met a queue without a leader is refused for ever, and so is one that met a full queue whose limit
 was then lifted, while a new channel works."""
 
@@ -46,7 +46,7 @@ class Publisher:
         await session.channel.exchange_declare(self._exchange, passive=True)
 
     async def publish(self, message: Outgoing) -> None:
-        session = await self.link.session()
+        session, queue = await self.link.session(), topology.routing_key(message.to, message.lane)
         began = asyncio.get_running_loop().time()
         try:
             with translated("publish"):
@@ -55,12 +55,12 @@ class Publisher:
             session.doubt()  # the broker has closed the channel
             raise unavailable(error) from error
         except Unavailable as error:
-            self._judge(session, message.to, error.code, began)
+            self._judge(session, queue, error.code, began)
             raise
         except UnknownRecipient:
-            self._heard(session, message.to)
+            self._heard(session, queue)
             raise
-        self._heard(session, message.to)
+        self._heard(session, queue)
 
     async def _send(self, session: Session, message: Outgoing) -> None:
         await session.channel.basic_publish(
@@ -76,16 +76,17 @@ class Publisher:
             timeout=self._timeout,
         )
 
-    def _heard(self, session: Session, to: str) -> None:
+    def _heard(self, session: Session, queue: str) -> None:
         session.heard = asyncio.get_running_loop().time()
-        self._refusals.pop(to, None)
+        self._refusals.pop(queue, None)
 
-    def _judge(self, session: Session, to: str, code: str, began: float) -> None:
-        """Whether a publish that failed throws the whole connection into doubt."""
+    def _judge(self, session: Session, queue: str, code: str, began: float) -> None:
+        """Whether a publish that failed throws the whole connection into doubt. Each queue has a leader of
+        its own: that an area's receipts are taken says nothing about its handovers."""
         if code == REFUSED:
             session.heard = asyncio.get_running_loop().time()
-            self._refusals[to] += 1
-            if self._refusals[to] >= NACKS:
+            self._refusals[queue] += 1
+            if self._refusals[queue] >= NACKS:
                 self._renew(session)
         elif code != TIMEOUT or session.heard <= began:
             # A time-out while others were confirmed is one queue without a quorum, not a dead broker.

@@ -37,7 +37,7 @@ SILENCE, LEAST = 1.2, 10.0
 nothing else to say speaks once a heartbeat; aiormq waits for more than three, and until then a subscription
 at a frozen member of a cluster hears nothing, though the others go on."""
 
-LISTENS = 4
+LISTENS = 8
 """Looks in that time. Looks without a byte are counted, not seconds: a node that was itself stopped, or too
 busy, makes one look late and then hears what has come meanwhile."""
 

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.errors import Unavailable
 from gateway.flows.dispatch import BULK, URGENT, WINDOW, dispatch
-from gateway.flows.rests import LONGEST, LONGEST_URGENT, Rests
+from gateway.flows.rests import LINE, LONGEST, LONGEST_URGENT, Rests
 from gateway.ports import EnvelopeRow, Lane, Outbound, OutboxRow, Outgoing, Side, Transaction, Transport
 from gateway.stores import open_store
 from gateway.testing.boroughs import HACKNEY, START, Borough, World, two_boroughs
@@ -136,13 +136,15 @@ async def test_memory_does_not_grow_with_what_waits(world: World) -> None:
 def test_a_rest_doubles_is_counted_once_and_ends_with_a_word() -> None:
     rests = Rests()
     now, pauses = 1000, []
-    for _ in range(8):
+    for _ in range(10):
         until = rests.failed(AWAY, Lane.STANDARD, now)
         assert rests.failed(AWAY, Lane.STANDARD, now) == until, "several of one pause count once"
         assert rests.standing(until - 1) == {(AWAY, Lane.STANDARD)}
         pauses.append(until - now)
         now = until
-    assert pauses == [1, 2, 4, 8, 16, LONGEST, LONGEST, LONGEST]
+    assert pauses == [1, 1, 1, 2, 4, 8, 16, LONGEST, LONGEST, LONGEST]
+    assert rests.failed(AWAY, Lane.STANDARD, now, LINE) == now + 1, "our line was lost"
+    assert rests.failed(AWAY, Lane.STANDARD, now + 1) == now + 1 + LONGEST, "and their queue is as full"
     rests.heard(AWAY, Lane.STANDARD)
     assert rests.failed(AWAY, Lane.STANDARD, now) == now + 1
 

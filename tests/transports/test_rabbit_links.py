@@ -13,7 +13,7 @@ import pytest
 from yarl import URL
 
 from gateway.errors import Unavailable
-from gateway.ports import Lane
+from gateway.ports import Lane, Outgoing
 from gateway.testing.broker import PrivateBroker
 from gateway.testing.transport_suite import HERE, THERE, expect_silence, message, take, take_all
 from gateway.transports import _link, _session, topology
@@ -141,19 +141,20 @@ async def test_an_idle_subscription_notices_a_frozen_broker_by_its_silence(
     broker: PrivateBroker, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its heartbeats keep it; a node that was itself too busy to listen does not take that for silence."""
-    monkeypatch.setattr(_session, "LEAST", 1.6)
-    there = RabbitTransport(str(URL(url).update_query(heartbeat=1)), THERE)
+    monkeypatch.setattr(_session, "LEAST", 2.6)
+    monkeypatch.setattr(_session, "SILENCE", 0.1)
+    there = RabbitTransport(str(URL(url).update_query(heartbeat=3)), THERE)
     try:
         there.deliveries(Lane.STANDARD)
         link = there._intakes[Lane.STANDARD].link
         session = await link.session()
-        await asyncio.sleep(2)
-        time.sleep(2)  # noqa: ASYNC251 - the node stands still
         await asyncio.sleep(0.5)
+        time.sleep(3)  # noqa: ASYNC251 - the node stands still
+        await asyncio.sleep(1.5)
         assert not session.lost.is_set()
         broker.pause()
         try:
-            async with asyncio.timeout(4):  # aiormq: six at least
+            async with asyncio.timeout(7):  # aiormq: twelve at least
                 await session.lost.wait()
         finally:
             broker.resume()
@@ -285,6 +286,28 @@ async def test_refusals_in_a_row_for_one_area_renew_the_connection_once() -> Non
     for _ in range(10 * NACKS):
         judged.fails(REFUSED)
     assert judged.doubts == 1  # a queue that is full refuses for long: the others keep their connection
+
+
+async def test_what_an_area_takes_on_one_lane_does_not_hide_that_another_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each lane's queue has a leader of its own, and the channel may be ill for one of them alone."""
+    judged = _Judged()
+
+    async def session() -> Any:
+        return judged.session
+
+    async def send(_: Any, message: Outgoing) -> None:
+        if message.lane is Lane.STANDARD:
+            raise Unavailable("nack", code=REFUSED)
+
+    monkeypatch.setattr(judged.publisher, "link", SimpleNamespace(session=session))
+    monkeypatch.setattr(judged.publisher, "_send", send)
+    for _ in range(NACKS):
+        with pytest.raises(Unavailable):
+            await judged.publisher.publish(message(b"", lane=Lane.STANDARD))
+        await judged.publisher.publish(message(b"", lane=Lane.RECEIPTS))
+    assert judged.doubts == 1
 
 
 async def test_a_confirm_for_the_same_area_starts_the_count_anew_and_one_for_another_does_not() -> None:
