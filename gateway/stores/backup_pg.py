@@ -23,7 +23,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from gateway.core.merkle import Head, leaf_hash
-from gateway.errors import Conflict, GatewayError, Misconfigured
+from gateway.errors import Conflict, Misconfigured
 from gateway.stores.database import Database, parse
 from gateway.stores.faults import TransactionError
 from gateway.stores.manifest import Manifest
@@ -35,7 +35,7 @@ LONGEST: Final = 6 * 3600.0
 _SNAPSHOT: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _OTHERS: Final = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
-    "AND application_name = 'gateway'"
+    "AND application_name IN ('gateway', 'gateway worker')"
 )
 _VERSION: Final = re.compile(r"(\d+)")
 
@@ -77,7 +77,7 @@ def put_back(url: str, file: Path, manifest: Manifest, *, stamp: str, force: boo
             try:
                 _run([tool, "--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges",
                       f"--dbname={_place(url)}", str(file)], url)  # fmt: skip
-            except GatewayError:
+            except BaseException:  # Ctrl-C, too
                 connection.exec_driver_sql("BEGIN")
                 connection.exec_driver_sql("DROP SCHEMA public CASCADE")
                 connection.exec_driver_sql(f"ALTER SCHEMA {aside} RENAME TO public")
@@ -168,15 +168,19 @@ def _run(command: list[str], url: str) -> None:
 def _place(url: str) -> str:
     """As libpq reads it, without the password."""
     plain = parse(url).set(drivername="postgresql")
+    query = plain.difference_update_query(["password"]).query
     return sa.URL.create(
-        "postgresql", plain.username, None, plain.host, plain.port, plain.database, plain.query
+        "postgresql", plain.username, None, plain.host, plain.port, plain.database, query
     ).render_as_string()
 
 
 def _environment(url: str) -> Mapping[str, str]:
-    """Nothing of ours but what they need: a password where the url has one. ``~/.pgpass`` they find."""
-    password: Any = parse(url).password
-    plain = {"PATH": os.defpath, "LC_ALL": "C"}
+    """A password where the url has one, and what libpq reads of its own: with another PGHOST than ours they
+    would work on another server."""
+    parsed = parse(url)
+    password: Any = parsed.password or parsed.query.get("password")
+    libpq = {name: value for name, value in os.environ.items() if name.startswith("PG") or name == "HOME"}
+    plain = {"PATH": os.defpath, "LC_ALL": "C", **libpq}
     return {**plain, "PGPASSWORD": str(password)} if password else plain
 
 

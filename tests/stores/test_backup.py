@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -17,6 +18,7 @@ from gateway.stores import backup, backup_pg, migrations, open_store
 from gateway.stores.database import parse
 from gateway.stores.examine import examine
 from gateway.stores.manifest import beside, digest
+from gateway.stores.siblings import open_siblings
 from gateway.testing.postgres import Postgres
 
 AREA, PEER, NOW = "E09000012", "E09000004", 1_795_000_000
@@ -122,6 +124,22 @@ async def test_what_does_not_come_in_whole_leaves_what_was_there(postgres_url: s
     assert await written(postgres_url, lambda tx: tx.log_size()) == made.leaves
 
 
+async def test_what_is_broken_off_leaves_what_was_there(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C while pg_restore runs."""
+    await written(postgres_url, lambda tx: _leaves(tx, 5))
+    backup.take(postgres_url, tmp_path / "copy", area=AREA, now=NOW)
+
+    def broken_off(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(backup_pg, "_run", broken_off)
+    with pytest.raises(KeyboardInterrupt):
+        backup.put_back(postgres_url, tmp_path / "copy", area=AREA, stamp="s", mark=_nothing)
+    assert await written(postgres_url, lambda tx: tx.log_size()) == 5
+
+
 def test_without_its_tools_the_exact_command_is_told(
     postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,6 +156,35 @@ def test_no_password_stands_on_a_command_line() -> None:
     place = backup_pg._place(url)
     assert place == "postgresql://gateway@db.example:5433/gateway?sslmode=verify-full"
     assert backup_pg._environment(url)["PGPASSWORD"] == "hunter2"
+    url = "postgresql+psycopg://gateway@/gateway?password=hunter2&host=db.example"
+    assert "hunter2" not in backup_pg._place(url)
+    assert backup_pg._environment(url)["PGPASSWORD"] == "hunter2"
+
+
+async def test_its_tools_go_to_the_server_that_the_node_uses(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """libpq reads where the server is from the environment, too."""
+    parsed = parse(postgres_url)
+    monkeypatch.setenv("PGHOST", str(parsed.query["host"]))
+    monkeypatch.setenv("GATEWAY__KEYS__SECRET", "nothing of theirs")
+    bare = f"postgresql+psycopg://gateway@/{parsed.database}"
+    assert backup.take(bare, tmp_path / "copy", area=AREA, now=NOW).revision == migrations.HEAD
+    assert "GATEWAY__KEYS__SECRET" not in backup_pg._environment(bare)
+
+
+async def test_a_process_that_shows_no_more_than_its_lock_keeps_a_restore_away(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    backup.take(postgres_url, tmp_path / "copy", area=AREA, now=NOW)
+    siblings = open_siblings(postgres_url)
+    await siblings.start(uuid4().hex)
+    try:
+        with pytest.raises(Conflict) as used:
+            backup.put_back(postgres_url, tmp_path / "copy", area=AREA, stamp="s", mark=_nothing, force=True)
+    finally:
+        await siblings.close()
+    assert used.value.code == "database_in_use"
 
 
 @pytest.mark.parametrize("dies", ["upgrade", "mark", "fold", "aside", "replace"])
