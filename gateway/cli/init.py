@@ -26,6 +26,18 @@ def init(
     broker_credentials: Annotated[
         Path | None, typer.Option(help="File with user:password for the broker.", show_default=False)
     ] = None,
+    broker_certificate: Annotated[
+        Path | None,
+        typer.Option(
+            help="Client certificate for the broker; common name: the area's code.", show_default=False
+        ),
+    ] = None,
+    broker_key: Annotated[
+        Path | None, typer.Option(help="Its key, mode 0600, without a passphrase.", show_default=False)
+    ] = None,
+    broker_cafile: Annotated[
+        Path | None, typer.Option(help="Authority of the broker's certificate.", show_default=False)
+    ] = None,
     create_topology: Annotated[
         bool, typer.Option("--create-topology", help="The node makes its queues itself; for trials.")
     ] = False,
@@ -66,7 +78,14 @@ def init(
             data=data,
             environment=environment,
             agencies=agency or (),
-            broker=setup.BrokerPlan(broker, broker_credentials, create_topology),
+            broker=setup.BrokerPlan(
+                broker,
+                broker_credentials,
+                create_topology,
+                certificate=broker_certificate,
+                key=broker_key,
+                cafile=broker_cafile,
+            ),
             database=db,
             database_file=db_url_file,
             api_port=api_port,

@@ -48,6 +48,20 @@ class BrokerPlan:
     url: str
     credentials: Path | None
     create: bool
+    certificate: Path | None = None
+    key: Path | None = None
+    cafile: Path | None = None
+
+    @property
+    def files(self) -> dict[str, str]:
+        """As the settings of [broker]. Absolute: a node is started from anywhere."""
+        named = {
+            "credentials_file": self.credentials,
+            "cafile": self.cafile,
+            "certificate": self.certificate,
+            "key": self.key,
+        }
+        return {name: str(path.absolute()) for name, path in named.items() if path}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +121,13 @@ def plan(
     if environment not in {"prod", "demo"}:
         raise Usage("an environment is prod or demo", code="environment", field="--environment")
     _check_url(broker.url, "--broker", ("amqp", "amqps"), "--broker-credentials FILE")
+    if (broker.certificate is None) is not (broker.key is None):
+        raise Usage(
+            "a client certificate for the broker and its key go together",
+            code="certificate",
+            field="--broker-key" if broker.key is None else "--broker-certificate",
+            remedy="name both, or neither",
+        )
     if database:
         _check_url(database, "--db", ("sqlite", "postgresql+psycopg"), "--db-url-file FILE")
     return Plan(
@@ -114,7 +135,7 @@ def plan(
         folder=(data or Path(slug_of(found))).absolute(),
         environment=environment,
         agencies=agencies_of(agencies),
-        broker=BrokerPlan(broker.url, _absolute(broker.credentials), broker.create),
+        broker=broker,
         database=database,
         database_file=_absolute(database_file),
         api_port=api_port,
@@ -272,9 +293,7 @@ def _finished(plan: Plan, passphrase: bytes) -> KeyStore:
 
 
 def _table(plan: Plan) -> dict[str, Any]:
-    broker: dict[str, Any] = {"urls": [plan.broker.url]}
-    if plan.broker.credentials:
-        broker["credentials_file"] = str(plan.broker.credentials)
+    broker: dict[str, Any] = {"urls": [plan.broker.url], **plan.broker.files}
     if plan.broker.create:
         broker["create"] = True
     table: dict[str, Any] = {

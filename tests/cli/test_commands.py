@@ -109,6 +109,16 @@ def test_init_makes_a_node_that_its_owner_alone_can_read(gateway) -> None:
     }  # fmt: skip
 
 
+def test_init_names_the_files_of_the_line_to_the_broker(gateway) -> None:
+    files = ("--broker-certificate", "b.pem", "--broker-key", "b.key", "--broker-cafile", "ca.pem")
+    assert gateway(*INIT, "--generate-passphrase", "pass", "--agency", "police", *files).code == 0
+    broker = tomllib.loads(Path("hackney/gateway.toml").read_text())["broker"]
+    assert {name: broker[name] for name in ("certificate", "key", "cafile")} == {
+        name: str(Path(file).absolute())
+        for name, file in (("certificate", "b.pem"), ("key", "b.key"), ("cafile", "ca.pem"))
+    }
+
+
 def test_init_says_everything_that_is_missing(gateway) -> None:
     done = gateway("init", "--json")
     assert (done.code, done.error) == (Exit.USAGE, "missing")
@@ -156,6 +166,8 @@ def test_init_throws_half_a_key_folder_away(gateway) -> None:
         (("--agency", "node"), "agency"),
         (("--agency", "police=ARMY"), "agency"),
         (("--agency", "police", "--agency", "police"), "agency"),
+        (("--broker-certificate", "b.pem"), "certificate"),
+        (("--broker-key", "b.key"), "certificate"),
     ],
 )
 def test_init_refuses_a_wrong_option_and_writes_nothing(gateway, options: tuple[str, ...], code: str) -> None:
