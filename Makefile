@@ -83,6 +83,7 @@ soak: setup ## MINUTES=60 SEED=1: mixed load with faults over two real nodes, an
 	$(BIN)/python bench/soak.py --minutes $(MINUTES) --seed $(SEED) --keep bench/results
 
 WAITING = 20000
-backlog: setup ## WAITING=1000000: rows and messages that wait, and what they cost (P9)
+QUEUED = 20000
+backlog: setup ## WAITING=1000000 QUEUED=100000: rows and messages that wait, and what they cost (P9)
 	@scripts/install-system-packages
-	$(BIN)/python bench/backlog.py --waiting $(WAITING) --intake $(WAITING) --keep bench/results
+	$(BIN)/python bench/backlog.py --waiting $(WAITING) --queued $(QUEUED) --keep bench/results

@@ -7,8 +7,8 @@ Two parts, each with real nodes as processes, SQLite and a RabbitMQ of its own:
 - ``outbox``: that many rows wait for a peer for which no broker takes anything. Measured without and with:
   start to ready, resident memory (the most the process ever held), one claim, a handover and an urgent one to
   another peer until its signed answer, reads of the API; then the peer gets its queue, and they drain.
-- ``intake``: that many messages wait in the queue of a node that was off. Measured: start to ready, an urgent
-  handover that was sent last, reads of the API while it catches up, resident memory, messages a second.
+- ``intake``: ``--queued`` messages wait in the queue of a node that was off. Measured: start to ready, an
+  urgent handover that was sent last, reads of the API while it catches up, memory, messages a second.
 
 What is real and what is not: the rows of the outbox are clones of one real handover's (its handover, leg,
 envelope, outbox and timer), made by SQL under ids of their own, so each has the size of a real one. The
@@ -54,7 +54,13 @@ AWAY: Final = "E09000033"
 TRIES: Final = 10
 PATIENCE: Final = 120.0
 DRAIN: Final = 15.0
-"""Seconds for which draining is watched: a rate does not need the whole million."""
+"""Seconds for which the outbox is watched while it drains: a rate does not need the whole million."""
+
+EMPTY: Final = 300.0
+"""Seconds for which a queue is watched while it drains, at most."""
+
+WIDE: Final = 512
+"""Messages on their way to the broker at once while a queue is filled."""
 
 Figures = dict[str, Any]
 
@@ -266,9 +272,11 @@ async def intake(folder: Path, broker: PrivateBroker, waiting: int, real: int) -
             row[0] for row in ask(database(hackney), "SELECT body FROM envelopes WHERE side = 'origin'")
         ]
         tell(f"intake: {waiting:,} messages")
+        began = time.monotonic()
         await _repeat(broker, [body for body in bodies if len(body) > 2000], waiting)
+        filled = waiting / (time.monotonic() - began)
         last = await client.send(next(urgent))
-        return await _caught_up(broker, bexley, last, waiting)
+        return {**await _caught_up(broker, bexley, last, waiting), "filled/s": filled}
 
 
 def _left(file: Path) -> bool:
@@ -279,7 +287,7 @@ async def _repeat(broker: PrivateBroker, bodies: Sequence[bytes], waiting: int) 
     """One envelope a message, as a peer sends that has little to say."""
     transport = RabbitTransport(broker.url, boroughs.HACKNEY)
     await transport.start()
-    room = asyncio.Semaphore(256)
+    room = asyncio.Semaphore(WIDE)
     endless = itertools.cycle(bodies)
 
     async def one(number: int) -> None:
@@ -323,8 +331,8 @@ async def _caught_up(broker: PrivateBroker, bexley: NodeProcess, last: str, wait
 
 
 async def _empty(broker: PrivateBroker, began: float) -> None:
-    while await asyncio.to_thread(_depth, broker) and time.monotonic() - began < 4 * DRAIN:  # noqa: ASYNC110 - a broker's queue
-        await asyncio.sleep(2)
+    while await asyncio.to_thread(_depth, broker) and time.monotonic() - began < EMPTY:  # noqa: ASYNC110 - a broker's queue
+        await asyncio.sleep(1)
 
 
 def _depth(broker: PrivateBroker) -> int:
@@ -364,7 +372,7 @@ def main() -> None:
     )
     parser.add_argument("--waiting", type=int, default=20_000, help="rows in the outbox")
     parser.add_argument(
-        "--intake", type=int, default=5_000, help="messages in the queue of a node that was off"
+        "--queued", type=int, default=20_000, help="messages in the queue of a node that was off"
     )
     parser.add_argument("--real", type=int, default=100, help="of those, handovers that differ")
     parser.add_argument("--only", choices=("outbox", "intake"), nargs="+", default=("outbox", "intake"))
@@ -377,7 +385,7 @@ def main() -> None:
         found: dict[str, Sequence[Figures]] = {}
         work: dict[str, Callable[[Path, PrivateBroker], Coroutine[Any, Any, Sequence[Figures]]]] = {
             "outbox": lambda place, broker: outbox(place, broker, _sizes(options.waiting)),
-            "intake": lambda place, broker: _listed(intake(place, broker, options.intake, options.real)),
+            "intake": lambda place, broker: _listed(intake(place, broker, options.queued, options.real)),
         }
         for name in options.only:
             broker = PrivateBroker()
