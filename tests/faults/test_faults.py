@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from gateway.errors import Misconfigured
 from gateway.testing.boroughs import BEXLEY, HACKNEY
 from gateway.testing.chaos import campaign, history, schedule
 from gateway.testing.chaos.faults import FAULTS
 from gateway.testing.chaos.history import Outcome
+from gateway.testing.chaos.load import document
 from gateway.testing.chaos.schedule import draw
-from gateway.testing.chaos.world import PrivateHub
+from gateway.testing.chaos.world import PrivateHub, world
 
 SLOW = frozenset({"backup_restored"})
 """Left to the long run: what a restored node has lost comes again after a minute or two (protocol 4.5)."""
@@ -48,6 +50,33 @@ async def test_a_history_of_faults(tmp_path: Path, hub: PrivateHub, number: int)
     assert outcome.good, f"{outcome.wrong}\n{outcome.error}\n{plan.text()}\n{events}"
     assert outcome.figures["handovers accepted"] == schedule.HANDOVERS, outcome.refused
     assert len(outcome.injected) >= len(names) - 2, f"{outcome.failed}, left out: {left_out}"
+
+
+@pytest.mark.timeout(180)
+async def test_what_is_refused_in_a_fault_is_really_refused(tmp_path: Path, hub: PrivateHub) -> None:
+    """The broker goes by what a channel in use was permitted, and a queue with a reader is never full."""
+    async with world(tmp_path / "world", hub, seed=1) as there:
+        log, chance = there.nodes[HACKNEY].log, random.Random(1)
+        for number, (fault, code) in enumerate(
+            (
+                (FAULTS["permission_revoked"](there, HACKNEY, chance), "broker_permission"),
+                (FAULTS["queue_full"](there, BEXLEY, chance), "queue_full"),
+            )
+        ):
+            await fault.end()  # what never began, for the broker did not answer, ends all the same
+            await fault.begin()
+            for each in range(3):
+                made = document(1, 3 * number + each + 1, ("POLICE",), there.now() - 200)
+                await there.client.hand_in(made, f"h{number}-{each}", ("POLICE",))
+            async with asyncio.timeout(30):
+                while f'"code": "{code}"' not in log.read_text():  # noqa: ASYNC110 - a log tells nobody
+                    await asyncio.sleep(0.1)
+            await fault.end()
+
+
+def test_a_fault_that_does_not_exist_is_no_campaign() -> None:
+    with pytest.raises(Misconfigured, match="nod_kill"):
+        campaign.kinds(["nod_kill"])
 
 
 def test_every_kind_of_fault_is_in_a_set() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -38,7 +39,7 @@ def party(area: str, **tables: list[Row]) -> Party:
         "id": LEG, "ref": REF, "side": "destination" if ours else "origin", "principal": POLICE,
         "agency": "POLICE", "state": "ACCEPTED", "mid": MID, "opened": 5,
     }  # fmt: skip
-    events = [{"leg": LEG, "event": e, "before": b, "after": a} for e, b, a in STEPS]
+    events = [{"leg": LEG, "event": e, "before": b, "after": a} for e, b, a in STEPS[2 * ours :]]
     leaves = [{"n": n, "leaf": f"{area} {n}".encode()} for n in range(5)]
     envelope = {"side": "origin", "peer": BEXLEY, "stream": "s1", "seq": 1, "digest": b"d1"}
     if ours:
@@ -79,21 +80,51 @@ class TestAccounted:
 
     def test_an_alarm_about_it_is_a_report_and_one_about_another_is_none(self) -> None:
         waiting = changed("legs", 0, state="DELIVERED")
-        told = party(HACKNEY, legs=waiting, alarms=[{"subject": LEG, "code": "undelivered"}])
-        assert oracles.accounted(ACCEPTED, told, DESTINATION) == []
-        other = party(HACKNEY, legs=waiting, alarms=[{"subject": "leg-2", "code": "undelivered"}])
-        assert oracles.accounted(ACCEPTED, other, DESTINATION)
+        alarm = {"subject": LEG, "code": "undelivered", "cleared": 0}
+        assert oracles.accounted(ACCEPTED, party(HACKNEY, legs=waiting, alarms=[alarm]), DESTINATION) == []
+        for other in ({"subject": "leg-2"}, {"cleared": 9}):
+            told = party(HACKNEY, legs=waiting, alarms=[alarm | other])
+            assert oracles.accounted(ACCEPTED, told, DESTINATION), "about another, or over by now"
 
     def test_an_answer_that_nobody_signed(self) -> None:
         unsigned = [row for row in ORIGIN.table("receipts") if row["state"] != "accepted"]
         (wrong,) = oracles.accounted(ACCEPTED, party(HACKNEY, receipts=unsigned), DESTINATION)
         assert "without a receipt" in wrong
 
+    @pytest.mark.parametrize("state", ["REJECTED", "IN_PROGRESS", "COMPLETED", "CLOSED"])
+    def test_a_state_that_its_receipts_do_not_say(self, state: str) -> None:
+        (wrong,) = oracles.accounted(
+            ACCEPTED, party(HACKNEY, legs=changed("legs", 0, state=state)), DESTINATION
+        )
+        assert "without a receipt that says so" in wrong
+
+    def test_two_decisions_about_one_leg(self) -> None:
+        second = {"mid": MID, "by": POLICE, "state": "rejected", "hash": b"rejected", "ours": False}
+        told = party(HACKNEY, receipts=[*ORIGIN.table("receipts"), second])
+        signed: Row = {**second, "ours": True}
+        there = party(BEXLEY, receipts=[*DESTINATION.table("receipts"), signed])
+        (wrong,) = oracles.accounted(ACCEPTED, told, there)
+        assert "more than once" in wrong
+
     def test_an_end_needs_a_reason(self) -> None:
         ended = changed("legs", 0, state="UNDELIVERABLE")
         assert oracles.accounted(ACCEPTED, party(HACKNEY, legs=ended), DESTINATION)
-        said = [{"leg": LEG, "event": "refused", "before": "QUEUED", "after": "UNDELIVERABLE"}]
+        said: list[Row] = [{"leg": LEG, "event": "refused", "before": "QUEUED", "after": "UNDELIVERABLE"}]
         assert oracles.accounted(ACCEPTED, party(HACKNEY, legs=ended, leg_events=said), DESTINATION) == []
+
+
+class TestDecided:
+    def test_what_its_agency_said(self) -> None:
+        assert oracles.decided(ACCEPTED, ORIGIN, DESTINATION, {LEG: "ACCEPTED"}.__getitem__) == []
+
+    def test_what_its_agency_never_said(self) -> None:
+        wrong = oracles.decided(ACCEPTED, ORIGIN, DESTINATION, {LEG: "REJECTED"}.__getitem__)
+        assert [one.partition(":")[0] for one in wrong] == [BEXLEY, HACKNEY], "each side by itself"
+
+    def test_what_is_not_answered_is_no_answer(self) -> None:
+        waiting = party(HACKNEY, legs=changed("legs", 0, state="DELIVERED"))
+        there = party(BEXLEY, legs=[{**DESTINATION.table("legs")[0], "state": "RECEIVED"}])
+        assert oracles.decided(ACCEPTED, waiting, there, {LEG: "REJECTED"}.__getitem__) == []
 
 
 class TestNoticed:
@@ -176,6 +207,15 @@ class TestLegal:
         (wrong,) = oracles.legal(party(HACKNEY, leg_events=steps))
         assert "goes on from" in wrong
 
+    @pytest.mark.parametrize("first", range(1, len(STEPS) + 1))
+    def test_a_history_whose_beginning_is_missing(self, first: int) -> None:
+        wrong = oracles.legal(party(HACKNEY, leg_events=list(ORIGIN.table("leg_events"))[first:]))
+        assert [one for one in wrong if "begins" in one]
+
+    def test_a_destination_begins_where_it_has_the_message(self) -> None:
+        assert oracles.legal(DESTINATION) == []
+        assert oracles.legal(party(BEXLEY, leg_events=list(DESTINATION.table("leg_events"))[2:]))
+
     def test_a_state_without_its_move(self) -> None:
         (wrong,) = oracles.legal(party(HACKNEY, legs=changed("legs", 0, state="COMPLETED")))
         assert "stands at COMPLETED" in wrong
@@ -222,6 +262,10 @@ class TestLogs:
         changed_leaf = party(HACKNEY, log=changed("log", 1, leaf=b"other"))
         assert oracles.logs([changed_leaf], self.seen(5, root(5)))
 
+    def test_a_checkpoint_of_nobody_is_compared_with_nothing_and_says_so(self) -> None:
+        (wrong,) = oracles.logs([ORIGIN], [("bx/1/log/1f2e3d4c/E09000099", 3, root(3))])
+        assert "nobody keeps" in wrong
+
     def test_a_leaf_in_another_place(self) -> None:
         assert oracles.logs([party(HACKNEY, log=changed("log", 4, n=7))], [])
 
@@ -265,6 +309,15 @@ class TestCanary:
         (tmp_path / "gateway.db-wal").write_bytes(b"." * (block - 5) + b"KANARIENVOGEL" + b"." * 10)
         (wrong,) = oracles.canary(b"KANARIENVOGEL", [tmp_path], allowed)
         assert "gateway.db-wal" in wrong, "also where it lies across two blocks"
+
+    @pytest.mark.parametrize("before", range(3))
+    def test_in_base64_it_is_found_too(self, tmp_path: Path, before: int) -> None:
+        allowed = tmp_path / "agencies"
+        allowed.mkdir()
+        (allowed / "1.json").write_text("KANARIENVOGEL")
+        (tmp_path / "gateway.db").write_bytes(b64encode(b"x" * before + b"KANARIENVOGEL has flown"))
+        (wrong,) = oracles.canary(b"KANARIENVOGEL", [tmp_path], allowed)
+        assert "gateway.db" in wrong
 
     def test_a_search_in_vain_says_so(self, tmp_path: Path) -> None:
         (wrong,) = oracles.canary(b"KANARIENVOGEL", [tmp_path], tmp_path / "agencies")

@@ -11,6 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from gateway.errors import GatewayError
 from gateway.testing.chaos import campaign
 
 
@@ -29,6 +30,10 @@ def main() -> int:
     folder = given.folder or campaign.scratch()
     folder.mkdir(parents=True, exist_ok=True)
     only = [name for name in given.only.split(",") if name]
+    try:
+        campaign.kinds(only)
+    except GatewayError as error:
+        parser.error(f"{error}; {error.remedy}")
     done = campaign.conduct(given.number, given.seed, folder, only)
     return campaign.finish(done, folder, given.keep)
 

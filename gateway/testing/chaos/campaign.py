@@ -31,7 +31,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Misconfigured
 from gateway.testing.boroughs import BEXLEY
 from gateway.testing.chaos import history
 from gateway.testing.chaos.faults import FAULTS
@@ -75,7 +75,12 @@ class Campaign:
 
 
 def kinds(only: Collection[str] = ()) -> tuple[list[str], dict[str, str]]:
-    """(the faults that can be done here, the others with the reason)."""
+    """(the faults that can be done here, the others with the reason). Raises Misconfigured."""
+    if unknown := set(only) - FAULTS.keys():
+        raise Misconfigured(
+            f"no fault is called {', '.join(sorted(unknown))}",
+            remedy=f"one or several of: {', '.join(FAULTS)}",
+        )
     chosen = {name: kind for name, kind in FAULTS.items() if not only or name in only}
     left_out = {name: why for name, kind in chosen.items() if (why := kind.missing())}
     return [name for name in chosen if name not in left_out], left_out
@@ -117,13 +122,14 @@ def _one(
 ) -> Outcome:
     place = folder / f"history-{seed}"
     discard(place)
-    urls = {}
+    urls, beside = {}, []
     if postgres is not None and seed % POSTGRES_EVERY == 0:
         postgres.drop(f"h{seed}")
         urls[BEXLEY] = postgres.create(f"h{seed}")
+        beside = [postgres.folder]
     # In turn, so that each kind comes up again and again: chance alone would leave some out for long.
     first = [names[(seed * 3 + step) % len(names)] for step in range(3)]
-    outcome = asyncio.run(history.run(draw(seed, names, first=first), place, hub, urls))
+    outcome = asyncio.run(history.run(draw(seed, names, first=first), place, hub, urls, beside))
     if outcome.good:
         discard(place)
         if urls and postgres is not None:

@@ -235,11 +235,14 @@ class DiskAlarm(_Control):
 
 
 class PermissionRevoked(Fault):
+    """Its connections are closed, too: a broker remembers what a channel in use was permitted."""
+
     name = "permission_revoked"
     needs = "broker"
 
     async def begin(self) -> None:
         await asyncio.to_thread(self.world.hub.run, self.world.hub.permit(self.area, nothing=True))
+        await asyncio.to_thread(self.world.hub.broker.ctl, "close_all_connections", "--global", "chaos")
 
     async def end(self) -> None:
         await asyncio.to_thread(self.world.hub.run, self.world.hub.permit(self.area))
@@ -261,25 +264,6 @@ class CertificateExpired(Fault):
         await asyncio.to_thread(self.world.hub.run, "ssl:clear_pem_cache()")
 
 
-class QueueFull(Fault):
-    """Every intake holds one message at most and refuses the next (``reject-publish``)."""
-
-    name = "queue_full"
-    needs = "broker"
-
-    async def begin(self) -> None:
-        await asyncio.to_thread(
-            self.world.hub.broker.ctl,
-            *("set_policy", "-p", self.world.hub.vhost, "--apply-to", "queues", "chaos", r"^gw\.in\."),
-            '{"max-length": 1, "overflow": "reject-publish"}',
-        )
-
-    async def end(self) -> None:
-        await asyncio.to_thread(
-            self.world.hub.broker.ctl, "clear_policy", "-p", self.world.hub.vhost, "chaos"
-        )
-
-
 class LineCut(Fault):
     name = "line_cut"
     needs = "line"
@@ -289,6 +273,31 @@ class LineCut(Fault):
 
     async def end(self) -> None:
         self.world.lines[self.area].heal()
+
+
+class QueueFull(LineCut):
+    """The intakes of an area take one message and refuse the next (``reject-publish``). Its node is cut off
+    meanwhile: what a reader has in hand fills no queue, so with a reader none would ever be full."""
+
+    name = "queue_full"
+
+    def _policy(self) -> str:
+        return f"chaos-{self.area}"
+
+    async def begin(self) -> None:
+        await asyncio.to_thread(
+            self.world.hub.broker.ctl,
+            *("set_policy", "-p", self.world.hub.vhost, "--apply-to", "queues"),
+            *(self._policy(), rf"^gw\.in\.{self.area}"),
+            '{"max-length": 0, "overflow": "reject-publish"}',
+        )
+        await super().begin()
+
+    async def end(self) -> None:
+        await super().end()
+        # Not by `rabbitmqctl clear_policy`, which fails where a beginning that failed left no policy.
+        where = f'<<"{self.world.hub.vhost}">>, <<"{self._policy()}">>, <<"chaos">>'
+        await asyncio.to_thread(self.world.hub.run, f"rabbit_policy:delete({where})")
 
 
 class LineHeld(LineCut):

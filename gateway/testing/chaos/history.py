@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import random
 import traceback
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,8 +66,10 @@ async def run(
     folder: Path,
     hub: PrivateHub,
     databases: Mapping[str, str] | None = None,
+    beside: Collection[Path] = (),
 ) -> Outcome:
-    """Never raises for what goes wrong in the history: that is its outcome."""
+    """``beside``: where a server keeps ``databases``, for the canary must not be there either. Never raises
+    for what goes wrong in the history: that is its outcome."""
     outcome = Outcome(plan.seed)
     small = {one.area for one in plan.faults if one.name == DiskFull.name}
     try:
@@ -78,7 +80,7 @@ async def run(
             await _happen(there, plan, outcome)
             patience = max([PATIENCE, *(FAULTS[name].patience for name in outcome.injected)])
             await _rest(there, outcome, patience)
-            await _judge(there, outcome, patience)
+            await _judge(there, outcome, patience, [folder, hub.folder, *beside])
     except Exception:  # noqa: BLE001 - a campaign goes on; what happened stands in the summary
         outcome.error = traceback.format_exc(limit=-6)
     return outcome
@@ -207,7 +209,7 @@ async def _answer(there: World) -> None:
             there.answered.add((principal, leg))
 
 
-async def _judge(there: World, outcome: Outcome, patience: float) -> None:
+async def _judge(there: World, outcome: Outcome, patience: float, folders: Sequence[Path]) -> None:
     await there.stop()
     parties = [await asyncio.to_thread(records.read, area, there.database(area)) for area in AREAS]
     origin, destination = parties
@@ -215,6 +217,9 @@ async def _judge(there: World, outcome: Outcome, patience: float) -> None:
     seen = [*there.seen, *oracles.checkpoints(parties)]
     outcome.wrong = {
         "accounted": oracles.accounted(accepted, origin, destination, there.restored),
+        "decided": oracles.decided(
+            accepted, origin, destination, lambda leg: there.agencies.decision(leg)[0]
+        ),
         "noticed": oracles.noticed(there.client.notices, origin),
         "calls": oracles.calls(journal),
         "given": oracles.given(accepted, journal, destination),
@@ -228,9 +233,7 @@ async def _judge(there: World, outcome: Outcome, patience: float) -> None:
         "logs": oracles.logs(parties, seen, there.restored),
         "receipts": await asyncio.to_thread(oracles.receipts, parties, network()),
         "sequences": oracles.sequences(parties),
-        "canary": await asyncio.to_thread(
-            oracles.canary, CANARY.encode(), [there.folder, there.hub.folder], there.agencies.folder
-        ),
+        "canary": await asyncio.to_thread(oracles.canary, CANARY.encode(), folders, there.agencies.folder),
         "recovery": [] if outcome.recovery >= 0 else [f"not at rest {patience:.0f} s after the last fault"],
     }
     outcome.refused = [f"{key}: {status} {code}" for key, status, code in there.client.refused]

@@ -18,8 +18,10 @@ Example::
 
 from __future__ import annotations
 
+import re
+from base64 import b64encode
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -36,6 +38,8 @@ from gateway.testing.histories import OVERLAY
 Wrong = list[str]
 
 DECIDED: Final = frozenset({"accepted", "rejected", "returned", "declined"})
+FIRST: Final = {"origin": LegState.QUEUED, "destination": LegState.DELIVERED}
+"""Where a leg's history begins, by the side that keeps it."""
 LOG_ALARMS: Final = frozenset(
     {"log_rollback", "log_shrunk", "log_proof", "log_split", "log_fork", "log_forked"}
 )
@@ -71,8 +75,11 @@ def _leg(leg: Row, origin: Party, destination: Party | None) -> Iterator[str]:
     receipts = [
         row for row in origin.where("receipts", mid=leg["mid"], by=leg["principal"]) if not row["ours"]
     ]
-    if not {row["state"] for row in receipts} & DECIDED:
+    said = {row["state"] for row in receipts}
+    if not said & {event for (before, event), after in LEG.items() if after == state != before}:
         yield f"leg {leg['id']} is {state} without a receipt that says so"
+    if len(said & DECIDED) > 1:
+        yield f"leg {leg['id']} was decided more than once"
     if destination is None:
         return
     signed = {row["hash"] for row in destination.where("receipts", mid=leg["mid"], by=leg["principal"])}
@@ -83,7 +90,24 @@ def _leg(leg: Row, origin: Party, destination: Party | None) -> Iterator[str]:
 def _reported(leg: Row, origin: Party) -> bool:
     """A standing alarm that names it, its message or its handover."""
     about = {leg["id"], leg["mid"], leg["ref"]} - {""}
-    return any(name in str(alarm["subject"]) for alarm in origin.table("alarms") for name in about)
+    standing = [str(alarm["subject"]) for alarm in origin.where("alarms", cleared=0)]
+    return any(name in subject for subject in standing for name in about)
+
+
+def decided(
+    accepted: Iterable[Accepted], origin: Party, destination: Party, decision: Callable[[str], str]
+) -> Wrong:
+    """What stands at either side of an answered leg is what its own agency decided. ``decision``: by the
+    destination's leg."""
+    wrong = []
+    for one in accepted:
+        ours = {row["principal"]: row["state"] for row in origin.where("legs", ref=one.ref, side="origin")}
+        for leg in destination.where("legs", ref=one.ref, side="destination"):
+            wanted = decision(leg["id"])
+            for area, state in ((destination.area, leg["state"]), (origin.area, ours.get(leg["principal"]))):
+                if state in ANSWERED and state != wanted:
+                    wrong.append(f"{area}: leg {leg['id']} is {state}, and its agency said {wanted}")
+    return wrong
 
 
 def noticed(notices: Iterable[Accepted], origin: Party) -> Wrong:
@@ -151,11 +175,16 @@ def legal(party: Party) -> Wrong:
         histories[event["leg"]].append(event)
     for leg in party.table("legs"):
         steps = histories[leg["id"]]
-        wrong += [f"{party.area}, leg {leg['id']}: {found}" for found in _steps(steps, leg["state"])]
+        wrong += [
+            f"{party.area}, leg {leg['id']}: {found}"
+            for found in _steps(steps, FIRST[leg["side"]], leg["state"])
+        ]
     return wrong
 
 
-def _steps(steps: Sequence[Row], state: str) -> Iterator[str]:
+def _steps(steps: Sequence[Row], first: str, state: str) -> Iterator[str]:
+    if (began := steps[0]["before"] if steps else state) != first:
+        yield f"begins {began} instead of {first}"
     for step in steps:
         before, after, event = step["before"], step["after"], step["event"]
         expected = before if OVERLAY.match(event) else LEG.get((LegState(before), event))
@@ -199,11 +228,15 @@ def logs(parties: Sequence[Party], seen: Iterable[Seen], restored: Collection[st
     wanted: dict[str, dict[int, set[bytes]]] = defaultdict(lambda: defaultdict(set))
     for origin, size, root in seen:
         wanted[origin.rpartition("/")[2]][size].add(root)
+    unknown = wanted.keys() - {party.area for party in parties}
     return [
-        f"{party.area}: {found}"
-        for party in parties
-        if not (party.area in restored and told)
-        for found in _log(party, wanted[party.area])
+        *(f"a checkpoint of a log that nobody keeps, of {area!r}" for area in sorted(unknown)),
+        *(
+            f"{party.area}: {found}"
+            for party in parties
+            if not (party.area in restored and told)
+            for found in _log(party, wanted[party.area])
+        ),
     ]
 
 
@@ -249,11 +282,13 @@ def sequences(parties: Iterable[Party], wire: Iterable[tuple[str, str, int, byte
 
 
 def canary(needle: bytes, folders: Iterable[Path], allowed: Path) -> Wrong:
-    """No byte of a document outside the agencies' own folder; there it must be, or this searches in vain."""
+    """No byte of a document outside the agencies' own folder, nor its base64; there it must be, or this
+    searches in vain."""
     wrong, held = [], False
+    pattern = re.compile(b"|".join(map(re.escape, _disguises(needle))))
     for folder in folders:
         for path in folder.rglob("*"):
-            if path.is_file() and not path.is_symlink() and _holds(path, needle):
+            if path.is_file() and not path.is_symlink() and _holds(path, pattern, 2 * len(needle)):
                 if path.is_relative_to(allowed):
                     held = True
                 else:
@@ -261,15 +296,21 @@ def canary(needle: bytes, folders: Iterable[Path], allowed: Path) -> Wrong:
     return wrong if held else [*wrong, "the canary is nowhere, not even where it belongs"]
 
 
-def _holds(path: Path, needle: bytes) -> bool:
+def _disguises(needle: bytes) -> list[bytes]:
+    """As it is, and as it stands in base64 of a text in which it begins at any place."""
+    shifted = (b64encode(bytes(at) + needle)[(4 * at + 2) // 3 : -4] for at in range(3))
+    return [needle, *shifted]
+
+
+def _holds(path: Path, pattern: re.Pattern[bytes], overlap: int) -> bool:
     """Read in blocks that overlap: a broker's segment may be large."""
     tail = b""
     try:
         with path.open("rb") as file:
             while block := file.read(BLOCK):
-                if needle in tail + block:
+                if pattern.search(tail + block):
                     return True
-                tail = block[-len(needle) + 1 :]
+                tail = block[-overlap:]
     except OSError:
         return False  # it has gone meanwhile: a broker tidies up
     return False
