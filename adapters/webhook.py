@@ -13,8 +13,8 @@
 
 - 2xx: the receiver owns it durably. It may say ``{"reference": "..."}``, its own opaque id, and may answer a
   notification at once with ``{"acknowledgement": {"state": "RECEIVED", "role": "...", ...}}``. Such an answer
-  waits in memory until it is recorded; should the node die in between, the leg stays as it was and goes
-  overdue, so a receiver that must be sure also answers through the HTTP API.
+  is recorded in the transaction that marks the parcel delivered. Should the node die before that, the parcel
+  comes again under its key, and the receiver has to answer it as it did the first time.
 - 408, 409, 425, 429, 5xx, no answer: tried again later. ``Retry-After`` in seconds is honoured, up to 300.
 - everything else, redirects included: a person must look.
 
@@ -42,7 +42,6 @@ from typing import Annotated, ClassVar
 import aiohttp
 from pydantic import Field, field_validator
 
-from adapters._mailbox import Mailbox
 from adapters._options import AdapterOptions, option_error, parse_options
 from adapters._parcels import MAX_ANSWER, Nothing, encode_json, parse_object, safe_key
 from adapters._webhook import Secrets, check_url
@@ -92,7 +91,6 @@ class Adapter:
         self._wall = wall
         self._secrets = Secrets.read(self._options.secret_file)
         self._tls = _tls(self._options.ca_file)
-        self._answers = Mailbox()
         self._session: aiohttp.ClientSession | None = None
         self._resume = 0.0
 
@@ -120,7 +118,7 @@ class Adapter:
         except (aiohttp.ClientError, OSError) as error:
             trouble = _trouble(error)
         else:
-            return self._accept(view, reply)
+            return _accepted(view, reply)
         raise Unavailable(
             f"the agency's system did not answer: {trouble}",
             code="webhook_unreachable",
@@ -128,7 +126,8 @@ class Adapter:
         )
 
     def acknowledgements(self) -> AsyncIterator[Answer]:
-        return aiter(self._answers)
+        """None: they come with the reply, or over the HTTP API."""
+        return Nothing()
 
     def submissions(self) -> AsyncIterator[Submission]:
         return Nothing()
@@ -138,7 +137,6 @@ class Adapter:
         self._ready()
 
     async def close(self) -> None:
-        self._answers.close()
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -195,15 +193,18 @@ class Adapter:
             pause = min(int(seconds[:9]), MAX_PAUSE)
             self._resume = asyncio.get_running_loop().time() + pause
 
-    def _accept(self, view: View, reply: Mapping[str, Json]) -> Delivered:
-        answer = reply.get("acknowledgement")
-        if isinstance(answer, dict) and view.kind is Parcel.NOTIFICATION:
-            self._answers.put(leg=view.leg, body=encode_json(answer))
-        elif isinstance(answer, dict) and view.kind is Parcel.NOTICE and view.content.get("may_answer"):
-            self._answers.put(leg=str(view.content["notice"]), body=encode_json(answer))
-        reference = reply.get("reference")
-        fits = isinstance(reference, str) and len(reference) <= MAX_REFERENCE and reference.isprintable()
-        return Delivered(reference=str(reference) if fits else "")
+
+def _accepted(view: View, reply: Mapping[str, Json]) -> Delivered:
+    answer, reference = reply.get("acknowledgement"), reply.get("reference")
+    fits = isinstance(reference, str) and len(reference) <= MAX_REFERENCE and reference.isprintable()
+    said = encode_json(answer) if isinstance(answer, dict) and _asks(view) else b""
+    return Delivered(reference=str(reference) if fits else "", answer=said)
+
+
+def _asks(view: View) -> bool:
+    """Whether there is anything to answer: to news, "acknowledgement" says no more than "I have it"."""
+    notice = view.kind is Parcel.NOTICE and bool(view.content.get("may_answer"))
+    return notice or view.kind is Parcel.NOTIFICATION
 
 
 async def _read(response: aiohttp.ClientResponse) -> Mapping[str, Json]:

@@ -22,7 +22,7 @@ from gateway.client import notices
 from gateway.client.client import Client
 from gateway.client.ledger import Ledger, record_of
 from gateway.client.opening import Entry, Sealed
-from gateway.client.records import Records
+from gateway.client.records import Record, Records
 from gateway.core.ceremony import make_card
 from gateway.core.directory import MAX_SUBKEYS
 from gateway.core.encoding import Json, decode_object, encode
@@ -80,6 +80,8 @@ class Agent:
     ledger: Ledger = field(init=False, repr=False)
     _to_clean: bool = field(default=False, repr=False)
     _tries: dict[str, tuple[int, float]] = field(default_factory=dict, repr=False)
+    _said: set[str] = field(default_factory=set, repr=False)
+    """Legs and notices that were answered at once, and the answer is not signed yet."""
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.client, self.records, self.secret, self.now, self.upkeep)
@@ -99,7 +101,7 @@ class Agent:
         await self._patiently(self.upkeep)
         await self.adapter.start()
         try:
-            await self._patiently(self.ledger.resume)
+            await self._patiently(self.resume)
             task = asyncio.create_task(self._loops())
             try:
                 yield task
@@ -108,6 +110,11 @@ class Agent:
                 await asyncio.gather(task, return_exceptions=True)
         finally:
             await self.adapter.close()
+
+    async def resume(self) -> None:
+        """Take up what a crash left signed and not brought, or said and not signed."""
+        await self.ledger.resume()
+        self._said = set(self.records.unanswered())
 
     async def _loops(self) -> None:
         try:
@@ -208,6 +215,8 @@ class Agent:
         waiting = [entry for entry in listed if self._is_due(entry)]
         for entry in waiting:
             await self.handle(entry)
+        for name in sorted(self._said):
+            await self._sign_said(name)
         if wait and listed and not waiting:
             await asyncio.sleep(self.timing.pause)  # what waits is not due yet: the long poll returns at once
         return len(waiting)
@@ -260,8 +269,8 @@ class Agent:
             opened = await self.ledger.open(await self.client.fetch(entry.parcel))
             record = record or record_of(opened)
             shown = self.profile.present(opened.sections, opened.sealed.leg)
-            await self._hand_over(opened.sealed, shown, self.client.files(opened))
-            record = self.ledger.keep(replace(record, given=True))
+            said = await self._hand_over(opened.sealed, shown, self.client.files(opened))
+            record = self._given(record, said)
         if not record.opened:
             note = self.ledger.signed(record, "opened", parts=record.parts)
             record = self.ledger.keep(replace(record, signed=(*record.signed, note)))
@@ -276,27 +285,55 @@ class Agent:
         opened = await self.ledger.open(sealed)
         record = self.records.find(sealed.notice)
         if record is None or not record.given:
-            await self._hand_over(sealed, notices.view_of(opened))
-            record = self.ledger.keep(replace(record or record_of(opened), given=True))
+            said = await self._hand_over(sealed, notices.view_of(opened))
+            record = self._given(record or record_of(opened), said)
         await notices.opened(self.ledger, record)
 
     async def _hand_over(
         self, sealed: Sealed, content: Mapping[str, Json], files: Sequence[Attachment] = ()
-    ) -> None:
+    ) -> bytes:
+        """What the agency's system answers at once, or b""."""
         leg = sealed.leg
         view = View(sealed.kind, leg.ref, leg.version, leg.id, self.principal, leg.urgency, content, files)
         async with asyncio.timeout(self.timing.adapter):
-            await self.adapter.deliver(view, key=sealed.parcel)
+            given = await self.adapter.deliver(view, key=sealed.parcel)
+        answer: bytes = getattr(given, "answer", b"")  # of an adapter older than answers, there is none
+        return answer
+
+    def _given(self, record: Record, said: bytes) -> Record:
+        """Its system has the parcel. What it said of it at once is kept with that: nobody asks it again."""
+        if said:
+            self._said.add(record.leg.id)
+        return self.ledger.keep(replace(self.ledger.hold(record, said), given=True))
+
+    async def _sign_said(self, name: str) -> None:
+        """Sign an answer that was given at once, once its parcel is opened; what is away now comes back."""
+        record = self.records.find(name)
+        if record is None or not record.opened:
+            return
+        try:
+            await self._record(name, self.ledger.held(record))
+        except Unavailable as error:
+            log.warning("an answer waits", code=error.code)
+            return
+        except GatewayError as error:
+            log.warning("an answer was refused", code=error.code)
+        except Exception as error:  # noqa: BLE001 - a fault of ours over one answer would end the agent at every
+            # start; it stays on record, and is tried again after a restart.
+            log.critical("an answer could not be signed", error=type(error).__name__)
+            self._said.discard(name)
+            return
+        async with self.ledger.alone(name):
+            now = self.records.find(name)
+            self.ledger.keep(replace(now or record, said=b""))
+        self._said.discard(name)
 
     # --- what the adapter brings
 
     async def take_answer(self, answer: Answer) -> None:
         """Record what the agency answered through its adapter; it is told when that cannot be."""
         try:
-            if notices.known(self.ledger, answer.leg):
-                await notices.answer(self.ledger, answer.leg, notice_answer.read(answer.body))
-            else:
-                await self.ledger.answer(answer.leg, read(answer.body))
+            await self._record(answer.leg, answer.body)
         except Unavailable:
             raise
         except GatewayError as error:
@@ -304,6 +341,12 @@ class Agent:
             await answer.refuse(error)
         else:
             await answer.done()
+
+    async def _record(self, name: str, body: bytes) -> None:
+        if notices.known(self.ledger, name):
+            await notices.answer(self.ledger, name, notice_answer.read(body))
+        else:
+            await self.ledger.answer(name, read(body))
 
     async def take_submission(self, handed: Submission) -> None:
         """Hand a document in at the node, which has to read it: it judges and seals."""

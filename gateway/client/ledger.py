@@ -35,7 +35,8 @@ log = structlog.get_logger("agent")
 @dataclass(slots=True)
 class Ledger:
     """``secret``: 32 bytes for keyed hashes of answers (a plain hash of what a person wrote is personal
-    data). ``now``: unix seconds. ``renew``: fetch the documents of trust anew."""
+    data), and to seal those that are not signed yet. ``now``: unix seconds. ``renew``: fetch the documents of
+    trust anew."""
 
     client: Client
     records: Records
@@ -90,6 +91,19 @@ class Ledger:
             self.keep(replace(record, signed=told.signed, sent=told.sent))
             raise Unavailable("the state is older than the node's", code="state_behind") from None
         return self.keep(replace(record, sent=len(record.signed)))
+
+    def hold(self, record: Record, body: bytes) -> Record:
+        """With an answer that is not signed yet, sealed: what a person wrote is in no file."""
+        sealed = shred.wrap(self._seal, body, context=f"bx/1/said/{record.leg.id}") if body else b""
+        return replace(record, said=sealed)
+
+    def held(self, record: Record) -> bytes:
+        """PLAINTEXT of it. Raises Forged."""
+        return shred.unwrap(self._seal, record.said, context=f"bx/1/said/{record.leg.id}")
+
+    @property
+    def _seal(self) -> bytes:
+        return shred.keyed_hash(self.secret, b"", purpose="said at once")
 
     @asynccontextmanager
     async def alone(self, leg: str) -> AsyncIterator[None]:

@@ -2,7 +2,8 @@
 
 One small file a leg, replaced whole, so that a crash leaves the old one or the new one. Nothing in it is a
 word of a handover: hashes, codes, references, signed receipts, and sealed words on their way. What is signed
-is written down BEFORE it is sent: a receipt that was signed twice would fork the agency's chain.
+is written down BEFORE it is sent: a receipt that was signed twice would fork the agency's chain. What the
+agency's system answered in its reply is written down, sealed, with the fact that it has the parcel.
 
 Example::
 
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -38,7 +39,7 @@ _SIGNED: Final = {"state": str, "hash": str, "note": str}
 _PENDING: Final = {"fingerprint": str, "until": int, "words": dict}
 _RECORD: Final = {
     "v": int, "parcel": str, "leg": dict, "about": dict, "parts": list, "given": bool, "signed": list,
-    "sent": int, "answer": str, "pending": dict,
+    "sent": int, "answer": str, "pending": dict, "said": str,
 }  # fmt: skip
 
 
@@ -63,7 +64,8 @@ class Pending:
 @dataclass(frozen=True, slots=True)
 class Record:
     """``given``: the agency's system has it. ``sent``: how many of ``signed`` the node has taken. ``answer``:
-    keyed hash of the last answer that was signed, or ""."""
+    keyed hash of the last answer that was signed, or "". ``said``: what the agency's system answered at once
+    and is not signed yet (:meth:`Ledger.hold`), or b""."""
 
     parcel: str
     leg: LegRow
@@ -74,6 +76,7 @@ class Record:
     sent: int = 0
     answer: str = ""
     pending: Pending | None = None
+    said: bytes = field(default=b"", repr=False)
 
     @property
     def unsent(self) -> Sequence[Signed]:
@@ -117,12 +120,17 @@ class Records:
 
     def unfinished(self) -> list[str]:
         """Legs of which receipts are signed and not sent."""
-        found = []
+        return [name for name, record in self._all() if record.unsent]
+
+    def unanswered(self) -> list[str]:
+        """Legs and notices of which an answer is not signed."""
+        return [name for name, record in self._all() if record.said]
+
+    def _all(self) -> Iterator[tuple[str, Record]]:
         for path in sorted(self._folder.glob("*.json")):
             record = self.find(path.stem) if HEX_ID.match(path.stem) else None
-            if record is not None and record.unsent:
-                found.append(path.stem)
-        return found
+            if record is not None:
+                yield path.stem, record
 
     def keep(self, record: Record) -> None:
         self.write(f"{_name(record.leg.id)}.json", _encoded(record))
@@ -187,11 +195,13 @@ def _encoded(record: Record) -> bytes:
     }
     if record.pending is not None:
         body["pending"] = asdict(record.pending)
+    if record.said:
+        body["said"] = b64(record.said)
     return encode(body)
 
 
 def _decoded(data: bytes) -> Record:
-    body = fields(decode_object(data), _RECORD, optional=("pending",))
+    body = fields(decode_object(data), _RECORD, optional=("pending", "said"))
     leg, about = fields(body["leg"], _LEG), fields(body["about"], _ABOUT)
     told: dict[str, str] = {name: str(value) for name, value in about.items()}
     whole = {name: leg[name] for name in ("version", "acknowledge_by", "decide_by")}
@@ -207,6 +217,7 @@ def _decoded(data: bytes) -> Record:
         sent=int(str(body["sent"])),
         answer=str(body["answer"]),
         pending=_pending(body.get("pending")),
+        said=unb64(str(body.get("said", ""))),
     )
 
 

@@ -8,7 +8,7 @@ reply. An answer that implies earlier steps signs them too: accepting is also ha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -105,6 +105,16 @@ def _of_one(error: InvalidDocument) -> InvalidDocument:
     return InvalidDocument(error.message, code=error.code, problems=told, remedy=error.remedy)
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An answer that fits what is asked, its words sealed. ``leg``: as it stood then."""
+
+    caller: Caller
+    leg: LegRow
+    answer: Acknowledgement
+    sending: outgoing.Sending | None = field(repr=False)
+
+
 async def acknowledge(node: Node, caller: Caller, leg_id: str, answer: Acknowledgement) -> Recorded:
     """Record what ``caller``'s agency answers about one of its legs.
 
@@ -114,12 +124,32 @@ async def acknowledge(node: Node, caller: Caller, leg_id: str, answer: Acknowled
     check_hosted(node, caller.principal)
     now = node.clock.now()
     leg, rows = await node.store.read(lambda tx: _asked(tx, caller, leg_id))
+    prepared = prepare(node, caller, leg, rows, answer, now)
+    recorded = await node.store.write(lambda tx: record(tx, node, prepared, now))
+    ring(node, leg)
+    return recorded
+
+
+def prepare(
+    node: Node, caller: Caller, leg: LegRow, rows: Sequence[ActionRow], answer: Acknowledgement, now: int
+) -> Prepared:
+    """What is done of an answer before its transaction. ``rows``: the actions of ``leg``. Raises NotAllowed,
+    InvalidDocument, Unavailable."""
+    check_hosted(node, caller.principal)
     actions.check(rows, answer)
     sending = _seal_reply(node, leg, actions.without_local(rows, answer), now)
-    recorded = await node.store.write(lambda tx: _record(tx, node, caller, leg_id, answer, sending, now))
+    return Prepared(caller, leg, answer, sending)
+
+
+def record(tx: Transaction, node: Node, prepared: Prepared, now: int) -> Recorded:
+    """The rest of it, within ``tx``. Raises NotFound, Conflict."""
+    return _record(tx, node, prepared.caller, prepared.leg.id, prepared.answer, prepared.sending, now)
+
+
+def ring(node: Node, leg: LegRow) -> None:
+    """Wake what sends an answer, once it is committed."""
     node.wake.receipts.set()
     node.wake.outbox[lane_for(leg.urgency)].set()
-    return recorded
 
 
 def _asked(tx: Transaction, caller: Caller, leg_id: str) -> tuple[LegRow, Sequence[ActionRow]]:

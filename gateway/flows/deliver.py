@@ -1,8 +1,9 @@
 """Hand each agency its part: claim and log the access -> unseal -> profile -> adapter -> receipt "opened".
 
 The access is on record before plaintext exists (s.62 DPA 2018). An adapter is called at least once: a crash
-between its answer and our commit calls it again with the same key, which is how the agency tells. One pump
-an agency, so that a slow system holds up nobody else.
+between its answer and our commit calls it again with the same key, which is how the agency tells. What it
+says of the parcel in its reply is committed with the parcel (:mod:`gateway.flows.replied`). One pump an
+agency, so that a slow system holds up nobody else.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from gateway.flows import (
     parcels,
     purge_clock,
     receipts,
+    replied,
 )
 from gateway.flows.catch_up import check_caught_up
 from gateway.flows.node import Caller, Node
@@ -185,7 +187,8 @@ async def _hand_over(
                 return
             shown = _shown(node, binding, parcel)
             async with asyncio.timeout(node.pace.adapter_timeout):
-                await binding.adapter.deliver(shown.view, key=task.id)
+                given = await binding.adapter.deliver(shown.view, key=task.id)
+            answer: bytes = getattr(given, "answer", b"")  # of an adapter older than answers, there is none
     except TimeoutError:
         await _postpone(node, task, Unavailable("the adapter took too long", code="adapter_timeout"))
     except Unavailable as error:
@@ -198,9 +201,42 @@ async def _hand_over(
         log.critical("an adapter or profile failed", principal=task.principal, error=type(error).__name__)
         await _hold(node, task, "adapter_fault")
     else:
-        given = shown.given
-        await node.store.write(lambda tx: delivered(tx, node, task, node.clock.now(), given))
+        if not (answer and await _answered(node, binding, parcel, shown.given, answer)):
+            await _delivered(node, task, shown.given)
+
+
+async def _delivered(node: Node, task: TaskRow, given: Given) -> None:
+    await node.store.write(lambda tx: delivered(tx, node, task, node.clock.now(), given))
+    node.wake.receipts.set()
+
+
+async def _answered(
+    node: Node, binding: AgencyBinding, parcel: _Claimed, given: Given, answer: bytes
+) -> bool:
+    """Delivered, and what the agency said of it at once, in one transaction. False when that was refused: its
+    parcel is none the worse for it."""
+    task, now = parcel.task, node.clock.now()
+
+    def both(tx: Transaction) -> None:
+        delivered(tx, node, task, now, given)
+        said.record(tx)
+
+    try:
+        said = replied.prepare(node, binding, task, _leg_of(parcel), parcel.rows, answer, now)
+        await node.store.write(both)
+    except Unavailable as error:  # the agency says the same again to the repeat; nothing here would hold it
+        await _postpone(node, task, error)
+    except GatewayError as error:
+        log.warning("an answer was refused", principal=task.principal, code=error.code)
+        return False
+    except Exception as error:  # noqa: BLE001 - a fault of ours over one answer, which would come again after a
+        # restart and end the node with it: a person retries the parcel when it is mended.
+        log.critical("an answer could not be recorded", principal=task.principal, error=type(error).__name__)
+        await _hold(node, task, "answer_fault")
+    else:
         node.wake.receipts.set()
+        said.ring()
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,19 +257,23 @@ class _Shown:
 
 
 def _shown(node: Node, binding: AgencyBinding, parcel: _Claimed) -> _Shown:
-    if parcel.leg is None:
-        raise NotFound("the leg of this parcel is gone", code="no_leg")
     return present(
         node,
         binding,
         parcel.task,
-        parcel.leg,
+        _leg_of(parcel),
         parcel.envelope,
         notice=parcel.notice,
         rows=parcel.rows,
         drill=parcel.drill,
         beside=parcel.beside,
     )
+
+
+def _leg_of(parcel: _Claimed) -> LegRow:
+    if parcel.leg is None:
+        raise NotFound("the leg of this parcel is gone", code="no_leg")
+    return parcel.leg
 
 
 def present(

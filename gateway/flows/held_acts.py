@@ -68,6 +68,7 @@ REMEDIES: Final = {
     "via": "one area's bytes through another area's account: tell both, and the broker's operator",
     "equivocation": "two messages in one place of a stream: the alarm has both; ask that area's operator",
     "adapter_fault": "the adapter or its profile has a fault: mend it, then retry",
+    "answer_fault": "the node has a fault over what the agency answered: report it, upgrade, then retry",
     "key_missing": "put the agency's key back (`gateway keys`), then retry",
 }
 """What to do about the commonest codes; every other: docs/operations.md, Held."""
@@ -251,7 +252,9 @@ async def retry_all(node: Node, by: By, *, code: str = "", place: str = "") -> S
             continue
         try:
             done.append(await retry(node, by, str(row["id"])))
-        except (NotFound, Conflict) as error:
+        except Unavailable:
+            raise
+        except GatewayError as error:  # one that cannot be tried stops none of the others
             done.append(Outcome(str(row["id"]), done=False, code=error.code))
     return done
 

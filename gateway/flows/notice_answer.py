@@ -72,7 +72,7 @@ async def answer(node: Node, caller: Caller, notice: str, words: NoticeAnswer) -
     """
     check_hosted(node, caller.principal)
     now = node.clock.now()
-    answered = await node.store.write(lambda tx: _record(tx, node, caller, notice, words, now))
+    answered = await node.store.write(lambda tx: record(tx, node, caller, notice, words, now))
     ring(node)
     return answered
 
@@ -88,9 +88,10 @@ def find(tx: Transaction, caller: Caller, notice: str) -> tuple[NoticeRow, Notic
     return row, leg, envelope
 
 
-def _record(
+def record(
     tx: Transaction, node: Node, caller: Caller, notice: str, words: NoticeAnswer, now: int
 ) -> Answered:
+    """The same within ``tx``."""
     row = find(tx, caller, notice)[0]
     receipts.chain_lock(tx, row.peer)
     row, leg, envelope = find(tx, caller, notice)  # as it stands under the lock

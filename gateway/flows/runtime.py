@@ -43,9 +43,10 @@ from gateway.flows import (
 from gateway.flows.deliver import deliver
 from gateway.flows.dispatch import BULK, URGENT, dispatch, pack
 from gateway.flows.heartbeat import beat
-from gateway.flows.node import Caller, Node
+from gateway.flows.node import Node
 from gateway.flows.outage import Outage
 from gateway.flows.receive import receive
+from gateway.flows.replied import standing
 from gateway.flows.shred import take_up
 from gateway.flows.sweep import sweep
 from gateway.flows.trust import refresh_trust
@@ -343,10 +344,10 @@ async def _answer(node: Node, binding: AgencyBinding, answer: Answer) -> None:
     try:
         if await node.store.read(lambda tx: tx.notice(answer.leg)) is not None:
             said = notice_answer.read(answer.body)
-            await notice_answer.answer(node, _standing(node, binding, said.role), answer.leg, said)
+            await notice_answer.answer(node, standing(node, binding, said.role), answer.leg, said)
         else:
             words = acknowledge.read(answer.body)
-            await acknowledge.acknowledge(node, _standing(node, binding, words.role), answer.leg, words)
+            await acknowledge.acknowledge(node, standing(node, binding, words.role), answer.leg, words)
     except Unavailable:
         raise
     except GatewayError as error:
@@ -364,7 +365,7 @@ async def _submissions(node: Node, binding: AgencyBinding) -> None:
 async def _submission(node: Node, binding: AgencyBinding, submission: Submission) -> None:
     try:
         node.check_room()
-        caller = _standing(node, binding, "")
+        caller = standing(node, binding, "")
         submitted = await submit.submit(node, caller, submission.body, key=submission.key)
     except Unavailable:
         raise
@@ -373,11 +374,6 @@ async def _submission(node: Node, binding: AgencyBinding, submission: Submission
         await submission.refuse(error)
     else:
         await submission.done(submitted.ref)
-
-
-def _standing(node: Node, binding: AgencyBinding, role: str) -> Caller:
-    agency = node.network.principal(binding.principal).agency
-    return Caller(binding.principal, agency, actor="adapter", role=role)
 
 
 async def _until_stored(work: Callable[[], Awaitable[None]]) -> None:

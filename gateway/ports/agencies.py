@@ -54,9 +54,12 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The agency's system has it. ``reference`` is that system's own opaque id, or ""."""
+    """The agency's system has it. ``reference`` is that system's own opaque id, or "". ``answer``: what the
+    agency said of it in the same breath, a ``body`` as of :class:`Answer`, or b""; it is put on record in the
+    transaction that marks the parcel delivered, so an agency has to say it again to a repeat."""
 
     reference: str = ""
+    answer: bytes = field(repr=False, default=b"")
 
 
 class Answer(Protocol):
@@ -102,12 +105,13 @@ class Adapter(Protocol):
     """How one agency's system is spoken to.
 
     Contract: ``deliver`` is idempotent by ``key``: the same key again is the same parcel, and the agency can
-    tell. It returns only when the agency's side owns the content durably. It raises Unavailable to be
-    called again later, Rejected to stop and have a person look. ``pulls`` True: the agency fetches its
-    parcels itself, with a justification, and ``deliver`` is never called for a notification. An adapter that
-    may be given rehearsals also has ``drills = True``; one without is never called for any parcel of a drill.
-    One that reads answers and submissions from a place that every process of the area sees (a folder) has
-    ``one_reader = True``: of several processes one reads there at a time.
+    tell. It returns only when the agency's side owns the content durably, and gives what the agency answered
+    to a notification or a notice if it did so at once; such an answer is in no iterator. It raises
+    Unavailable to be called again later, Rejected to stop and have a person look. ``pulls`` True: the agency
+    fetches its parcels itself, with a justification, and ``deliver`` is never called for a notification. An
+    adapter that may be given rehearsals also has ``drills = True``; one without is never called for any
+    parcel of a drill. One that reads answers and submissions from a place that every process of the area sees
+    (a folder) has ``one_reader = True``: of several processes one reads there at a time.
     """
 
     pulls: ClassVar[bool]

@@ -18,6 +18,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from gateway.errors import Conflict, GatewayError
@@ -34,7 +35,8 @@ PATIENCE = 10.0
 
 class AgencySide(Protocol):
     """The agency's end of the channel. ``answers``: whether it can acknowledge through this adapter.
-    ``durable``: whether an answer that was not recorded survives a restart of the node."""
+    ``durable``: whether an answer that was not recorded survives a restart of the node. Of no
+    meaning for one that answers in its reply: the node records both or neither."""
 
     answers: bool
     durable: bool
@@ -157,10 +159,32 @@ async def brings_an_unrecorded_answer_again(side: AgencySide) -> None:
     if not (side.answers and side.durable):
         return
     async with _answered(side, "leg-1") as answer:
+        if isinstance(answer, _AtOnce):
+            return  # see the next check
         first = (answer.leg, answer.body)
     async with _running(side) as adapter:
         again = await _next(adapter.acknowledgements())
         _require((again.leg, again.body) == first, "an answer nobody recorded comes again, unchanged")
+
+
+async def gives_what_was_answered_at_once_in_one_way(side: AgencySide) -> None:
+    """With the parcel, also with its repeat after a crash; in no iterator, and never for news."""
+    if not side.answers:
+        return
+    await side.answer("leg-1", {"state": "RECEIVED", "role": "Duty officer"})
+    async with _running(side) as adapter:
+        for kind in (Parcel.STATUS, Parcel.REPLY):
+            news = await adapter.deliver(view(kind=kind), key=f"key-{kind.value}")
+            _require(not news.answer, "what is said of news is no answer")
+        first = await adapter.deliver(view(), key="key-1")
+    async with _running(side) as adapter:
+        again = await adapter.deliver(view(), key="key-1")
+        _require(again.answer == first.answer, "what was answered at once is given again with a repeat")
+        if first.answer:
+            await adapter.close()
+            left = [answer.leg async for answer in adapter.acknowledgements()]
+            _require(not left, "what was answered at once is in no iterator")
+            _require("Duty" not in repr(first), "an answer is in no repr")
 
 
 async def iterators_end_on_close(side: AgencySide) -> None:
@@ -205,6 +229,7 @@ CHECKS: tuple[Check, ...] = (
     brings_a_recorded_answer_once,
     brings_a_refused_answer_once,
     brings_an_unrecorded_answer_again,
+    gives_what_was_answered_at_once_in_one_way,
     iterators_end_on_close,
     keeps_plaintext_to_itself,
 )
@@ -230,8 +255,25 @@ async def _answered(side: AgencySide, leg: str) -> AsyncIterator[Answer]:
     """The next answer that the adapter brings once a parcel of ``leg`` was delivered and answered."""
     await side.answer(leg, {"state": "RECEIVED", "role": "Duty officer"})
     async with _running(side) as adapter:
-        await adapter.deliver(view(leg), key=f"key-{leg}")
-        yield await _next(adapter.acknowledgements())
+        yield await _brought(adapter, leg)
+
+
+@dataclass(frozen=True, slots=True)
+class _AtOnce:
+    """An answer that came with its parcel: the node records both or neither."""
+
+    leg: str
+    body: bytes = field(repr=False)
+
+    async def done(self) -> None: ...
+
+    async def refuse(self, error: GatewayError) -> None: ...
+
+
+async def _brought(adapter: Adapter, leg: str) -> Answer:
+    """What the agency answers to a parcel of ``leg``, at once or later."""
+    given = await adapter.deliver(view(leg), key=f"key-{leg}")
+    return _AtOnce(leg, given.answer) if given.answer else await _next(adapter.acknowledgements())
 
 
 async def _next(items: AsyncIterator[T]) -> T:

@@ -52,6 +52,7 @@ from gateway.ports import (
     Delivery,
     Keys,
     Lane,
+    Parcel,
     Profile,
     Store,
     Submission,
@@ -94,6 +95,8 @@ class Desk:
     def __init__(self) -> None:
         self.given: list[tuple[str, View]] = []
         self.fail: list[GatewayError] = []
+        self.replies: dict[Parcel, bytes] = {}
+        """What it answers at once, to the first call of a key and to every repeat."""
 
     @property
     def keys(self) -> list[str]:
@@ -105,7 +108,7 @@ class Desk:
         if self.fail:
             raise self.fail.pop(0)
         self.given.append((key, view))
-        return Delivered()
+        return Delivered(answer=self.replies.get(view.kind, b""))
 
     async def acknowledgements(self) -> AsyncIterator[Answer]:
         for answer in tuple[Answer, ...]():

@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestServer
 from adapters import echo, file_drop, inbox, webhook
 from adapters._parcels import Nothing
 from gateway.errors import Unavailable
-from gateway.ports import Delivered
+from gateway.ports import Delivered, Parcel
 from gateway.testing import adapter_suite
 from gateway.testing.adapter_suite import CHECKS
 
@@ -187,11 +187,43 @@ class Endless(Plain):
         yield None
 
 
-class MemorySide:
-    answers = durable = False
+RECEIVED = b'{"state": "RECEIVED", "role": "Duty officer"}'
 
-    def __init__(self, kind: type[Plain]) -> None:
+
+class AnswersNews(Plain):
+    """Takes every "acknowledgement" in a reply for one."""
+
+    async def deliver(self, view: Any, *, key: str) -> Delivered:
+        await super().deliver(view, key=key)
+        return Delivered(answer=RECEIVED)
+
+
+class SaysItOnce(Plain):
+    """Gives an answer with the first call of a key alone: the node may have died in between."""
+
+    async def deliver(self, view: Any, *, key: str) -> Delivered:
+        new = key not in dict(self.store)
+        await super().deliver(view, key=key)
+        return Delivered(answer=RECEIVED if new and view.kind is Parcel.NOTIFICATION else b"")
+
+
+class SaysItTwice(Plain):
+    """In its reply, and once more by its iterator."""
+
+    async def deliver(self, view: Any, *, key: str) -> Delivered:
+        await super().deliver(view, key=key)
+        return Delivered(answer=RECEIVED if view.kind is Parcel.NOTIFICATION else b"")
+
+    async def acknowledgements(self) -> Any:
+        yield type("Brought", (), {"leg": "leg-1", "body": RECEIVED})()
+
+
+class MemorySide:
+    durable = False
+
+    def __init__(self, kind: type[Plain], *, answers: bool = False) -> None:
         self.kind = kind
+        self.answers = answers
         self.store: list[tuple[str, str]] = []
 
     def adapter(self) -> Any:
@@ -221,6 +253,12 @@ async def test_the_suite_finds_a_broken_adapter(kind, check, monkeypatch):
     monkeypatch.setattr(adapter_suite, "PATIENCE", 0.05)
     with pytest.raises(AssertionError):
         await check(MemorySide(kind))
+
+
+@pytest.mark.parametrize("kind", [AnswersNews, SaysItOnce, SaysItTwice])
+async def test_the_suite_finds_an_answer_at_once_that_would_be_lost_or_recorded_twice(kind):
+    with pytest.raises(AssertionError):
+        await adapter_suite.gives_what_was_answered_at_once_in_one_way(MemorySide(kind, answers=True))
 
 
 @pytest.mark.parametrize("broken", ["recorded", "refused", "dropped"])

@@ -195,49 +195,39 @@ async def test_the_reference_is_taken_when_it_is_one(make, receiver, view, body,
     assert (await (await make()).deliver(view(), key="key-1")).reference == reference
 
 
-async def test_a_system_may_answer_at_once(make, receiver, view, first):
+async def test_a_system_may_answer_at_once(make, receiver, view):
     answer = {"state": "ACCEPTED", "role": "Duty sergeant"}
-    receiver.reply = lambda: web.json_response({"acknowledgement": answer})
-    adapter = await make()
-    await adapter.deliver(view(), key="key-1")
-    given = await first(adapter.acknowledgements())
-    assert (given.leg, json.loads(given.body)) == ("leg-1", answer)
+    receiver.reply = lambda: web.json_response({"acknowledgement": answer, "reference": "CAD-77"})
+    given = await (await make()).deliver(view(), key="key-1")
+    assert (given.reference, json.loads(given.answer)) == ("CAD-77", answer)
     assert "Duty" not in repr(given)
-    await given.done()
 
 
-async def test_an_answer_to_a_notice_names_the_notice(make, receiver, view):
+async def test_a_notice_that_asks_for_an_answer_may_be_answered_at_once(make, receiver, view):
     receiver.reply = lambda: web.json_response({"acknowledgement": {"state": "ACKNOWLEDGED"}})
     adapter = await make()
     asked = {"notice": "notice-1", "may_answer": ["ACKNOWLEDGED"]}
-    await adapter.deliver(replace(view(kind=Parcel.NOTICE), content=asked), key="key-1")
+    given = await adapter.deliver(replace(view(kind=Parcel.NOTICE), content=asked), key="key-1")
+    assert json.loads(given.answer) == {"state": "ACKNOWLEDGED"}
     news = {"notice": "notice-2", "may_answer": []}
-    await adapter.deliver(replace(view(kind=Parcel.NOTICE), content=news), key="key-2")
-    await adapter.close()
-    assert [answer.leg async for answer in adapter.acknowledgements()] == ["notice-1"]
+    given = await adapter.deliver(replace(view(kind=Parcel.NOTICE), content=news), key="key-2")
+    assert given.answer == b""
 
 
-async def test_an_answer_to_news_is_no_acknowledgement(make, receiver, view):
+@pytest.mark.parametrize("kind", [Parcel.STATUS, Parcel.REPLY])
+async def test_an_answer_to_news_is_no_acknowledgement(make, receiver, view, kind):
     receiver.reply = lambda: web.json_response({"acknowledgement": {"state": "ACCEPTED"}})
-    adapter = await make()
-    await adapter.deliver(view(kind=Parcel.STATUS), key="key-1")
+    assert (await (await make()).deliver(view(kind=kind), key="key-1")).answer == b""
+
+
+async def test_what_is_no_object_is_no_acknowledgement(make, receiver, view):
     receiver.reply = lambda: web.json_response({"acknowledgement": "ACCEPTED"})
-    await adapter.deliver(view(), key="key-2")
-    await adapter.close()
-    assert [answer async for answer in adapter.acknowledgements()] == []
+    assert (await (await make()).deliver(view(), key="key-1")).answer == b""
 
 
 async def test_half_a_surrogate_in_an_answer_does_not_undo_the_delivery(make, receiver, view):
     receiver.reply = lambda: web.Response(text='{"acknowledgement": {"role": "\\ud800"}}')
-    await (await make()).deliver(view(), key="key-1")
-
-
-async def test_what_was_answered_before_the_close_is_still_brought(make, receiver, view):
-    receiver.reply = lambda: web.json_response({"acknowledgement": {"state": "RECEIVED"}})
-    adapter = await make()
-    await adapter.deliver(view(), key="key-1")
-    await adapter.close()
-    assert [answer.leg async for answer in adapter.acknowledgements()] == ["leg-1"]
+    assert (await (await make()).deliver(view(), key="key-1")).answer == b""
 
 
 # --- Waiting --------------------------------------------------------------------------------------------

@@ -64,11 +64,13 @@ class Moment:
     count: int = 0
     dead: bool = False
     what: str = ""
+    passed: list[str] = field(default_factory=list)
 
     def passes(self, what: str) -> None:
         if self.dead:
             raise Crash  # what is left of the dead process does nothing more
         self.count += 1
+        self.passed.append(what)
         if self.at == self.count:
             self.dead, self.what = True, what
             raise Crash
