@@ -171,6 +171,13 @@ class SqlStore:
                     break
                 if broken.lost:
                     self._database.forget()
+            except Exception as error:  # noqa: BLE001 - whatever a driver makes of a value
+                # A row that was left for later, and is refused: whose it was shows when each runs by itself.
+                # Nothing is committed, for a commit that fails is a TransactionError.
+                self._abandon()
+                if len(works) == 1:
+                    return [Outcome(error=error)]
+                return [self._run_group([work])[0] for work in works]
             except BaseException:
                 self._abandon()  # a fault of ours, at a place nobody thought of: start clean
                 raise

@@ -9,13 +9,14 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from gateway.errors import GatewayError, Misconfigured, Unavailable
-from gateway.ports import Store, Transaction
+from gateway.ports import Store, TimerRow, Transaction
 from gateway.stores import migrations, open_store
 from gateway.stores.database import Database
 from gateway.stores.sql import SqlStore
@@ -174,6 +175,26 @@ async def test_a_row_the_database_refuses_aborts_alone_and_no_value_is_told(stor
     assert refused.value.code == "store_refused"
     assert "secret-word" not in f"{refused.value!r} {refused.value.remedy} {refused.value.__cause__!r}"
     assert await store.write(lambda tx: tx.put_setting("after", b"1"))
+
+
+async def test_a_row_left_for_later_that_is_refused_fails_its_own_work_and_no_other(store: SqlStore) -> None:
+    """It is refused when the group ends, or in the middle of somebody else's work who looks at its table."""
+
+    def add(name: str, due: int, tx: Transaction) -> None:
+        tx.add_timer(TimerRow("decide", name, due))
+
+    def look(tx: Transaction) -> int:
+        return len(tx.timers("before"))
+
+    works: list[Callable[[Transaction], object]]
+    works = [partial(add, "before", 1), partial(add, "too far", 2**70), look, partial(add, "after", 1)]
+    for order in (works, works[:2] + works[3:]):
+        done = await asyncio.gather(*(store.write(work) for work in order), return_exceptions=True)
+        assert [isinstance(one, Exception) for one in done] == [work is works[1] for work in order]
+    with pytest.raises(OverflowError):
+        await store.write(works[1])
+    due = await store.read(lambda tx: tx.due_timers(9, 9))
+    assert {row.subject for row in due} == {"before", "after"}
 
 
 async def test_a_file_that_is_no_database_is_misconfigured(path: Path) -> None:
