@@ -22,6 +22,7 @@ from gateway.core.tailoring import Tailoring
 from gateway.core.trust import Network
 from gateway.errors import Misconfigured
 from gateway.flows.rests import Rests
+from gateway.flows.turns import Turns
 from gateway.ports import (
     AgencyBinding,
     Anchor,
@@ -140,6 +141,8 @@ class Node:
     """When those of the line to the broker end, by whose they are ("node", "broker")."""
     room: Room | None = None
     """None: nobody has said how much disk must stay free."""
+    turns: Mapping[Lane, Turns] = field(default_factory=lambda: {lane: Turns() for lane in Lane})
+    """Whose envelope is opened next."""
     rests: Rests = field(default_factory=Rests)
     """For whom nothing is published at the moment."""
     seat: Seat | None = None

@@ -51,6 +51,7 @@ async def receive(node: Node, delivery: Delivery) -> None:
 
 async def _bundled(node: Node, delivery: Delivery, envelope: bytes) -> bool:
     """One of several: what is wrong with it is its own affair. False: nobody has it yet."""
+    await node.turns[delivery.lane].wait()
     try:
         refused = await accept(node, envelope, via=delivery.sender)
     except Refused as error:
@@ -60,6 +61,7 @@ async def _bundled(node: Node, delivery: Delivery, envelope: bytes) -> bool:
 
 async def _alone(node: Node, delivery: Delivery, envelope: bytes) -> None:
     """The message IS the envelope, so garbage goes to the broker's quarantine and never near our store."""
+    await node.turns[delivery.lane].wait()
     try:
         refused = await accept(node, envelope, via=delivery.sender)
     except Refused as error:
