@@ -269,6 +269,15 @@ class TestLogs:
     def test_a_leaf_in_another_place(self) -> None:
         assert oracles.logs([party(HACKNEY, log=changed("log", 4, n=7))], [])
 
+    @pytest.mark.parametrize("code", ["log_split", "restored"])
+    def test_a_database_that_was_put_back_has_raised_the_alarm(self, code: str) -> None:
+        short = party(HACKNEY, log=list(ORIGIN.table("log")[:3]))
+        told = party(BEXLEY, alarms=[{"code": code, "subject": "", "cleared": 0}])
+        seen = self.seen(5, root(5))
+        assert oracles.logs([short, DESTINATION], seen, {HACKNEY}), "nobody has"
+        assert oracles.logs([short, told], seen, {HACKNEY}) == []
+        assert oracles.logs([short, told], seen), "nothing was put back"
+
     def test_what_a_peer_keeps_counts(self) -> None:
         kept = party(
             BEXLEY, cosignatures=[{"origin": f"bx/1/log/1f2e3d4c/{HACKNEY}", "size": 3, "root": root(2)}]

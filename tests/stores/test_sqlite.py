@@ -200,7 +200,7 @@ async def test_a_row_left_for_later_that_is_refused_fails_its_own_work_and_no_ot
 async def test_a_file_that_is_no_database_is_misconfigured(path: Path) -> None:
     await asyncio.to_thread(path.write_bytes, b"these are not the bytes you are looking for" * 50)
     store = open_store(f"sqlite:///{path}")
-    with pytest.raises(Misconfigured, match="no SQLite database"):
+    with pytest.raises(Misconfigured, match="none of SQLite"):
         await store.start()
     await store.close()
 

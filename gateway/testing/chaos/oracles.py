@@ -41,8 +41,10 @@ DECIDED: Final = frozenset({"accepted", "rejected", "returned", "declined"})
 FIRST: Final = {"origin": LegState.QUEUED, "destination": LegState.DELIVERED}
 """Where a leg's history begins, by the side that keeps it."""
 LOG_ALARMS: Final = frozenset(
-    {"log_rollback", "log_shrunk", "log_proof", "log_split", "log_fork", "log_forked"}
+    {"log_rollback", "log_shrunk", "log_proof", "log_split", "log_fork", "log_forked", "restored"}
 )
+"""``restored`` is the node's own, by the mark beside its keys: where no peer keeps a later checkpoint, nobody
+else can know."""
 BLOCK: Final = 1 << 20
 
 
