@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +14,9 @@ app = typer.Typer(help="What could not be taken in, and what an agency did not t
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="As `gateway held list` shows it.")]
 PlaceOption = Annotated[str, typer.Option(help="Only from: intake, quarantine, returned or parcel.")]
 CodeOption = Annotated[str, typer.Option(help="Only what is held for this code.")]
-ReasonOption = Annotated[str, typer.Option(help="Why, in words; kept sealed in the access log.")]
+ReasonOption = Annotated[
+    str, typer.Option(help="Why, in words, or - to type it where no list of processes shows it; kept sealed.")
+]
 
 
 @app.command("list")
@@ -84,6 +87,9 @@ def discard(
 def _settle(identity: str, reason: str, act: str, config: ConfigOption, *, as_json: bool) -> None:
     with errors(as_json=as_json):
         from gateway.cli import held_work
+        from gateway.cli.files import read_input
 
+        if reason == "-":
+            reason = read_input(Path("-")).decode(errors="replace").strip()
         found = held_work.settled(config, identity, reason, act)
         emit(found, as_json=as_json, text="\n".join(map(held_work.outcome, found["held"])))

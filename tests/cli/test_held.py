@@ -13,7 +13,7 @@ from gateway.bootstrap import open_keys
 from gateway.clock import SystemClock
 from gateway.config import load
 from gateway.demo import boroughs
-from gateway.flows import held
+from gateway.flows import accounts, held
 from gateway.ports import Lane, Parcel, Place, Task, TaskRow, Transaction
 from gateway.stores import open_store
 from gateway.testing.boroughs import BEXLEY, HACKNEY
@@ -81,6 +81,16 @@ def test_what_is_held_is_listed_shown_and_discarded(gateway: Any, node: Path) ->
     for file in node.parent.glob("gateway.db*"):
         assert b"Monday" not in file.read_bytes()
         assert b"Jane" not in file.read_bytes()
+
+
+def test_the_words_may_come_from_standard_input(gateway: Any, node: Path) -> None:
+    hold(node, b"garbage")
+    (row,) = gateway("held", "list", *CONFIG).json["held"]
+    assert gateway("held", "discard", row["id"], "--reason", "-", *CONFIG, stdin=" \n").error == "reason"
+    done = gateway("held", "discard", row["id"], "--reason", "-", *CONFIG, stdin="told on Monday\n")
+    assert done.json["held"][0]["code"] == "discarded"
+    (access,) = inside(node, lambda tx: tx.accesses(ref=f"held:{row['id']}"))
+    assert accounts.words(open_keys(load(node)), access) == "told on Monday"
 
 
 def test_what_is_still_wrong_stays_held_and_the_exit_code_says_so(gateway: Any, node: Path) -> None:

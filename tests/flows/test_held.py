@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gateway.core.envelope import bundle
-from gateway.errors import Conflict, Forged, NotAllowed, NotFound, Refused, Unavailable
+from gateway.errors import Conflict, Forged, Misconfigured, NotAllowed, NotFound, Refused, Unavailable
 from gateway.flows import accounts, held, held_acts
 from gateway.flows.held_acts import By
 from gateway.ports import HeldRow, Holding, Lane, Outgoing, Place, Shelf, Task
@@ -235,6 +235,27 @@ async def test_a_retry_takes_it_in_as_if_it_came_now_and_once(
     with pytest.raises(Forged):
         held.body_of(node.keys, row)
     assert len(await leaves(world)) == 1
+
+
+async def test_one_that_cannot_be_tried_stops_none_of_the_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = world.bexley.node
+    await put(world, b"one", b"two", b"three")
+    await held.collect(node)
+    real, calls = held_acts.body_of, list[str]()
+
+    def second_fails(keys: Any, row: HeldRow) -> bytes:
+        calls.append(row.id)
+        if len(calls) == 2:
+            raise Misconfigured("its key is away", code="key_missing")
+        return real(keys, row)
+
+    monkeypatch.setattr(held_acts, "body_of", second_fails)
+    done = await held_acts.retry_all(node, ME)
+    assert [one.code for one in done] == ["truncated", "key_missing", "truncated"]
+    assert done[1].facts["remedy"]
+    assert [row.state for row in await rows(world)] == [Holding.HELD] * 3
 
 
 async def test_what_was_refused_with_a_signature_is_not_taken_in_afterwards(world: World) -> None:
