@@ -193,8 +193,8 @@ async def pack(node: Node) -> int:
     Sealed inside the transaction, unlike messages: the rows are locked, so no other worker packs the same
     receipt, and one seal serves up to PACK of them.
     """
-    now = node.clock.now()
-    taken = await node.store.write(lambda tx: _pack(tx, node, now))
+    # The clock is read inside, after every commit whose receipts can be found: none of those is dated later.
+    taken = await node.store.write(lambda tx: _pack(tx, node, node.clock.now()))
     if taken:
         node.wake.outbox[Lane.RECEIPTS].set()
     return taken
@@ -214,10 +214,16 @@ def _pack(tx: Transaction, node: Node, now: int) -> int:
 def _pack_rows(tx: Transaction, node: Node, rows: Sequence[ReceiptRow], now: int) -> int:
     by_peer: Mapping[str, list[ReceiptRow]] = defaultdict(list)
     for receipt in rows:
-        # What a suspended key has signed would be refused now and missed for ever: it waits for its day.
-        if not node.network.suspended(receipt.by, now):
+        if _may_go(node, receipt, now):
             by_peer[receipt.peer].append(receipt)
     return sum(_pack_for(tx, node, peer, receipts[:PACK], now) for peer, receipts in by_peer.items())
+
+
+def _may_go(node: Node, receipt: ReceiptRow, now: int) -> bool:
+    """Whether its reader would take it now. What a suspended key has signed, or was dated while our clock was
+    ahead, would be refused alone out of an envelope that is answered, and missed for ever: it waits for its
+    day. An envelope is never older than what it carries, so whoever takes the one takes the other."""
+    return receipt.at <= now and not node.network.suspended(receipt.by, now)
 
 
 def _pack_for(tx: Transaction, node: Node, peer: str, receipts: Sequence[ReceiptRow], now: int) -> int:

@@ -15,7 +15,7 @@ from gateway.flows import deliver, dispatch, outgoing, receive
 from gateway.flows.receipts import about
 from gateway.flows.vault import write_sections
 from gateway.ports import Lane, Outbound, Parcel
-from gateway.testing.boroughs import BEXLEY, HACKNEY, START, ManualClock, World, two_boroughs
+from gateway.testing.boroughs import BEXLEY, HACKNEY, START, Borough, ManualClock, World, two_boroughs
 
 HOUR, DAY = 3600, 86_400
 LIFE = 72 * HOUR
@@ -297,3 +297,63 @@ async def test_receipts_for_a_peer_without_a_key_hold_up_no_other(document: Any)
         assert {row.peer for row in unsent} == {"E09000033"}
         assert good.peer == HACKNEY
         assert world.bexley.area == BEXLEY
+
+
+class Wrong(ManualClock):
+    """One node's own clock: the world's, and ``by`` seconds wrong."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self.world, self.by = world, 0
+
+    def now(self) -> int:
+        return self.world.clock.now() + self.by
+
+
+async def _signed_ahead(world: World, document: Any) -> tuple[str, str]:
+    """Bexley's clock is two hours ahead while the police open their part, and right again before that has
+    left. Returns the handover and the police's leg."""
+    clock = Wrong(world)
+    world.bexley = Borough(replace(world.bexley.node, clock=clock), world.bexley.desks)
+    ref = (await world.hackney.submit(document)).ref
+    await world.hackney.turn()
+    await world.deliver_mail(world.bexley)
+    clock.by = 2 * HOUR
+    police = f"{BEXLEY}/police"
+    assert await deliver.deliver(world.bexley.node, world.bexley.node.agencies[police])
+    clock.by = 0
+    return ref, (await world.bexley.legs(ref))["police"].id
+
+
+async def test_what_was_signed_while_a_clock_was_ahead_arrives_when_its_time_has_come(
+    document: Any, check_histories: Any
+) -> None:
+    """Sent at once it would be refused, alone, out of an envelope that is answered, and never come again."""
+    async with two_boroughs() as world:
+        ref, leg = await _signed_ahead(world, document)
+        await world.bexley.answer("police", leg)
+        await world.settle()
+        assert not (await world.hackney.legs(ref))["police"].opened
+        assert (await world.hackney.legs(ref))["dwp"].opened, "nobody else waits for it"
+
+        world.clock.advance(2 * HOUR)
+        await world.settle()
+        assert (await world.hackney.legs(ref))["police"].state == "ACCEPTED"
+        mid = (await world.hackney.legs(ref))["police"].mid
+        signed = await world.bexley.node.store.read(lambda tx: tx.receipts(mid=mid, by=f"{BEXLEY}/police"))
+        taken = await world.hackney.node.store.read(lambda tx: tx.receipts(mid=mid, by=f"{BEXLEY}/police"))
+        assert {row.hash for row in taken if row.applied} == {row.hash for row in signed}
+        await check_histories(world.hackney, ref)
+
+
+async def test_an_envelope_is_never_older_than_the_receipts_that_it_carries(document: Any) -> None:
+    """A clock that jumps between the signing and the packing: what is in one envelope is taken as one."""
+    async with two_boroughs() as world:
+        await _signed_ahead(world, document)
+        await dispatch.pack(world.bexley.node)
+        waiting = await world.bexley.node.store.read(lambda tx: tx.unsent_receipts(100))
+        assert [(row.by, row.state) for row in waiting] == [(f"{BEXLEY}/police", "opened")]
+        world.clock.advance(2 * HOUR - 1)
+        assert not await dispatch.pack(world.bexley.node)
+        world.clock.advance(1)
+        assert await dispatch.pack(world.bexley.node) == 1
