@@ -116,6 +116,26 @@ async def test_an_api_process_alone_takes_up_nothing_and_never_leads() -> None:
         assert took == ["everything"], "one that only answers has nothing in hand"
 
 
+async def test_one_whose_lock_seems_free_and_that_gives_a_sign_meanwhile_is_left_alone() -> None:
+    """Its connection was lost and is back; or it woke up just now."""
+    held: set[str] = set()
+    async with two_boroughs() as world:
+        first, second = (seated(world.bexley.node, name, held) for name in ("aa", "bb"))
+        await nothing(first)
+        await nothing(second)
+        assert second.seat is not None
+
+        class Late(Locks):
+            async def gone(self, workers_: Sequence[str]) -> AbstractSet[str]:
+                await workers.turn(first, workers.Watch())
+                return set(workers_)
+
+        second.seat.siblings = Late(held)
+        assert await workers.turn(second, workers.Watch()) == 0
+        rows = await second.store.read(lambda tx: tx.workers())
+        assert {row.id for row in rows} == {"aa", "bb"}
+
+
 async def test_a_stopped_process_is_gone_after_its_term_by_the_looks_of_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
