@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Collection
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -283,6 +284,32 @@ class TestLogs:
             BEXLEY, cosignatures=[{"origin": f"bx/1/log/1f2e3d4c/{HACKNEY}", "size": 3, "root": root(2)}]
         )
         assert oracles.logs([ORIGIN, kept], oracles.checkpoints([ORIGIN, kept]))
+
+
+class TestLogsOfADatabaseThatWasPutBack:
+    """Bexley's log has two histories, and the older one is gone."""
+
+    other = ("bx/1/log/1f2e3d4c/" + BEXLEY, 3, root(2))
+
+    def judged(self, *codes: str, kept: bool = False, restored: Collection[str] = (BEXLEY,)) -> list[str]:
+        origin, size, shown = self.other
+        rows = [{"origin": origin, "size": size, "root": shown}] if kept else []
+        peer = party(HACKNEY, log=list(ORIGIN.table("log")), checkpoints=rows)
+        back = party(BEXLEY, log=list(ORIGIN.table("log")), alarms=[{"code": code} for code in codes])
+        return oracles.logs([peer, back], [self.other], restored)
+
+    def test_nobody_is_told(self) -> None:
+        assert self.judged() == self.judged("silent") == [f"{BEXLEY}: another root was shown for 3 leaves"]
+
+    def test_a_passer_by_saw_it_and_the_people_know_that_the_database_is_older(self) -> None:
+        assert self.judged("restored") == self.judged("log_rollback") == []
+
+    def test_what_a_peer_can_prove_is_an_alarm_about_the_log(self) -> None:
+        assert self.judged("restored", kept=True)
+        assert self.judged("restored", "log_rollback", kept=True) == []
+
+    def test_of_a_database_that_was_not_put_back_no_alarm_excuses_it(self) -> None:
+        assert self.judged("restored", "log_rollback", restored=())
 
 
 class TestSequences:

@@ -41,10 +41,12 @@ DECIDED: Final = frozenset({"accepted", "rejected", "returned", "declined"})
 FIRST: Final = {"origin": LegState.QUEUED, "destination": LegState.DELIVERED}
 """Where a leg's history begins, by the side that keeps it."""
 LOG_ALARMS: Final = frozenset(
-    {"log_rollback", "log_shrunk", "log_proof", "log_split", "log_fork", "log_forked", "restored"}
+    {"log_rollback", "log_shrunk", "log_proof", "log_split", "log_fork", "log_forked"}
 )
-"""``restored`` is the node's own, by the mark beside its keys: where no peer keeps a later checkpoint, nobody
-else can know."""
+RESTORED: Final = "restored"
+"""The node's own alarm, by the mark beside its keys. Where no peer keeps a later checkpoint nobody else can
+know; where one does, this alone is not enough."""
+
 BLOCK: Final = 1 << 20
 
 
@@ -225,21 +227,29 @@ def checkpoints(parties: Iterable[Party]) -> list[Seen]:
 
 def logs(parties: Sequence[Party], seen: Iterable[Seen], restored: Collection[str] = ()) -> Wrong:
     """Whatever root anybody ever saw of a log is the root of the first leaves it has now. Of a database that
-    was put back it is not, and then somebody has raised the alarm."""
-    told = {alarm["code"] for party in parties for alarm in party.table("alarms")} & LOG_ALARMS
-    wanted: dict[str, dict[int, set[bytes]]] = defaultdict(lambda: defaultdict(set))
-    for origin, size, root in seen:
-        wanted[origin.rpartition("/")[2]][size].add(root)
+    was put back it is not, and then somebody has raised the alarm: about the log where a peer keeps what
+    contradicts it, about the database where only a passer-by was shown that, who tells no node."""
+    codes = {alarm["code"] for party in parties for alarm in party.table("alarms")}
+    wanted = _by_size(seen)
     unknown = wanted.keys() - {party.area for party in parties}
-    return [
-        *(f"a checkpoint of a log that nobody keeps, of {area!r}" for area in sorted(unknown)),
-        *(
-            f"{party.area}: {found}"
-            for party in parties
-            if not (party.area in restored and told)
-            for found in _log(party, wanted[party.area])
-        ),
-    ]
+    wrong = [f"a checkpoint of a log that nobody keeps, of {area!r}" for area in sorted(unknown)]
+    for party in parties:
+        found = [*_log(party, wanted[party.area])]
+        if found and party.area in restored:
+            peers = _by_size(checkpoints(other for other in parties if other is not party))
+            provable = any(True for _ in _log(party, peers[party.area]))
+            if codes & (LOG_ALARMS if provable else LOG_ALARMS | {RESTORED}):
+                continue
+        wrong += [f"{party.area}: {one}" for one in found]
+    return wrong
+
+
+def _by_size(seen: Iterable[Seen]) -> dict[str, dict[int, set[bytes]]]:
+    """Area -> size -> the roots that were seen of it."""
+    roots: dict[str, dict[int, set[bytes]]] = defaultdict(lambda: defaultdict(set))
+    for origin, size, root in seen:
+        roots[origin.rpartition("/")[2]][size].add(root)
+    return roots
 
 
 def _log(party: Party, roots: Mapping[int, set[bytes]]) -> Iterator[str]:
