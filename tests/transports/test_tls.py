@@ -245,6 +245,38 @@ async def test_renewal_under_load_loses_nothing(secured: Secured, tmp_path: Path
     assert len(confirmed) > 100
 
 
+async def test_only_a_new_certificate_renews_and_what_was_handed_out_before_is_settled_after(
+    secured: Secured, tmp_path: Path
+) -> None:
+    files = secured.authority.issue(tmp_path / "in-use", THERE)
+    here = secured.transport(HERE, secured.authority.issue(tmp_path / "here", HERE))
+    there = secured.transport(THERE, files)
+    try:
+        await here.start()
+        await there.start()
+        stream = there.deliveries(Lane.RECEIPTS)
+        await here.publish(message(b"in hand", lane=Lane.RECEIPTS))
+        delivery = await anext(stream)
+        link = there._intakes[Lane.RECEIPTS].link
+        before = await link.session()
+        await asyncio.sleep(3 * QUICK.look)
+        assert await link.session() is before, "nothing has changed"
+        in_place(secured.authority.issue(tmp_path / "new", THERE), files)
+        async with asyncio.timeout(10):
+            await before.over.wait()
+        await asyncio.sleep(0.3)
+        await delivery.ack()
+        async with asyncio.timeout(10):
+            await before.lost.wait()
+        await there.close()
+        there = secured.transport(THERE, files)
+        await there.start()
+        assert await there.waiting(Lane.RECEIPTS) == 0
+    finally:
+        await here.close()
+        await there.close()
+
+
 async def test_a_new_certificate_that_the_broker_refuses_costs_no_connection(
     secured: Secured, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -328,6 +360,27 @@ def test_a_new_key_that_was_open_to_others_is_taken_up_after_the_chmod_that_was_
     assert "chmod 600" in caplog.text
     files[1].chmod(0o600)
     assert own.context() is not first
+
+
+def test_a_pair_that_is_put_there_while_the_one_before_is_read_is_read_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = Authority()
+    files = authority.issue(tmp_path / "in-use", HERE, ends=10 * DAY)
+    new = authority.issue(tmp_path / "new", HERE, ends=30 * DAY)
+    own = Identity(account=HERE, now=SystemClock().now, certificate=files[0], key=files[1])
+    load = own._load
+
+    def overtaken() -> object:
+        found = load()
+        in_place(new, files)
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(own, "_load", overtaken)
+        first, ends = own.context(), own.ends
+    assert own.context() is not first
+    assert own.ends == ends + 20 * 86_400
 
 
 @pytest.mark.parametrize(
