@@ -209,6 +209,28 @@ async def test_a_parcel_that_another_has_handed_over_since_is_not_handed_over_ag
         assert len(desk.given) == 1
 
 
+async def test_a_parcel_that_another_has_in_hand_by_now_is_left_to_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    held: set[str] = set()
+    async with two_boroughs() as world:
+        await delivered(world)
+        node = world.bexley.node
+        stopped, other = (seated(node, name, held) for name in ("aa", "bb"))
+        await nothing(stopped)
+        looked = deliver._still_ours
+
+        async def late(of: Node, task: object, since: float) -> bool:
+            held.discard("aa")
+            await workers.join(other, lambda tx: None)
+            assert await claim(other)
+            return await looked(of, task, since - 60)  # type: ignore[arg-type]  # a TaskRow
+
+        monkeypatch.setattr(deliver, "_still_ours", late)
+        await deliver.deliver(stopped, node.agencies[POLICE])
+        assert world.bexley.desks["police"].given == []
+
+
 async def test_whoever_was_overtaken_holds_nothing_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its call fails when it wakes up: that is its affair, the parcel is another's."""
     held: set[str] = set()
