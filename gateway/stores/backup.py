@@ -226,16 +226,8 @@ def _weighed(place: Path, manifest: Manifest, *, force: bool) -> int:
     except sqlite3.DatabaseError:  # damaged, or no database of ours: what is restored for
         return -1
     if leaves > manifest.leaves and not force:
-        raise holds_more(leaves - manifest.leaves)
+        raise backup_pg.holds_more(leaves - manifest.leaves)
     return max(0, int(leaves) - manifest.leaves)
-
-
-def holds_more(leaves: int) -> Conflict:
-    return Conflict(
-        f"the database holds more than the backup: {leaves} leaves of the log would be lost",
-        code="database_holds_more",
-        remedy="if it must be, --force: what is there is kept aside, and the peers are told of a new stream",
-    )
 
 
 def _stage(file: Path, staged: Path) -> None:

@@ -102,12 +102,16 @@ def _weighed(connection: sa.Connection, manifest: Manifest, *, force: bool) -> i
         return 0
     more = int(connection.exec_driver_sql("SELECT count(*) FROM log").scalar() or 0) - manifest.leaves
     if more > 0 and not force:
-        raise Conflict(
-            f"the database holds more than the backup: {more} leaves of the log would be lost",
-            code="database_holds_more",
-            remedy="if it must be, --force: what is there is kept, and the peers are told of a new stream",
-        )
+        raise holds_more(more)
     return max(0, more)
+
+
+def holds_more(leaves: int) -> Conflict:
+    return Conflict(
+        f"the database holds more than the backup: {leaves} leaves of the log would be lost",
+        code="database_holds_more",
+        remedy="if it must be, --force: what is there is kept aside, and the peers are told of a new stream",
+    )
 
 
 def _head(connection: sa.Connection) -> Head:
