@@ -346,6 +346,34 @@ async def test_what_was_signed_while_a_clock_was_ahead_arrives_when_its_time_has
         await check_histories(world.hackney, ref)
 
 
+async def test_what_was_sent_while_a_clock_was_ahead_is_taken_when_its_time_has_come(
+    document: Any, answer_all: Any, check_all_accepted: Any
+) -> None:
+    """Put aside as from the future, the last of its stream too: nobody has to ask, it is published again."""
+    async with two_boroughs() as world:
+        clock = Wrong(world)
+        world.bexley = Borough(replace(world.bexley.node, clock=clock), world.bexley.desks)
+        ref = (await world.hackney.submit(document)).ref
+        await world.hackney.turn()
+        await world.deliver_mail(world.bexley)
+        clock.by = 2 * HOUR
+        await world.bexley.turn()
+        await answer_all(world, ref)
+        for _ in range(3):
+            await world.bexley.turn()
+            await world.deliver_mail(world.hackney)
+        assert world.broker.quarantined(HACKNEY)
+        assert not (await world.hackney.legs(ref))["police"].delivered
+
+        clock.by = 0
+        world.clock.advance(2 * HOUR)
+        for _ in range(2):
+            world.clock.advance(world.bexley.node.pace.resend)
+            await world.settle()
+        await check_all_accepted(world, ref)
+        assert not await world.hackney.node.store.read(lambda tx: tx.gaps())
+
+
 async def test_an_envelope_is_never_older_than_the_receipts_that_it_carries(document: Any) -> None:
     """A clock that jumps between the signing and the packing: what is in one envelope is taken as one."""
     async with two_boroughs() as world:
