@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import signal
 import subprocess
 import tarfile
 import time
@@ -118,10 +119,39 @@ async def test_what_a_killed_worker_had_in_hand_is_taken_over_in_seconds(
         await doomed.kill()
         began = time.monotonic()
         await there.start(BEXLEY, "worker")
-        await there.all_opened(15)
+        await there.all_accepted(15)
         assert time.monotonic() - began < TERM
         await there.check()
         assert len(there.agencies.journal) >= 2, "it was told again, under the same key"
+
+
+@pytest.mark.timeout(300)
+async def test_what_a_stopped_worker_had_in_hand_is_taken_over_and_awake_it_says_nothing_again(
+    tmp_path: Path, broker_url: str, databases: Mapping[str, str]
+) -> None:
+    """SIGSTOP while an agency answers it: its lock is held, and its beats stay away."""
+    async with siblings(tmp_path, broker_url, databases, adapter_timeout=60, resend=2) as there:
+        await asyncio.gather(there.start(HACKNEY), there.start(BEXLEY))
+        stopped = there.processes[BEXLEY][0]
+        reply = there.agencies._reply
+
+        def stop(found: Mapping[str, object]) -> dict[str, object]:
+            there.agencies._reply = reply  # type: ignore[method-assign]
+            stopped.send(signal.SIGSTOP)
+            return reply(found)
+
+        there.agencies._reply = stop  # type: ignore[method-assign,assignment]
+        await there.hand_in(1)
+        await there.start(BEXLEY, "worker")
+        await there.all_accepted(2 * TERM)
+        told = len(there.agencies.journal)
+        assert told >= 2, "by the other, under the same key"
+        stopped.send(signal.SIGCONT)
+        await asyncio.sleep(3)
+        rows = await there.workers(BEXLEY)
+        assert sorted(row.role for row in rows) == [Role.ALL, Role.WORKER], "it has registered again"
+        assert len(there.agencies.journal) == told
+        await there.check()
 
 
 async def test_the_release_before_runs_beside_this_one_on_the_new_tables(
@@ -151,6 +181,6 @@ async def test_the_release_before_runs_beside_this_one_on_the_new_tables(
         await there.start(BEXLEY, "worker")
         await old.kill()
         await there.hand_in(3)
-        await there.check()
+        await there.check(answers=False)
         settled = await there.read(BEXLEY, lambda tx: tx.counts())
         assert settled.get(f"outbox.{Outbound.WAITING.value}", 0) == 0
