@@ -33,6 +33,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -303,7 +304,9 @@ class Settings(BaseSettings):
         """The URLs with the credentials of ``credentials_file`` put in."""
         if not self.broker.credentials_file:
             return self.broker.urls
-        credentials = _line(self.broker.credentials_file, "/broker/credentials_file")
+        user, _, password = _line(self.broker.credentials_file, "/broker/credentials_file").partition(":")
+        # "@", "/" or "#" in a password would end it; what is written as %XX already stays as it is.
+        credentials = f"{quote(user, safe='%')}:{quote(password, safe='%')}"
         return tuple(url.replace("://", f"://{credentials}@", 1) for url in self.broker.urls)
 
     @classmethod

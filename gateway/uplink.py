@@ -33,8 +33,10 @@ OURS: Final = frozenset({"cafile", "certfile", "keyfile"})
 
 
 def addresses(settings: Settings) -> tuple[str, ...]:
-    """The addresses with how to log in. Raises Misconfigured where that is missing, or open to others."""
+    """The addresses with how to log in. Raises Misconfigured where that is missing, or open to others, and
+    for what is no address."""
     for url in settings.broker.urls:
+        _check_form(url)
         _check_verified(url, settings.environment)
     if auth(settings) == EXTERNAL:
         _check_certificate(settings)
@@ -99,8 +101,26 @@ def _check_certificate(settings: Settings) -> None:
         )
 
 
+def _check_form(url: str) -> None:
+    """Or a port that was mistyped shows as a broker that never answers. No word of it is repeated: it may
+    hold a password."""
+    try:
+        parts = URL(url)
+        good = parts.scheme in {"amqp", "amqps"} and bool(parts.host) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise Misconfigured(
+            "an address of the broker is no AMQP URL",
+            code="broker_url",
+            field="/broker/urls",
+            remedy="write amqps://HOST:5671/VHOST; what is not a letter or digit in a password as %XX",
+        )
+
+
 def _check_verified(url: str, environment: str) -> None:
-    if environment == "prod" and parse_qs(urlsplit(url).query).get("no_verify_ssl", ["0"]) != ["0"]:
+    asked = parse_qs(urlsplit(url).query, keep_blank_values=True)
+    if environment == "prod" and asked.get("no_verify_ssl", ["0"]) != ["0"]:
         raise Misconfigured(
             "the broker's certificate would not be verified",
             code="broker_tls",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yarl
 
 from gateway.config import Settings, build
 from gateway.errors import Misconfigured
@@ -60,15 +61,33 @@ def test_how_it_logs_in(tmp_path: Path, environment: str, broker: dict[str, Any]
     assert auth(settings(tmp_path, environment, **broker)) == expected
 
 
-def test_production_verifies_the_broker(tmp_path: Path) -> None:
+@pytest.mark.parametrize("value", ["1", "", "no"])
+def test_production_verifies_the_broker(tmp_path: Path, value: str) -> None:
     for environment, refused in (("prod", True), ("demo", False)):
-        given = settings(tmp_path, environment, auth="password", urls=[f"{URL}?no_verify_ssl=1"])
+        given = settings(tmp_path, environment, auth="password", urls=[f"{URL}?no_verify_ssl={value}"])
         if refused:
             with pytest.raises(Misconfigured) as caught:
                 addresses(given)
             assert caught.value.code == "broker_tls"
         else:
             assert addresses(given)
+
+
+@pytest.mark.parametrize("end", ["@host:port/v", "@host:99999/v", "@[::1/v", "@/v", "/word@host/v"])
+def test_what_is_no_address_is_said_so_and_not_repeated(tmp_path: Path, end: str) -> None:
+    """Not a broker that never answers: the task that connects would have died of it without a word."""
+    with pytest.raises(Misconfigured) as caught:
+        addresses(settings(tmp_path, "demo", urls=[URL, f"amqps://u:geheim{end}"]))
+    assert (caught.value.code, caught.value.field) == ("broker_url", "/broker/urls")
+    assert "geheim" not in f"{caught.value!r} {caught.value.remedy} {caught.value.__cause__!r}"
+
+
+def test_a_password_may_hold_what_an_address_may_not(tmp_path: Path) -> None:
+    secret = tmp_path / "account"
+    secret.write_text("hackney:a/b@c#d?e:f%2F\n")
+    secret.chmod(0o600)
+    (address,) = addresses(settings(tmp_path, credentials_file=str(secret)))
+    assert (yarl.URL(address).password, yarl.URL(address).host) == ("a/b@c#d?e:f/", "broker.example")
 
 
 def test_no_tls_no_certificates(tmp_path: Path) -> None:
