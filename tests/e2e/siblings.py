@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -128,10 +128,17 @@ class Siblings:
 
     async def all_opened(self, within: float = 40.0) -> None:
         """Every leg of everything that was said yes to: the agency's signed receipt is with the origin."""
+        await self._none_left(_unopened, within)
+
+    async def all_accepted(self, within: float = 40.0) -> None:
+        """The same, and what each agency said in its reply to the parcel is there, too."""
+        await self._none_left(_unaccepted, within)
+
+    async def _none_left(self, look: Callable[[set[str], Transaction], set[str]], within: float) -> None:
         left = set(self.client.accepted)
         try:
             async with asyncio.timeout(within):
-                while left := await self.read(HACKNEY, partial(_unopened, left)):  # noqa: ASYNC110 - processes
+                while left := await self.read(HACKNEY, partial(look, left)):  # noqa: ASYNC110 - processes
                     await asyncio.sleep(0.3)
         except TimeoutError:
             told = [f"{area}: {await self.read(area, _standing)}" for area in self.configs]
@@ -163,10 +170,11 @@ class Siblings:
                 keys[call["leg"]].add(call["key"])
         return keys
 
-    async def check(self) -> None:
+    async def check(self, *, answers: bool = True) -> None:
         """What must hold after every history: nothing lost, nothing told twice under two names, every history
-        a path of the table, each log one tree, and nobody was alarmed."""
-        await self.all_opened()
+        a path of the table, each log one tree, and nobody was alarmed. ``answers`` False: a release that
+        loses what it is told in a reply took part, and was killed."""
+        await (self.all_accepted() if answers else self.all_opened())
         given = self.given()
         expected = sum(len(made.agencies) for made in self.client.accepted.values())
         assert len(given) == expected
@@ -177,6 +185,10 @@ class Siblings:
 
 def _unopened(refs: set[str], tx: Transaction) -> set[str]:
     return {ref for ref in refs if not all(leg.opened for leg in tx.legs(ref, 1))}
+
+
+def _unaccepted(refs: set[str], tx: Transaction) -> set[str]:
+    return {ref for ref in refs if not all(leg.state == "ACCEPTED" for leg in tx.legs(ref, 1))}
 
 
 def _standing(tx: Transaction) -> tuple[object, ...]:
