@@ -121,6 +121,31 @@ async def test_a_death_at_any_moment_loses_no_answer(side: Any, at: int | None) 
     assert agent.records.unanswered() == []
 
 
+async def test_nothing_is_signed_before_the_parcel_is_opened(side: Any) -> None:
+    """It died between the two, and the node has nothing to list for the moment: refused now, it was lost."""
+    agent = await side.ready()
+    side.desk.replies = {Parcel.NOTIFICATION: said("ACCEPTED")}
+    ref = await side.send()
+    Moments(at=4).around(agent, side)  # after it is kept that the parcel was given
+    with pytest.raises(Killed):
+        await agent.turn()
+    side.desk.__dict__.pop("deliver", None)
+    agent = side.another()
+    await agent.resume()
+    real = agent.client.parcels
+
+    async def nothing(*_: Any) -> Any:
+        return ()
+
+    agent.client.parcels = nothing
+    await agent.turn()
+    agent.client.parcels = real
+    await agent.turn()
+    await side.world.settle()
+    assert (await side.leg(ref, side.world.hackney)).state == "ACCEPTED"
+    assert len(side.desk.keys) == 1
+
+
 async def test_a_refused_answer_does_not_hold_the_parcel(side: Any) -> None:
     agent = await side.ready()
     side.desk.replies = {Parcel.NOTIFICATION: said("NO SUCH STATE", reason_text=SECRET)}

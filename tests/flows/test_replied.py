@@ -55,6 +55,9 @@ async def test_it_is_on_record_in_the_commit_that_marks_the_parcel_delivered(
     await world.settle()
     assert seen == {(False, "DELIVERED"), (True, "ACCEPTED")}
     await check_all_accepted(world, ref)
+    for leg in (await world.bexley.legs(ref)).values():
+        steps = await world.bexley.node.store.read(lambda tx, leg=leg: tx.history(leg.id))
+        assert [step.event for step in steps][-3:] == ["opened", "acknowledged", "accepted"]
 
 
 async def test_a_parcel_with_an_answer_takes_no_more_transactions_than_one_without(document: Any) -> None:
