@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -185,6 +187,37 @@ async def test_a_process_that_shows_no_more_than_its_lock_keeps_a_restore_away(
     finally:
         await siblings.close()
     assert used.value.code == "database_in_use"
+
+
+HOLD = """
+import sqlite3, sys
+held = sqlite3.connect(sys.argv[1])
+held.execute("PRAGMA journal_mode=WAL").fetchall()
+held.execute("SELECT count(*) FROM log").fetchall()
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+async def test_a_node_that_starts_while_the_copy_is_made_ready_keeps_its_database(tmp_path: Path) -> None:
+    place, copy = tmp_path / "gateway.db", tmp_path / "copy"
+    url = f"sqlite:///{place}"
+    await written(url, lambda tx: _leaves(tx, 3))
+    backup.take(url, copy, area=AREA, now=NOW)
+    await written(url, lambda tx: _leaves(tx, 1))
+    nodes = list[subprocess.Popen[bytes]]()
+
+    def starts(_: str) -> None:
+        told = [sys.executable, "-c", HOLD, str(place)]
+        nodes.append(subprocess.Popen(told, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+        assert nodes[0].stdout is not None
+        assert nodes[0].stdout.readline() == b"open\n"
+
+    with pytest.raises(Conflict) as used:
+        backup.put_back(url, copy, area=AREA, stamp="s", mark=starts, force=True)
+    nodes[0].communicate(b"")
+    assert used.value.code == "database_in_use"
+    assert await written(url, lambda tx: tx.log_size()) == 4
 
 
 @pytest.mark.parametrize("dies", ["upgrade", "mark", "fold", "aside", "replace"])
