@@ -16,7 +16,7 @@ from aiormq.exceptions import ChannelAccessRefused
 
 from gateway.clock import SystemClock
 from gateway.errors import Misconfigured, Unavailable
-from gateway.ports import Lane
+from gateway.ports import Lane, Shelf
 from gateway.testing.broker import PrivateBroker
 from gateway.testing.transport_suite import HERE, THERE, message, take_all
 from gateway.transports import topology
@@ -257,8 +257,9 @@ async def test_only_a_new_certificate_renews_and_what_was_handed_out_before_is_s
         stream = there.deliveries(Lane.RECEIPTS)
         await here.publish(message(b"in hand", lane=Lane.RECEIPTS))
         delivery = await anext(stream)
-        link = there._intakes[Lane.RECEIPTS].link
+        link, shelves = there._intakes[Lane.RECEIPTS].link, there._shelves.link
         before = await link.session()
+        assert await there.aside(Shelf.RETURNED) is None
         await asyncio.sleep(3 * QUICK.look)
         assert await link.session() is before, "nothing has changed"
         in_place(secured.authority.issue(tmp_path / "new", THERE), files)
@@ -266,6 +267,7 @@ async def test_only_a_new_certificate_renews_and_what_was_handed_out_before_is_s
             await before.over.wait()
         await asyncio.sleep(0.3)
         await delivery.ack()
+        assert (await shelves.session()).turn == 2, "also what is seldom used"
         async with asyncio.timeout(10):
             await before.lost.wait()
         await there.close()
