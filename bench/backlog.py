@@ -2,7 +2,7 @@
 
     make backlog WAITING=1000000                  # or: .venv/bin/python bench/backlog.py --help
 
-Two parts, each with real nodes as processes, SQLite and a RabbitMQ of its own:
+Two parts, each with real nodes as processes, SQLite (or ``--store postgres``) and a RabbitMQ of its own:
 
 - ``outbox``: that many rows wait for a peer for which no broker takes anything. Measured without and with:
   start to ready, resident memory (the most the process ever held), one claim, a handover and an urgent one to
@@ -32,6 +32,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, Final
 
+import psycopg
 import structlog
 from _report import RESULTS, machine, publish, table
 from aiohttp import ClientSession
@@ -45,6 +46,7 @@ from gateway.flows.dispatch import BULK, LEASE, URGENT, WINDOW
 from gateway.ports import Lane, Outgoing
 from gateway.stores import open_store
 from gateway.testing.broker import PrivateBroker
+from gateway.testing.postgres import start_postgres
 from gateway.transports import topology
 from gateway.transports.rabbit import RabbitTransport
 
@@ -62,28 +64,43 @@ EMPTY: Final = 300.0
 WIDE: Final = 512
 """Messages on their way to the broker at once while a queue is filled."""
 
+SQLITE: Final = "sqlite:///"
+
 Figures = dict[str, Any]
+Urls = Mapping[str, str]
 
 
-def database(node: NodeProcess) -> Path:
-    return node.borough.folder / "gateway.db"
+def database(node: NodeProcess) -> str:
+    return node.borough.settings.database_url
 
 
-def ask(file: Path, question: str, *values: object) -> list[tuple[Any, ...]]:
-    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=10)) as connection:
-        return connection.execute(question, values).fetchall()
+def ask(url: str, question: str, *values: object) -> list[tuple[Any, ...]]:
+    if _lite(url):
+        with closing(
+            sqlite3.connect(f"file:{url.removeprefix(SQLITE)}?mode=ro", uri=True, timeout=10)
+        ) as lite:
+            return lite.execute(question, values).fetchall()
+    with postgres(url) as connection:
+        return connection.execute(question.replace("?", "%s"), values).fetchall()
+
+
+def postgres(url: str) -> psycopg.Connection[tuple[Any, ...]]:
+    return psycopg.connect(url.replace("+psycopg", ""))
 
 
 # --- rows that wait ---------------------------------------------------------------------------------------
 
 
-def fill(file: Path, ref: str, first: int, count: int, now: int) -> None:
+def fill(url: str, ref: str, first: int, count: int, now: int) -> None:
     """Clones of the handover ``ref``, numbered from ``first`` on, for an area that is away."""
-    with closing(sqlite3.connect(file)) as connection:
-        connection.execute("PRAGMA synchronous=OFF")
-        connection.execute("PRAGMA cache_size=-200000")
-        ((mid,),) = connection.execute("SELECT mid FROM legs WHERE ref = ?", (ref,)).fetchall()
-        number, name = "printf('%032x', i)", "printf('HO-E09000012-2027-%07d', i)"
+    ((mid,),) = ask(url, "SELECT mid FROM legs WHERE ref = ?", ref)
+    with closing(sqlite3.connect(url.removeprefix(SQLITE)) if _lite(url) else postgres(url)) as connection:
+        if _lite(url):
+            connection.execute("PRAGMA synchronous=OFF")
+            connection.execute("PRAGMA cache_size=-200000")
+            number, name = "printf('%032x', i)", "printf('HO-E09000012-2027-%07d', i)"
+        else:
+            number, name = "lpad(to_hex(i), 32, '0')", "'HO-E09000012-2027-' || lpad(i::text, 7, '0')"
         sealed = {"mid": number, "peer": f"'{AWAY}'", "stream": "'b'", "seq": "i", "ref": name}
         waits = {"id": number, "mid": number, "peer": f"'{AWAY}'", "state": "'waiting'", "attempts": "0"}
         _clone(connection, "envelopes", f"mid = '{mid}' AND side = 'origin'", sealed, first, count)
@@ -94,18 +111,24 @@ def fill(file: Path, ref: str, first: int, count: int, now: int) -> None:
         due = {"subject": name, "due": str(now + 4 * 3600)}
         _clone(connection, "timers", f"subject = '{ref}' AND kind = 'undelivered'", due, first, count)
         connection.commit()
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)" if _lite(url) else "ANALYZE")
+        connection.commit()
+
+
+def _lite(url: str) -> bool:
+    return url.startswith(SQLITE)
 
 
 def _clone(
-    connection: sqlite3.Connection,
+    connection: Any,  # of either database
     name: str,
     where: str,
     changed: Mapping[str, str],
     first: int,
     count: int,
 ) -> None:
-    columns = [row[1] for row in connection.execute(f"PRAGMA table_info({name})") if row[1] != "n"]
+    head = connection.execute(f"SELECT * FROM {name} LIMIT 0").description
+    columns = [column[0] for column in head if column[0] != "n"]
     values = ", ".join(changed.get(column, f"t.{column}") for column in columns)
     connection.execute(
         f"WITH RECURSIVE numbers(i) AS (SELECT {first} UNION ALL SELECT i + 1 FROM numbers"
@@ -186,9 +209,11 @@ async def settled(true: Callable[[], bool], patience: float = PATIENCE) -> None:
 # --- the outbox -------------------------------------------------------------------------------------------
 
 
-async def outbox(folder: Path, broker: PrivateBroker, sizes: Sequence[int]) -> list[Figures]:
+async def outbox(
+    folder: Path, broker: PrivateBroker, sizes: Sequence[int], urls: Mapping[str, str]
+) -> list[Figures]:
     now = SystemClock().now()
-    pair = await boroughs.prepare(folder, now, broker_urls=[broker.url])
+    pair = await boroughs.prepare(folder, now, broker_urls=[broker.url], database=urls)
     plain, urgent = documents(now - 5), documents(now - 5, urgent=True, first=500_000)
     found: list[Figures] = []
     async with nodes(pair) as (hackney, _), Client(hackney) as client:
@@ -230,8 +255,14 @@ async def _with(
     figures["metrics ms"] = await scrape(hackney)
     usage = hackney.usage()
     figures["memory MB"], figures["peak MB"] = mb(usage.rss), mb(usage.peak)
-    figures["disk MB"] = mb(database(hackney).stat().st_size)
+    figures["disk MB"] = _disk(database(hackney))
     return figures
+
+
+def _disk(url: str) -> float:
+    if _lite(url):
+        return mb(Path(url.removeprefix(SQLITE)).stat().st_size)
+    return mb(ask(url, "SELECT pg_database_size(current_database())")[0][0])
 
 
 async def _give_queue(broker: PrivateBroker) -> None:
@@ -245,22 +276,24 @@ async def _give_queue(broker: PrivateBroker) -> None:
         await connection.close()
 
 
-async def _drained(file: Path) -> float:
+async def _drained(url: str) -> float:
     """Rows that left, a second, from the first on."""
     left = f"SELECT count(*) FROM outbox WHERE state <> 'settled' AND state = 'published' AND peer = '{AWAY}'"
-    await settled(lambda: ask(file, left)[0][0] > 0)
-    began, before = time.monotonic(), ask(file, left)[0][0]
+    await settled(lambda: ask(url, left)[0][0] > 0)
+    began, before = time.monotonic(), ask(url, left)[0][0]
     await asyncio.sleep(DRAIN)
-    gone: int = ask(file, left)[0][0] - before
+    gone: int = ask(url, left)[0][0] - before
     return gone / (time.monotonic() - began)
 
 
 # --- the intake -------------------------------------------------------------------------------------------
 
 
-async def intake(folder: Path, broker: PrivateBroker, waiting: int, real: int) -> Figures:
+async def intake(
+    folder: Path, broker: PrivateBroker, waiting: int, real: int, urls: Mapping[str, str]
+) -> Figures:
     now = SystemClock().now()
-    pair = await boroughs.prepare(folder, now, broker_urls=[broker.url])
+    pair = await boroughs.prepare(folder, now, broker_urls=[broker.url], database=urls)
     plain, urgent = documents(now - 5), documents(now - 5, urgent=True, first=500_000)
     async with nodes(pair) as (hackney, bexley), Client(hackney) as client:
         await answered(client, plain, 1)
@@ -375,6 +408,7 @@ def main() -> None:
         "--queued", type=int, default=20_000, help="messages in the queue of a node that was off"
     )
     parser.add_argument("--real", type=int, default=100, help="of those, handovers that differ")
+    parser.add_argument("--store", choices=("sqlite", "postgres"), default="sqlite")
     parser.add_argument("--only", choices=("outbox", "intake"), nargs="+", default=("outbox", "intake"))
     parser.add_argument("--keep", type=Path, help=f"folder for the figures, such as {RESULTS}")
     options = parser.parse_args()
@@ -383,16 +417,24 @@ def main() -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gateway-backlog-")))
         found: dict[str, Sequence[Figures]] = {}
-        work: dict[str, Callable[[Path, PrivateBroker], Coroutine[Any, Any, Sequence[Figures]]]] = {
-            "outbox": lambda place, broker: outbox(place, broker, _sizes(options.waiting)),
-            "intake": lambda place, broker: _listed(intake(place, broker, options.queued, options.real)),
+        work: dict[str, Callable[[Path, PrivateBroker, Urls], Coroutine[Any, Any, Sequence[Figures]]]] = {
+            "outbox": lambda place, broker, urls: outbox(place, broker, _sizes(options.waiting), urls),
+            "intake": lambda place, broker, urls: _listed(
+                intake(place, broker, options.queued, options.real, urls)
+            ),
         }
+        server = stack.enter_context(start_postgres(durable=True)) if options.store == "postgres" else None
         for name in options.only:
             broker = PrivateBroker()
             (folder / f"broker-{name}").mkdir()
             broker.start(folder / f"broker-{name}")
             try:
-                found[name] = asyncio.run(work[name](folder / name, broker))
+                urls = {
+                    area: server.create(f"{name}_{area.lower()}")
+                    for area in (boroughs.HACKNEY, boroughs.BEXLEY)
+                    if server is not None
+                }
+                found[name] = asyncio.run(work[name](folder / name, broker, urls))
             finally:
                 broker.close()
         report(found, options)

@@ -36,7 +36,6 @@ from gateway.errors import Unavailable
 from gateway.transports.definitions import VHOST
 from gateway.transports.private_broker import (
     READY_WITHIN,
-    USER,
     Child,
     Membership,
     PrivateBroker,
@@ -98,14 +97,7 @@ class PrivateCluster:
     def load(self, definitions: Mapping[str, Any], *, password: str = "") -> None:
         """Import ``definitions``, with ``password`` for each account, and return when each of its queues has
         a member on every node and all of it would survive a kill."""
-        file = self._folder / "definitions.json"
-        file.write_text(json.dumps(definitions))
-        first = self.members[0]
-        first.ctl("import_definitions", str(file))
-        first.ctl("set_permissions", "-p", VHOST, USER, ".*", ".*", ".*")
-        if password:
-            for account in definitions["users"]:
-                first.ctl("change_password", account["name"], password)
+        self.members[0].load(definitions, VHOST, password=password)
         self._grow()
         with ThreadPoolExecutor(self._size) as pool:
             list(pool.map(lambda member: member.sync(), self.members))
@@ -133,7 +125,7 @@ class PrivateCluster:
         return list(said["running_nodes"])
 
     def whole(self) -> None:
-        """Return when all of them run as one: one that was frozen comes back by itself, but not at once."""
+        """Return when all of them run as one. One that was frozen may have to be restarted for it."""
         self._until(lambda: len(self.running()) == self._size, "the nodes do not form a cluster")
 
     def replicas(self) -> Mapping[str, Sequence[str]]:

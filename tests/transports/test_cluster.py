@@ -28,7 +28,7 @@ COUNT = 400
 pytestmark = pytest.mark.timeout(300)
 """Three brokers start and two restart here; on a loaded machine each takes half a minute."""
 
-RECOVERY = 45.0
+RECOVERY = 35.0
 """Seconds from a fault to the answer of a handover that was made after it."""
 
 
@@ -96,8 +96,8 @@ async def test_the_leader_of_the_intake_is_killed_while_publishing(cluster: Priv
         await asyncio.to_thread(leader.kill)
         late = RabbitTransport(cluster.urls(HACKNEY, PASSWORD)[::-1], HACKNEY)
         await late.start()
-        await asyncio.gather(steady, publish(late, range(COUNT, COUNT + 50)))
-        await asyncio.to_thread(leader.restart)
+        back = asyncio.to_thread(leader.restart)
+        await asyncio.gather(steady, publish(late, range(COUNT, COUNT + 50)), back)
         while not confirmed <= set(received):  # noqa: ASYNC110 - the same
             await asyncio.sleep(0.05)
         await late.close()
@@ -140,6 +140,9 @@ async def test_nothing_is_lost_while_brokers_of_the_cluster_die_and_freeze(
         await load
         await _until(lambda: _answered(hackney) == len(client.accepted))
         _each_arrived_once(client, bexley)
+    # One that was frozen for longer than the tick is not always taken back by the others: operations.md.
+    await asyncio.to_thread(second.restart)
+    await asyncio.to_thread(cluster.whole)
     print({name: f"{seconds:.1f} s" for name, seconds in took.items()}, len(client.accepted))
     assert max(took.values()) < RECOVERY
 

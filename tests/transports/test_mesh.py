@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
@@ -39,23 +40,28 @@ class Mesh:
 
     def __init__(self, folder: Path) -> None:
         self.brokers = {area: PrivateBroker("rabbitmq_shovel") for area in AREAS}
-        for area, broker in self.brokers.items():
-            (folder / area).mkdir()
-            broker.start(folder / area)
-        for area, broker in self.brokers.items():
-            (peer,) = set(AREAS) - {area}
-            # Their addresses are known once all of them run; the account there is ours, by its area.
-            made = mesh(area, {peer: self.address(peer, area)}, local=self.admin(area))
-            file = folder / f"{area}.json"
-            file.write_text(json.dumps({**made, "parameters": []}))
-            broker.ctl("import_definitions", str(file))
-            for account in AREAS:
-                broker.ctl("change_password", account, PASSWORD)
-            broker.ctl("set_permissions", "-p", VHOST, "gateway", ".*", ".*", ".*")
-            for one in made["parameters"]:
-                value = json.dumps(one["value"])
-                broker.ctl("set_parameter", "-p", VHOST, one["component"], one["name"], value)
-            broker.sync()
+        for step in (self._start, self._load, self._fetch):
+            with ThreadPoolExecutor(len(AREAS)) as pool:
+                list(pool.map(lambda area, step=step: step(folder / area, area), AREAS))
+
+    def _start(self, folder: Path, area: str) -> None:
+        folder.mkdir()
+        self.brokers[area].start(folder)
+
+    def _load(self, _: Path, area: str) -> None:
+        self.brokers[area].load({**self._made(area), "parameters": []}, VHOST, password=PASSWORD)
+
+    def _fetch(self, folder: Path, area: str) -> None:
+        """When all of them have their accounts: a shovel that is refused tries again seconds later."""
+        file = folder / "shovels.json"
+        file.write_text(json.dumps({"parameters": self._made(area)["parameters"]}))
+        self.brokers[area].ctl("import_definitions", str(file))
+        self.brokers[area].sync()
+
+    def _made(self, area: str) -> Mapping[str, Any]:
+        (peer,) = set(AREAS) - {area}
+        # Their addresses are known once all of them run; the account there is ours, by its area.
+        return mesh(area, {peer: self.address(peer, area)}, local=self.admin(area))
 
     def address(self, area: str, account: str) -> str:
         return f"amqp://{account}:{PASSWORD}@127.0.0.1:{self.port(area)}/{VHOST}"
@@ -153,7 +159,8 @@ async def test_either_broker_is_killed_and_what_was_confirmed_arrives(meshed: Me
 
 
 async def test_real_nodes_hand_over_while_either_broker_is_killed(meshed: Mesh, tmp_path: Path) -> None:
-    """Handovers out, receipts and answers back: every one goes through both brokers and a shovel, twice."""
+    """Handovers out, receipts and answers back: every one goes through both brokers and a shovel, twice. The
+    second dies while the first is coming back."""
     pair = await boroughs.prepare(
         tmp_path, SystemClock().now(), broker_urls=[meshed.address(HACKNEY, HACKNEY)]
     )
@@ -162,19 +169,21 @@ async def test_real_nodes_hand_over_while_either_broker_is_killed(meshed: Mesh, 
         configure(borough, broker={"urls": [address], "create": False})
     sheets = documents(SystemClock().now() - 5)
     async with processes.nodes(pair) as (hackney, bexley), Client(hackney) as client, asyncio.timeout(120):
-        for area in (HACKNEY, BEXLEY):
-            load = asyncio.create_task(_send(client, sheets, 15))
-            await asyncio.sleep(0.5)
-            broker = meshed.brokers[area]
-            await asyncio.to_thread(broker.kill)
-            await asyncio.to_thread(broker.restart)
-            await load
+        load = asyncio.create_task(_send(client, sheets, 30))
+        await asyncio.gather(_cut(meshed, HACKNEY, after=0.5), _cut(meshed, BEXLEY, after=1.5))
+        await load
         while _count(hackney, "legs where side = 'origin' and state = 'ACCEPTED'") < 30:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
         assert len(client.accepted) == 30
         given = (bexley.borough.folder / "agencies" / "housing" / "in").glob("notification-*.json")
         assert len(list(given)) == 30
         assert _count(bexley, "(select 1 from leg_events group by leg, event having count(*) > 1)") == 0
+
+
+async def _cut(meshed: Mesh, area: str, *, after: float) -> None:
+    await asyncio.sleep(after)
+    await asyncio.to_thread(meshed.brokers[area].kill)
+    await asyncio.to_thread(meshed.brokers[area].restart)
 
 
 async def _send(client: Client, sheets: Iterator[dict[str, Any]], count: int) -> None:
