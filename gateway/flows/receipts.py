@@ -14,12 +14,13 @@ from typing import Any
 
 import structlog
 
-from gateway.core.encoding import b64
+from gateway.core.encoding import b64, integer
 from gateway.core.envelope import SKEW, Kind
+from gateway.core.notes import peek_body
 from gateway.core.receipts import ZERO, About, Receipt, make_receipt
 from gateway.core.states import HandoverState, LegState, advance_leg, follow
 from gateway.errors import Conflict, Forged, Refused
-from gateway.flows import actions, closing, notice_legs, purge_clock, stale
+from gateway.flows import actions, closing, notice_legs, purge_clock, stale, streams
 from gateway.flows.alarms import sound
 from gateway.flows.clocks import restart, start
 from gateway.flows.disclosed import check_parts
@@ -77,7 +78,7 @@ def sign(
         node.keys.signer(by),
         net=node.network.net,
         about=about(envelope),
-        at=now,
+        at=now if first else _dated(node, envelope, now),
         state=state,
         code=code,
         parts=parts,
@@ -86,6 +87,15 @@ def sign(
     )
     keep(tx, receipt, envelope, leg, now)
     return receipt
+
+
+def _dated(node: Node, envelope: EnvelopeRow, now: int) -> int:
+    """``now``, and of a clock that went back since the message came: not before the message, as its sender
+    dated it. A receipt from before its message is refused, and would be missed for ever; one from the
+    message's own second leaves when our clock has come so far (:mod:`gateway.flows.dispatch`)."""
+    if now >= envelope.created or not (note := streams.stored_note(node, envelope)):
+        return now
+    return max(now, integer(peek_body(note), "created"))
 
 
 def keep(tx: Transaction, receipt: Receipt, envelope: EnvelopeRow, leg: LegRow | None, now: int) -> None:

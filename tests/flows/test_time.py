@@ -385,3 +385,24 @@ async def test_an_envelope_is_never_older_than_the_receipts_that_it_carries(docu
         assert not await dispatch.pack(world.bexley.node)
         world.clock.advance(1)
         assert await dispatch.pack(world.bexley.node) == 1
+
+
+async def test_no_receipt_is_dated_before_its_message_when_a_clock_goes_back(
+    document: Any, answer_all: Any, check_all_accepted: Any
+) -> None:
+    """By more than two honest clocks may differ: the peer would refuse it, and never have an answer."""
+    async with two_boroughs() as world:
+        clock = Wrong(world)
+        world.bexley = Borough(replace(world.bexley.node, clock=clock), world.bexley.desks)
+        ref = (await world.hackney.submit(document)).ref
+        await world.hackney.turn()
+        await world.deliver_mail(world.bexley)
+        await world.bexley.turn()
+        clock.by = -HOUR
+        await answer_all(world, ref)
+        await world.settle()
+        clock.by = 0
+        for _ in range(2):
+            world.clock.advance(world.bexley.node.pace.resend)
+            await world.settle()
+        await check_all_accepted(world, ref)
