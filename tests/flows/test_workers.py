@@ -231,6 +231,23 @@ async def test_a_parcel_that_another_has_in_hand_by_now_is_left_to_it(
         assert world.bexley.desks["police"].given == []
 
 
+async def test_whoever_stops_in_order_gives_back_what_it_has_in_hand() -> None:
+    """Its row goes with it, so nobody would find it gone, and its claims would stand for minutes."""
+    held: set[str] = set()
+    async with two_boroughs() as world:
+        await delivered(world)
+        first, second = (seated(world.bexley.node, name, held) for name in ("aa", "bb"))
+        await nothing(first)
+        await nothing(second)
+        task = await claim(first)
+        assert task
+        assert await claim(second) == ""
+        await workers.leave(first)
+        assert await claim(second) == task
+        rows = await second.store.read(lambda tx: tx.workers())
+        assert [row.id for row in rows] == ["bb"]
+
+
 async def test_whoever_was_overtaken_holds_nothing_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its call fails when it wakes up: that is its affair, the parcel is another's."""
     held: set[str] = set()
