@@ -202,7 +202,8 @@ def _store_legs(tx: Transaction, node: Node, opened: Opened, routing: Routing, n
     for task in tasks:
         tx.put_task(task)
     if fresh:
-        versions.arrived(tx, routing.handover, now)
+        if newest is not None:
+            versions.arrived(tx, routing.handover, now)
         effects.on_handover(tx, node, routing.handover, routing.version, now)
     return tasks
 

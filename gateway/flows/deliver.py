@@ -142,7 +142,7 @@ def over(tx: Transaction, leg: LegRow, row: HandoverRow | None, now: int) -> boo
 
     A node that was switched off comes back to its parcels before its sweep has purged them; and what a legal
     hold keeps is given to nobody who has not seen it."""
-    if row is None or purge_clock.due_of(tx, row).at > now:
+    if row is None or purge_clock.due_of(tx, row, leg).at > now:
         return False
     return not (leg.opened and holds.held(tx, leg.ref))
 

@@ -245,8 +245,8 @@ SUPERSEDED: Final = "superseded"
 
 def opened(tx: Transaction, leg: LegRow, now: int) -> None:
     """An agency has opened a version: once all of them have, those before it go at once."""
-    newest = tx.handover(leg.ref)
-    if newest is None or newest.version != leg.version or newest.version == 1:
+    newest = tx.handover(leg.ref) if leg.version > 1 else None
+    if newest is None or newest.version != leg.version:
         return
     if all(one.opened or one.id == leg.id for one in tx.legs(leg.ref, leg.version)):
         for version in range(1, newest.version):

@@ -22,10 +22,9 @@ _SETTLED: Final = ACKNOWLEDGED | TERMINAL
 
 
 def start(tx: Transaction, row: HandoverRow, now: int) -> None:
-    """The clocks of a version that was put a moment ago."""
-    ended = times(tx, row)
-    due = purge_due(row.issued or row.created, row.purge_after, ended)
-    set_timer(tx, PURGE, name(row.ref, row.version), look_again(due, ended, now))
+    """The clocks of a version that was put a moment ago: none of its legs can have ended."""
+    due = purge_due(row.issued or row.created, row.purge_after, ())
+    set_timer(tx, PURGE, name(row.ref, row.version), look_again(due, (), now))
     if row.review_by:
         set_timer(tx, REVIEW, name(row.ref, row.version), row.review_by)
 
@@ -62,9 +61,11 @@ def late(tx: Transaction, ref: str, version: int, now: int) -> None:
         set_timer(tx, PURGE, name(ref, version), now + AFTER_ACKNOWLEDGED, step)
 
 
-def due_of(tx: Transaction, row: HandoverRow) -> Due:
-    """When this version is to be purged, as far as is known now."""
-    return purge_due(row.issued or row.created, row.purge_after, times(tx, row))
+def due_of(tx: Transaction, row: HandoverRow, leg: LegRow | None = None) -> Due:
+    """When this version is to be purged, as far as is known now. ``leg``: one of its; while that has not
+    ended, no other has to be looked at."""
+    waits = leg is not None and LegState(leg.state) not in _SETTLED
+    return purge_due(row.issued or row.created, row.purge_after, () if waits else times(tx, row))
 
 
 def times(tx: Transaction, row: HandoverRow) -> list[int]:
