@@ -13,6 +13,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
+from gateway.stores import migrations
 from gateway.testing.broker import PrivateBroker
 from gateway.testing.postgres import start_postgres
 
@@ -27,8 +28,12 @@ class Place:
         self._server = stack.enter_context(start_postgres(durable=True)) if store == "postgres" else None
 
     def database(self, name: str) -> str:
-        """The URL of an empty database."""
-        return self._server.create(name) if self._server else f"sqlite:///{self.folder}/{name}.db"
+        """The URL of a database without any rows."""
+        if self._server is None:
+            return f"sqlite:///{self.folder}/{name}.db"
+        url = self._server.create(name)
+        migrations.upgrade(url)  # a PostgreSQL is its operator's: no node makes its tables
+        return url
 
     def fresh(self) -> str:
         """The URL of an empty virtual host of the broker."""

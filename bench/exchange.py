@@ -28,6 +28,7 @@ from _report import RESULTS, machine, publish, ratios, spread, table
 
 from gateway.bootstrap import spare_collections
 from gateway.flows import dispatch
+from gateway.stores import migrations
 from gateway.testing.broker import PrivateBroker
 from gateway.testing.postgres import start_postgres
 
@@ -209,6 +210,8 @@ def main() -> None:
         if options.store == "postgres":
             server = stack.enter_context(start_postgres(durable=True))
             stores = (server.create("origin"), server.create("destination"))
+            for url in stores:
+                migrations.upgrade(url)  # a PostgreSQL is its operator's: no node makes its tables
         else:
             stores = (f"sqlite:///{folder}/origin.db", f"sqlite:///{folder}/destination.db")
         spare_collections()  # as `gateway run` does; the echo gains by it, too
