@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from gateway.core.states import LegState
 from gateway.errors import NotAllowed, Unavailable
 from gateway.flows import deliver, relay
-from gateway.ports import Task
+from gateway.flows.purge_clock import due_of
+from gateway.ports import LegEvent, Task, Transaction
 from gateway.testing.boroughs import World, two_boroughs
 from gateway.testing.own_key import keep_own_key
 
@@ -62,3 +64,26 @@ async def test_an_adapter_is_given_nothing_after_the_last_day(document: Any) -> 
             if one.id.startswith("notification")
         ]
         assert (task.state, task.error) == (Task.WAITING, "past_purge"), "the purge ends it"
+
+
+async def test_the_date_is_the_same_by_whichever_leg_it_is_asked(document: Any) -> None:
+    async with two_boroughs() as world:
+        await world.hackney.submit(document)
+        await world.settle()
+        now = world.clock.now()
+
+        def end_one_by_one(tx: Transaction) -> list[int]:
+            row = tx.handover(REF)
+            assert row is not None
+            dates = []
+            for leg in tx.legs(REF, row.version):
+                event = LegEvent(leg.id, now, "accepted", leg.state, LegState.ACCEPTED, leg.principal)
+                assert tx.advance_leg(leg.id, leg.state, LegState.ACCEPTED, event)
+                due = due_of(tx, row)
+                assert {due_of(tx, row, one) for one in tx.legs(REF, row.version)} == {due}
+                dates.append(due.at)
+            return dates
+
+        *before, last = await world.bexley.node.store.write(end_one_by_one)
+        assert before
+        assert all(last < date for date in before)
