@@ -110,7 +110,7 @@ async def _break(borough: Borough, error: BaseException) -> None:
     real = borough.node.store.read
 
     async def read(work: Callable[[Transaction], Any]) -> Any:
-        if "due_timers" in work.__code__.co_names:
+        if "_due" in work.__code__.co_names:
             raise error
         return await real(work)
 
