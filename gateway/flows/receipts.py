@@ -8,7 +8,7 @@ been: what a leg went through is the signed chain, whatever the order of arrival
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -110,8 +110,8 @@ def keep(tx: Transaction, receipt: Receipt, envelope: EnvelopeRow, leg: LegRow |
 def chain_lock(tx: Transaction, peer: str) -> None:
     """Hold off other workers that answer to ``peer`` until this transaction ends.
 
-    Two of an agency's receipts with one predecessor would fork its chain, and the origin applies one branch
-    only. The lock of our outgoing stream serves: whoever answers takes it anyway.
+    Two of an agency's receipts with one predecessor would fork its chain, which proves to nobody then what
+    it said. The lock of our outgoing stream serves: whoever answers takes it anyway.
     """
     tx.stream(peer, outgoing=True)
 
@@ -173,7 +173,7 @@ def _take(
     if receipt.state not in NODE_RECEIPTS and leg is None and receipt.by not in message.readers:
         raise Forged("a receipt by an agency that this message was not for", code="receipt_by")
     chain = tx.receipts(mid=envelope.mid, by=receipt.by)
-    next_one = receipt.prev == _head(chain)
+    next_one = receipt.prev in _applied(chain)
     row = _row(receipt, envelope, applied=next_one, leg=leg.id if leg else "", sent_in=came_in)
     if not tx.put_receipt(row):
         stale.again(tx, node, row, envelope, now)  # its mark may have met a publisher's commit and been lost
@@ -208,22 +208,21 @@ def _belongs(node: Node, receipt: Receipt, envelope: EnvelopeRow | None, peer: s
     return envelope
 
 
-def _head(chain: Sequence[ReceiptRow]) -> bytes:
-    """The hash of the last one applied, along their own links, whatever order they were stored in."""
-    by_prev = {row.prev: row for row in chain if row.applied}
-    head = ZERO
-    while head in by_prev:
-        head = by_prev.pop(head).hash
-    return head
+def _applied(chain: Sequence[ReceiptRow]) -> Collection[bytes]:
+    """What a receipt may follow. Not the newest alone: a peer whose database was put back from a backup
+    begins its agencies' chains again where the backup stood, and what they decide then is their word. The
+    table of states says what it moves; what was decided before stands."""
+    return {ZERO, *(row.hash for row in chain if row.applied)}
 
 
 def _successors(chain: Sequence[ReceiptRow], head: bytes) -> Sequence[ReceiptRow]:
     """Those that waited for ``head``, each after its predecessor."""
-    waiting = {row.prev: row for row in chain if not row.applied}
-    ready = []
-    while head in waiting:
-        ready.append(waiting.pop(head))
-        head = ready[-1].hash
+    waiting = [row for row in chain if not row.applied]
+    ready, heads = [], [head]
+    for one in heads:
+        found = [row for row in waiting if row.prev == one]
+        ready += found
+        heads += [row.hash for row in found]
     return ready
 
 

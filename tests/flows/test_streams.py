@@ -547,6 +547,32 @@ async def test_a_peer_that_has_seen_more_tells_a_restored_node_that_it_is_one(
             assert {leg.state for leg in legs.values()} == {"DELIVERED"}
 
 
+async def test_what_was_opened_before_a_restore_and_decided_after_it_arrives(
+    document: Any, tmp_path: Path
+) -> None:
+    """The restored node signs "opened" again, beside the one that only its peer still has: the decision after
+    it follows that, and not the one that the peer had first."""
+    path, copy, taps = tmp_path / "b.db", tmp_path / "copy.db", Taps()
+    async with two_boroughs(
+        stores={BEXLEY: lambda: open_store(f"sqlite:///{path}")}, wrap=taps.wrap
+    ) as world:
+        back_up(path, copy)
+        ref = (await world.hackney.submit(document)).ref
+        await world.settle()
+        assert all(leg.opened for leg in (await world.hackney.legs(ref)).values())
+        police = (await world.bexley.legs(ref))["police"]
+        await world.bexley.answer("police", police.id, "REJECTED", reason_code="EXCESSIVE_DATA")
+        await world.settle()
+        async with restored(world, path, copy, taps) as bexley:
+            await passes(world, 900, 20)
+            for role, leg in (await bexley.legs(ref)).items():
+                await bexley.answer(role, leg.id)
+            await world.settle()
+            states = {role: leg.state for role, leg in (await world.hackney.legs(ref)).items()}
+            assert {state for role, state in states.items() if role != "police"} == {"ACCEPTED"}
+            assert states["police"] == "REJECTED", "what was decided before stands"
+
+
 async def test_a_backup_from_before_the_first_contact(document: Any, tmp_path: Path) -> None:
     """The peer names a stream that this database has never heard of."""
     path, copy, taps = tmp_path / "b.db", tmp_path / "copy.db", Taps()
