@@ -27,9 +27,10 @@ from gateway.flows.opening import Opened
 from gateway.flows.vault import Holder, secrets_of, stripped
 from gateway.ports import EnvelopeRow, GapRow, StreamRow, Transaction
 
-MAX_GAPS: Final = 256
-"""Gaps of one stream: a peer that skips every second number makes one with every message, and each late
-message reads them. The oldest is given up for the next, with the alarm ``lost``."""
+MAX_GAPS: Final = 4_096
+"""Gaps of one stream: a peer that skips every second number makes one with every message. One stream runs
+over all lanes, so a lane that waits while another is read makes one with every message, too: as many as are
+read before its turn. The oldest is given up for the next, with the alarm ``lost``."""
 
 WINDOW: Final = 1_000
 """Numbers looked at again when a stream that had ended goes on."""
@@ -80,16 +81,16 @@ def _ahead(tx: Transaction, node: Node, opened: Opened, row: StreamRow, now: int
 
 
 def _make_room(tx: Transaction, row: StreamRow, now: int) -> None:
-    found = tx.gaps(peer=row.peer, stream=row.stream)
-    for gap in found[: max(0, len(found) - MAX_GAPS + 1)]:
-        give_up(tx, gap, now)
+    for _ in range(tx.count_gaps(row.peer, row.stream) - MAX_GAPS + 1):
+        if (oldest := tx.first_gap(row.peer, row.stream)) is not None:
+            give_up(tx, oldest, now)
 
 
 def give_up(tx: Transaction, gap: GapRow, now: int) -> None:
     """Count what is missing as lost for good. The number line goes on: :func:`settled` says where."""
     tx.drop_gap(gap.peer, gap.stream, gap.first)
     sound(tx, "lost", peer=gap.peer, at=now, subject=subject_of(gap))
-    if not any(one.alarmed for one in tx.gaps(peer=gap.peer, stream=gap.stream)):
+    if gap.alarmed and not any(one.alarmed for one in tx.gaps(peer=gap.peer, stream=gap.stream)):
         settle(tx, "gap", peer=gap.peer, at=now, why="lost", about=gap.stream)
 
 
@@ -108,8 +109,7 @@ def _late(tx: Transaction, node: Node, opened: Opened, row: StreamRow, now: int)
 
 def fill(tx: Transaction, statement: Statement, peer: str, now: int) -> GapRow | None:
     """Take a number out of the gap that it is in, and return that gap as it was; None when it is in none."""
-    found = tx.gaps(peer=peer, stream=statement.stream)
-    gap = next((gap for gap in found if gap.first <= statement.seq <= gap.last), None)
+    gap = tx.gap_at(peer, statement.stream, statement.seq)
     if gap is None:
         return None
     tx.drop_gap(peer, gap.stream, gap.first)
@@ -119,7 +119,11 @@ def fill(tx: Transaction, statement: Statement, peer: str, now: int) -> GapRow |
         tx.put_gap(replace(left, last=statement.seq - 1, prev=statement.prev))
     if statement.seq < gap.last:
         tx.put_gap(replace(left, first=statement.seq + 1))
-    if gap.alarmed and gap.first == gap.last and not any(one.alarmed for one in found if one is not gap):
+    if (
+        gap.alarmed
+        and gap.first == gap.last
+        and not any(one.alarmed for one in tx.gaps(peer=peer, stream=gap.stream))
+    ):
         settle(tx, "gap", peer=peer, at=now, why="filled", about=gap.stream)
     return gap
 
@@ -139,7 +143,8 @@ def _check_neighbours(
 
 def _settled(tx: Transaction, row: StreamRow) -> StreamRow:
     """The row with ``seq`` where its gaps let it be."""
-    first = next((gap.first for gap in tx.gaps(peer=row.peer, stream=row.stream)), row.top + 1)
+    gap = tx.first_gap(row.peer, row.stream)
+    first = gap.first if gap else row.top + 1
     if first - 1 == row.seq:
         return row
     return replace(row, seq=first - 1, head=_hash_at(tx, row, first - 1))

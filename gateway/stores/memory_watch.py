@@ -27,6 +27,17 @@ class MemoryWatch(MemoryPart):
         rows = (row for row in self._t.gaps.values() if peer in {"", row.peer} and stream in {"", row.stream})
         return sorted(rows, key=lambda row: (row.peer, row.stream, row.first))
 
+    def gap_at(self, peer: str, stream: str, seq: int) -> GapRow | None:
+        return next(
+            (gap for gap in self.gaps(peer=peer, stream=stream) if gap.first <= seq <= gap.last), None
+        )
+
+    def first_gap(self, peer: str, stream: str) -> GapRow | None:
+        return next(iter(self.gaps(peer=peer, stream=stream)), None)
+
+    def count_gaps(self, peer: str, stream: str) -> int:
+        return len(self.gaps(peer=peer, stream=stream))
+
     def put_cosignature(self, row: CosignatureRow) -> bool:
         return self._put(self._t.cosignatures, (row.origin, row.size, row.by), row)
 

@@ -41,6 +41,12 @@ _GAPS: Final = Statement(
         ),
     ).order_by(_g.peer, _g.stream, _g.first)
 )
+_of_stream = sa.and_(_g.peer == bindparam("peer"), _g.stream == bindparam("stream"))
+_GAP_BELOW: Final = Statement(
+    select(GAP, _of_stream, _g.first <= bindparam("seq")).order_by(_g.first.desc()).limit(1)
+)
+_FIRST_GAP: Final = Statement(select(GAP, _of_stream).order_by(_g.first).limit(1))
+_COUNT_GAPS: Final = Statement(sa.select(sa.func.count()).select_from(tables.gaps).where(_of_stream))
 _PUT_COSIGNATURE: Final = put(COSIGNATURE)
 _of_log = select(COSIGNATURE, _c.origin == bindparam("origin")).order_by(_c.size, _c.by)
 _COSIGNATURES: Final = Statement(_of_log)
@@ -85,6 +91,19 @@ class WatchPart(Part):
 
     def gaps(self, *, peer: str = "", stream: str = "") -> Sequence[GapRow]:
         return GAP.load_all(self._session.rows(_GAPS, peer=peer, stream=stream))
+
+    def gap_at(self, peer: str, stream: str, seq: int) -> GapRow | None:
+        found = self._session.one(_GAP_BELOW, peer=peer, stream=stream, seq=seq)
+        below = GAP.load(found) if found else None
+        return below if below is not None and seq <= below.last else None
+
+    def first_gap(self, peer: str, stream: str) -> GapRow | None:
+        found = self._session.one(_FIRST_GAP, peer=peer, stream=stream)
+        return GAP.load(found) if found else None
+
+    def count_gaps(self, peer: str, stream: str) -> int:
+        found = self._session.one(_COUNT_GAPS, peer=peer, stream=stream)
+        return int(found[0]) if found else 0
 
     def put_cosignature(self, row: CosignatureRow) -> bool:
         return self._session.change(_PUT_COSIGNATURE, COSIGNATURE.dump(row)) == 1

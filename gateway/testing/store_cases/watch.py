@@ -50,6 +50,12 @@ class WatchCases:
         assert await store.read(lambda tx: tx.gaps()) == [rows[1], rows[0], rows[2], rows[3]]
         assert await store.read(lambda tx: tx.gaps(peer=PEER, stream=STREAM)) == [rows[1], rows[0]]
         assert await store.read(lambda tx: tx.gaps(stream="6" * 32)) == [rows[2]]
+        for seq, gap in {2: None, 3: rows[1], 4: rows[1], 5: None, 9: rows[0], 11: rows[0], 12: None}.items():
+            assert await store.read(lambda tx, seq=seq: tx.gap_at(PEER, STREAM, seq)) == gap
+        assert await store.read(lambda tx: tx.first_gap(PEER, STREAM)) == rows[1]
+        assert await store.read(lambda tx: tx.first_gap(OTHER, "6" * 32)) is None
+        assert await store.read(lambda tx: tx.count_gaps(PEER, STREAM)) == len(rows[:2])
+        assert await store.read(lambda tx: tx.count_gaps(OTHER, "6" * 32)) == 0
         changed = replace(rows[1], last=3, asked=NOW + 1, alarmed=NOW + 2, noticed=NOW + 3, prev=digest("9"))
         await store.write(lambda tx: tx.put_gap(changed))
         await store.write(lambda tx: tx.drop_gap(PEER, STREAM, 9))
