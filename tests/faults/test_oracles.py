@@ -172,6 +172,12 @@ class TestCalls:
     def test_each_kind_of_parcel(self, kind: str) -> None:
         assert oracles.calls([call("k1", kind=kind, notice="n1"), call("k2", kind=kind, notice="n1")])
 
+    def test_of_two_answers_around_a_restored_backup_each_reply_is_a_parcel(self) -> None:
+        replies = [call("k1", kind="handover.reply"), call("k2", kind="handover.reply")]
+        assert oracles.calls(replies, {BEXLEY}) == []
+        assert oracles.calls([call("k1"), call("k2")], {BEXLEY}), "no other parcel"
+        assert oracles.calls([call("k1"), call("k1", "other")], {BEXLEY}), "nor another content"
+
     def test_two_events_of_one_leg_are_two_parcels(self) -> None:
         one, two = (
             call("k1", "opened", kind="handover.status"),

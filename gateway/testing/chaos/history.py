@@ -221,7 +221,7 @@ async def _judge(there: World, outcome: Outcome, patience: float, folders: Seque
             accepted, origin, destination, lambda leg: there.agencies.decision(leg)[0]
         ),
         "noticed": oracles.noticed(there.client.notices, origin),
-        "calls": oracles.calls(journal),
+        "calls": oracles.calls(journal, there.restored),
         "given": oracles.given(accepted, journal, destination),
         "legal": [*oracles.legal(origin), *oracles.legal(destination)],
         "behind": [
