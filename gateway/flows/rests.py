@@ -15,8 +15,8 @@ whoever restarts a node wants it tried.
 101
 >>> sorted(rests.standing(now=100))
 [('E09000004', <Lane.STANDARD: 'n'>)]
->>> rests.standing(now=101)
-frozenset()
+>>> rests.standing(now=101), rests.standing(now=100 - 3600)
+(frozenset(), frozenset())
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Rests:
     def failed(self, peer: str, lane: Lane, now: int, code: str = "") -> int:
         """When the next try is due. ``code``: of the error."""
         until, count = self._held.get((peer, lane), (0, 0))
-        if until > now:
+        if _rests(until, now):
             return until
         longest = LONGEST_URGENT if lane is Lane.URGENT else LONGEST
         count += code != LINE
@@ -58,4 +58,9 @@ class Rests:
         self._held.pop((peer, lane), None)
 
     def standing(self, now: int) -> frozenset[Place]:
-        return frozenset(place for place, (until, _) in self._held.items() if until > now)
+        return frozenset(place for place, (until, _) in self._held.items() if _rests(until, now))
+
+
+def _rests(until: int, now: int) -> bool:
+    """A clock that was set back must not make a pause of seconds one of hours."""
+    return now < until <= now + LONGEST
