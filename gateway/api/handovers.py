@@ -25,7 +25,7 @@ from gateway.api.reading import (
 )
 from gateway.api.routes import Call, reply
 from gateway.core.encoding import PRINCIPAL, Json, JsonObject
-from gateway.flows import custody, drafts, marks, show, submit, succession
+from gateway.flows import custody, drafts, judging, marks, show, submit, succession
 from gateway.flows import evidence as gathering
 from gateway.flows.checklist import rows_of
 from gateway.flows.show import Standing
@@ -76,7 +76,7 @@ async def validate(call: Call) -> web.Response:
     """Everything that handing it in would check, and nothing kept."""
     known_query(call.request, "as_of")
     at = moment(call.request, "as_of", call.now)
-    judged = submit.judge(call.node, await body(call.request), now=at, caller=call.caller)
+    judged = judging.judge(call.node, await body(call.request), now=at, caller=call.caller)
     named = judged.document.routing.recipients
     legs: list[Json] = [
         {

@@ -22,7 +22,7 @@ from gateway.core.places import address_check
 from gateway.core.registers import narrowed
 from gateway.core.trust import Network
 from gateway.errors import Misconfigured, NotAllowed, Problem
-from gateway.flows.submit import check_destination, read, resolve
+from gateway.flows.judging import check_destination, read, resolve
 from gateway.flows.trust import trust_of
 from gateway.governance import places_of, registers_of
 from gateway.stores import open_store

@@ -59,7 +59,7 @@ def checklist(
     """Propose the recipients and their actions: of a document, or of a few facts."""
     with errors(as_json=as_json):
         from gateway.core.relevance import Facts, facts_of, judge
-        from gateway.flows.submit import read
+        from gateway.flows.judging import read
         from schemas.vocabulary import Agency, OrderType, SubjectRole, agency_type
 
         if (file is None) == (age is None):

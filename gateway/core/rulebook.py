@@ -182,7 +182,7 @@ _ROWS = (
         "R20",
         "Recipients cannot forward: another disclosure is a handover of its own, by its own origin.",
         "s.36 DPA 2018; ICO finding 14",
-        ("schemas.message:Marking", "gateway.flows.submit:check_origin"),
+        ("schemas.message:Marking", "gateway.flows.judging:check_origin"),
     ),
     Entry(
         "R21",

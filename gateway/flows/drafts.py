@@ -32,7 +32,7 @@ from gateway.core.rules.subject import UNTESTED_SOURCE
 from gateway.core.states import HandoverState, advance_handover
 from gateway.core.urgent_second import agreed
 from gateway.errors import Conflict, NotAllowed, NotFound
-from gateway.flows import accounts, attachments, submit, urgent
+from gateway.flows import accounts, attachments, judging, submit, urgent
 from gateway.flows.alarms import sound
 from gateway.flows.node import Caller, Node, log_leaf
 from gateway.flows.show import when
@@ -95,17 +95,17 @@ async def hold(node: Node, caller: Caller, body: bytes, *, key: str) -> submit.S
             field="/message/authorisations",
             remedy="an upload lasts 24 hours: have it authorised first, and name the second role in it",
         )
-    draft = _seal(node, caller, submit.read(body), body, now)
+    draft = _seal(node, caller, judging.read(body), body, now)
     return await node.store.write(lambda tx: _keep(tx, draft, repeat, now))
 
 
 def _lacks_nobody(node: Node, caller: Caller, body: bytes, now: int) -> bool:
     """Raises for all that a second person's agreement does not mend."""
     try:
-        submit.judge(node, body, now=now, caller=caller)
+        judging.judge(node, body, now=now, caller=caller)
     except NotAllowed:
-        document = submit.read(body)
-        submit.judge(node, _agreed(document, node, caller, now), now=now, caller=caller)
+        document = judging.read(body)
+        judging.judge(node, _agreed(document, node, caller, now), now=now, caller=caller)
         return False
     return True
 
@@ -229,7 +229,7 @@ async def authorise(node: Node, caller: Caller, ref: str) -> Authorised:
     draft = await node.store.write(lambda tx: _consult(tx, caller, ref, now))
     if draft is None:
         return await node.store.write(lambda tx: _after_the_event(tx, node, caller, ref, now))
-    body = _agreed(submit.read(_unseal(node, draft)), node, caller, now)
+    body = _agreed(judging.read(_unseal(node, draft)), node, caller, now)
     owner = Caller(draft.owner, node.network.principal(draft.owner).agency, draft.actor, draft.role)
     made = await submit.submit(
         node, owner, body, key=f"draft-{draft.id}", then=lambda tx: _issued(tx, node, caller, draft, now)
@@ -250,7 +250,7 @@ async def show(node: Node, caller: Caller, ref: str, *, justification: str) -> J
         return draft
 
     draft = await node.store.write(record)
-    return to_document(submit.read(_unseal(node, draft)))
+    return to_document(judging.read(_unseal(node, draft)))
 
 
 def _consult(tx: Transaction, caller: Caller, ref: str, now: int) -> DraftRow | None:

@@ -13,7 +13,7 @@ import pytest
 from gateway.api import shapes
 from gateway.core.examination import judge_evidence
 from gateway.core.judgement import Verdict
-from gateway.flows import submit
+from gateway.flows import judging
 from gateway.ports import Side
 from gateway.testing.boroughs import ManualClock
 from keys_example import AGENCIES
@@ -121,7 +121,7 @@ async def test_validating_tells_what_would_be_sent_and_keeps_nothing(desk: Desk,
         "sections": document["routing"]["recipients"][0]["sections"],
     }
     assert [leg["agency"] for leg in body["legs"]] == [r["agency"] for r in document["routing"]["recipients"]]
-    judged = submit.judge(desk.node, json.dumps(document).encode(), now=NOW)
+    judged = judging.judge(desk.node, json.dumps(document).encode(), now=NOW)
     assert body["audiences"] == len(judged.parts) > 1
     assert await desk.read(lambda tx: (dict(tx.counts()), list(tx.accesses()))) == before
 

@@ -17,7 +17,7 @@ from gateway.core.encoding import b64
 from gateway.core.notes import Keyring
 from gateway.core.receipts import open_receipt
 from gateway.errors import Conflict, GatewayError, InvalidDocument, NotFound, TooLarge, Unavailable
-from gateway.flows import attachments, consult, retrieve, shred, submit, uploads
+from gateway.flows import attachments, consult, judging, retrieve, shred, uploads
 from gateway.ports import Attachment, Blob, Outbound, Outgoing, Side, Store, Task, Transport
 from gateway.stores import open_store
 from gateway.testing.boroughs import BEXLEY, HACKNEY, Borough, World, sections, two_boroughs
@@ -378,7 +378,7 @@ async def test_judging_a_document_touches_no_upload(
     item = await put(world.hackney, b"x")
     before = dump(world.hackney)
     body = json.dumps(attach(document, item)).encode()
-    submit.judge(world.hackney.node, body, now=world.clock.now())
+    judging.judge(world.hackney.node, body, now=world.clock.now())
     assert dump(world.hackney) == before
 
 
