@@ -7,8 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from hypothesis import settings
 
 pytest.register_assert_rewrite("gateway.testing.store_cases")
+
+# No example has to be quick: on a loaded machine any of them takes seconds, and tests judge no times.
+settings.register_profile("gateway", deadline=None)
+settings.load_profile("gateway")
 
 from gateway.errors import GatewayError  # noqa: E402 - the rewriting must be asked for before any import of it
 from gateway.testing.broker import PrivateBroker  # noqa: E402 - the same

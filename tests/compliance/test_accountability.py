@@ -144,7 +144,7 @@ async def test_f10_the_entry_is_on_disk_before_the_plaintext_exists(
         shutil.copytree(tmp_path, tmp_path.with_name("found"))
         raise Killed
 
-    monkeypatch.setattr(deliver, "view_for", killed)
+    monkeypatch.setattr(deliver, "opened", killed)
     with pytest.raises(Killed):
         await opened(world, parcel, purpose="SAFEGUARDING")
     left = open_store(f"sqlite:///{tmp_path.with_name('found') / 'bexley.db'}")
@@ -168,7 +168,7 @@ async def test_f10_nothing_is_opened_when_the_entry_could_not_be_written(
         raise Killed
 
     monkeypatch.setattr(accounts, "record", full)
-    monkeypatch.setattr(deliver, "view_for", lambda *_: shown.append(1))
+    monkeypatch.setattr(deliver, "opened", lambda *_: shown.append(1))
     with pytest.raises(Killed):
         await opened(world, parcel)
     assert not shown

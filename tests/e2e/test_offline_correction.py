@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -38,6 +40,14 @@ async def correct(both: Pair, document: Mapping[str, Any]) -> None:
         )
 
 
+async def _published(database: Path) -> None:
+    """Until everything that this node has to send is with the broker."""
+    with closing(sqlite3.connect(database)) as store:
+        async with asyncio.timeout(60):
+            while store.execute("SELECT count(*) FROM outbox WHERE state = 'waiting'").fetchone()[0]:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+
+
 async def test_who_was_switched_off_reads_the_correction_and_never_what_was_wrong(
     tmp_path: Path, broker_url: str, document: dict[str, Any]
 ) -> None:
@@ -49,7 +59,7 @@ async def test_who_was_switched_off_reads_the_correction_and_never_what_was_wron
         await both.bexley.kill()
         ref = await both.send(document)
         await correct(both, corrected(document))
-        await asyncio.sleep(2)  # both are with the broker now
+        await _published(both.hackney.borough.folder / "gateway.db")
         await both.bexley.start()
         standing = await both.all_accepted(ref)
         assert standing["version"] == 2

@@ -123,7 +123,7 @@ SEVERAL = {
     ("handover checklist", "order"), ("handover checklist", "role"), ("handover checklist", "need"),
     ("handover checklist", "agreed"), ("bridge init", "agency"), ("bridge init", "part"),
     ("log verify", "checkpoint"), ("agency token create", "also"), ("broker definitions", "area"),
-    ("broker definitions", "peer"), ("broker check", "area"),
+    ("broker definitions", "peer"), ("broker check", "area"), ("broker check", "peer"),
 }  # fmt: skip
 """What may be given more than once: agencies, keys, areas, codes; never a handover."""
 OF_NOBODY = {
