@@ -17,6 +17,7 @@ Example::
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -46,6 +47,8 @@ BREATH: Final = 1.0
 
 _POSTGRES_STEPS: Final = f"SET LOCAL lock_timeout={LOCK_MS}"
 _LOCK_NOT_AVAILABLE: Final = "55P03"
+_SQLITE_KIND: Final = 0xFF
+"""The kind of an error; what stands above it says more (sqlite.org/rescode)."""
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('gateway migrations'))"
 
 
@@ -89,9 +92,19 @@ def upgrade_engine(engine: sa.Engine) -> None:
         try:
             return _upgrade_once(engine)
         except sa.exc.DBAPIError as error:
-            if getattr(error.orig, "sqlstate", "") != _LOCK_NOT_AVAILABLE or time.monotonic() > deadline:
+            if not _waits(error.orig) or time.monotonic() > deadline:
                 raise
         time.sleep(BREATH)  # those who waited behind this one go first
+
+
+def _waits(error: BaseException | None) -> bool:
+    """Whether somebody else has what this try needs. SQLite asks its busy handler only for some locks: to
+    open a new file twice at once is refused without waiting."""
+    busy = getattr(error, "sqlite_errorcode", 0) & _SQLITE_KIND in (
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+    )
+    return busy or getattr(error, "sqlstate", "") == _LOCK_NOT_AVAILABLE
 
 
 def _upgrade_once(engine: sa.Engine) -> None:
