@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ TESTS = Path(__file__).parents[1]
 PAGE = TESTS.parent / "docs" / "compliance.md"
 
 
+@cache
 def marked() -> dict[str, set[str]]:
     """Row -> the tests that are marked with it."""
     found: dict[str, set[str]] = defaultdict(set)
