@@ -327,8 +327,10 @@ class TestSequences:
         (wrong,) = oracles.sequences([ORIGIN, party(BEXLEY, envelopes=[other])])
         assert "2 statements" in wrong
 
-    def test_what_travelled_counts(self) -> None:
-        assert oracles.sequences([ORIGIN], [(HACKNEY, "s1", 1, b"d2")])
+    def test_a_receiver_that_proved_it_and_kept_neither(self) -> None:
+        told = {"code": "equivocation", "peer": HACKNEY}
+        (wrong,) = oracles.sequences([ORIGIN, party(BEXLEY, alarms=[told, {"code": "gap", "peer": HACKNEY}])])
+        assert wrong == f"{HACKNEY}: two statements in one place, proven by {BEXLEY}"
 
 
 class TestReceipts:

@@ -7,7 +7,8 @@ out the checking of signatures (tests/adapters).
 Rules
 -----
 - What an agency decides about a leg depends on the history's seed and the leg alone, so that a repeat decides
-  the same. Some answer in the reply, some later by the node's API, some in both ways.
+  the same. Most answer in the reply alone, so one that is lost stays lost and shows; some later by the
+  node's API, some in both ways.
 - The journal of calls holds key, digest and ids. The documents lie beside it: the one place where their
   words may be found.
 
@@ -54,6 +55,17 @@ class Trouble(StrEnum):
     """It has taken the parcel, and the answer never arrives."""
 
 
+class Way(StrEnum):
+    """How an agency says what it has decided."""
+
+    REPLY = "reply"
+    LATER = "later"
+    BOTH = "both"
+
+
+WAYS: Final = (Way.REPLY,) * 5 + (Way.LATER,) * 3 + (Way.BOTH,) * 2
+
+
 class Agencies:
     """``journal``: every call in order. ``folder``: where journal and documents are kept."""
 
@@ -90,10 +102,10 @@ class Agencies:
         else:
             self._troubles[principal] = what
 
-    def decision(self, leg: str) -> tuple[str, bool]:
-        """What is decided about a leg, and whether the reply to the call says so."""
+    def decision(self, leg: str) -> tuple[str, Way]:
+        """What is decided about a leg, and how it is said."""
         chance = random.Random(f"{self.seed} {leg[-8:]}")
-        return chance.choice(ANSWERS), chance.random() < 0.7  # noqa: PLR2004 - most answer at once
+        return chance.choice(ANSWERS), chance.choice(WAYS)
 
     async def _call(self, request: web.Request) -> web.Response:
         principal = f"{request.match_info['area']}/{request.match_info['role']}"
@@ -136,8 +148,8 @@ class Agencies:
             return {"acknowledgement": {"state": "ACKNOWLEDGED", "role": ROLE}}
         if found["type"] != "handover.notification":
             return {}
-        state, at_once = self.decision(str(data.get("leg", "")))
-        return {"acknowledgement": answer(state)} if at_once else {}
+        state, way = self.decision(str(data.get("leg", "")))
+        return {} if way is Way.LATER else {"acknowledgement": answer(state)}
 
 
 def _stands_now(kind: str) -> frozenset[str]:

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar, Final
 
@@ -34,7 +35,7 @@ from gateway.testing.restoring import back_up
 from keys_example import AGENCIES
 
 
-class Fault:
+class Fault(ABC):
     """``area``: the node whose part is hit; faults of the broker pass it over."""
 
     name: ClassVar[str] = ""
@@ -56,10 +57,10 @@ class Fault:
     def target(self) -> str:
         return "broker" if self.needs == "broker" else f"{self.needs} {self.area}"
 
-    async def begin(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    async def begin(self) -> None: ...
 
-    async def end(self) -> None:
+    async def end(self) -> None:  # noqa: B027 - most have something to undo, not all
         """Nothing, for what is over as soon as it has happened."""
 
 

@@ -6,7 +6,8 @@ moves, stop, and judge. It leaves out the summary of many (:mod:`gateway.testing
 Rules
 -----
 - A fault that cannot be begun (the one before took its target away) is counted as not injected and said.
-- After the last fault agencies behave as they should: each answers by the API whatever it has not answered.
+- After the last fault agencies behave as they should: those that answer by the API do so. What was said in a
+  reply is not said again, so that a lost one shows.
 - Recovery is the time from the last healing until every leg at the origin is answered or ended. Beyond
   :data:`PATIENCE` nothing more is waited for, and the oracles say what is missing.
 """
@@ -29,7 +30,7 @@ from gateway.core.entitlements import ENTITLEMENTS
 from gateway.core.states import ANSWERED, TERMINAL
 from gateway.core.trust import Network
 from gateway.testing.chaos import oracles, records, wire
-from gateway.testing.chaos.agencies import answer
+from gateway.testing.chaos.agencies import Way, answer
 from gateway.testing.chaos.faults import FAULTS, DiskFull
 from gateway.testing.chaos.load import CANARY, call, document, reference
 from gateway.testing.chaos.schedule import Asked, Plan, Planned
@@ -193,14 +194,16 @@ async def _at_rest(there: World) -> bool:
 
 
 async def _answer(there: World) -> None:
-    """Each agency answers by the API what it was given: also what it has answered already, as people do."""
+    """By the API: what its agency answers later, and what some say a second time, as people do."""
     given = {
         (one["principal"], one["leg"])
         for one in there.agencies.journal
         if one["kind"].endswith("notification")
     }
     for principal, leg in sorted(given - there.answered):
-        state, _ = there.agencies.decision(leg)
+        state, way = there.agencies.decision(leg)
+        if way is Way.REPLY:
+            continue
         node = there.nodes[principal.partition("/")[0]]
         status, _ = await call(
             node.url, there.tokens[principal], "POST", f"/v1/inbox/{leg}/acknowledgements", answer(state)

@@ -278,22 +278,26 @@ def receipts(parties: Iterable[Party], network: Network) -> Wrong:
     ]
 
 
-def sequences(parties: Iterable[Party], wire: Iterable[tuple[str, str, int, bytes]] = ()) -> Wrong:
-    """No number of a stream stands for two different statements, whoever kept them. ``wire``: (sender,
-    stream, number, digest) that travelled."""
+def sequences(parties: Sequence[Party]) -> Wrong:
+    """No number of a stream stands for two different statements, whoever kept them; nor has a receiver proven
+    it of what it then did not keep."""
     found: dict[tuple[str, str, int], set[bytes]] = defaultdict(set)
-    for sender, stream, number, digest in wire:
-        found[sender, stream, number].add(digest)
     for party in parties:
         for row in party.table("envelopes"):
             sender = party.area if row["side"] == "origin" else row["peer"]
             if row["stream"]:
                 found[sender, row["stream"], row["seq"]].add(row["digest"])
-    return [
+    twice = [
         f"{sender}: number {number} of stream {stream} stands for {len(digests)} statements"
         for (sender, stream, number), digests in found.items()
         if len(digests) > 1
     ]
+    proven = [
+        f"{alarm['peer']}: two statements in one place, proven by {party.area}"
+        for party in parties
+        for alarm in party.where("alarms", code="equivocation")
+    ]
+    return [*twice, *proven]
 
 
 def canary(needle: bytes, folders: Iterable[Path], allowed: Path) -> Wrong:
