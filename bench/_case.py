@@ -115,8 +115,8 @@ class Watched:
         self._ended = ended
         self._which = which
 
-    async def write(self, work: Callable[[Transaction], T]) -> T:
-        result = await self._store.write(work)
+    async def write(self, work: Callable[[Transaction], T], *, first: bool = False) -> T:
+        result = await self._store.write(work, first=first)
         if isinstance(result, list):
             opened = [row for row in result if isinstance(row, TaskRow) and row.subject == "opened"]
             if opened and self._which:

@@ -16,20 +16,25 @@ NAME = "streams.anchor"
 
 
 class AnchorFile:
-    """See :class:`gateway.ports.Anchor`. Mode 0600; replaced as a whole, and on disk, file and folder."""
+    """See :class:`gateway.ports.Anchor`. Mode 0600; replaced as a whole."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._through = b""  # what was last written through to the disk
 
     def read(self) -> bytes | None:
         return read_private(self._path) if self._path.exists() else None
 
-    def write(self, content: bytes) -> None:
+    def write(self, content: bytes, *, durable: bool = True) -> None:
+        if durable and content == self._through:
+            return
         try:
-            replace_private(self._path, content)
+            replace_private(self._path, content, durable=durable)
         except OSError as error:
             raise Misconfigured(
                 f"{self._path.name} cannot be written: {error.strerror}",
                 code="anchor_unwritable",
                 remedy=f"let this user write to {self._path.parent}, on a local disk with free space",
             ) from None
+        if durable:
+            self._through = content

@@ -1,13 +1,16 @@
-"""How a node that starts knows that its database is older than what it has sent (protocol 4.5).
+"""How a node knows that its database is older than what it has sent (protocol 4.5).
 
 Beside the keys, outside the database and its backups, lies the size of the node's log and the hash of its
 last leaf. Every message sent is a leaf of it. A database whose log is shorter, or holds another leaf in that
-place, was put back from a backup: new streams are begun to everybody before anything is sent.
+place, was put back from a backup, or lost its last commits to a fail-over. Found at a start: new streams are
+begun to everybody before anything is sent. Found by a node that runs: it ends before anything more is sent,
+and is started again.
 
-The window, said openly: it is written every ``pace.sweep`` seconds and when the node stops. What was sent
-after it was written last and before the node was killed is not covered: a backup of just these seconds would
-not be noticed here, but by the first peer that has seen more (:mod:`gateway.flows.seen`). An anchor that
-cannot be read counts as an older database: a new stream too many costs an alarm, one too few a message.
+It is written before anything is published, so nobody has seen what it does not cover. Then it is with the
+system and not on disk: every ``pace.sweep`` seconds and when the node stops it is written through. So what is
+left to the first peer that has seen more (:mod:`gateway.flows.seen`) is a machine that lost its power, and
+then a backup of its last seconds. An anchor that cannot be read counts as an older database: a new stream too
+many costs an alarm, one too few a message.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from gateway.errors import GatewayError, Refused
 from gateway.flows import restart
 from gateway.flows.alarms import sound
 from gateway.flows.node import Node
-from gateway.ports import Transaction
+from gateway.ports import Anchor, Transaction
 
 log = structlog.get_logger("anchor")
 
@@ -32,25 +35,68 @@ async def weigh(node: Node) -> bool:
     """Called before the pumps run. True when the database is an older one, and new streams were begun."""
     if node.anchor is None:
         return False
-    held = await asyncio.to_thread(node.anchor.read)
-    older = held is not None and not await node.store.read(partial(_holds, held=held))
+    known = await asyncio.to_thread(node.anchor.read)
+    older = known is not None and not await node.store.read(partial(_holds, known=known))
     if older:
         now = node.clock.now()
         await node.store.write(partial(_begin, node=node, now=now))
-    await drop(node)  # after the commit: a crash between the two begins them once more
+    # After the commit: a crash between the two begins them once more.
+    await _drop(node, node.anchor, known, anyway=True)
     return older
 
 
 async def drop(node: Node) -> None:
-    """Write where the log stands now. A place that cannot be written stops no message."""
+    """Write where the log stands now, unless that is behind what was sent. A place that cannot be written
+    stops no message."""
+    if node.anchor is not None:
+        await _drop(node, node.anchor, held(node))
+
+
+async def _drop(node: Node, place: Anchor, known: bytes | None, *, anyway: bool = False) -> None:
+    def look(tx: Transaction) -> bytes:
+        if not anyway:
+            check(tx, known)
+        return content_of(tx)
+
+    def put(content: bytes) -> None:
+        if place.read() == known:  # else something was published meanwhile, and it stands further on
+            place.write(content)
+
+    try:
+        await asyncio.to_thread(put, await node.store.read(look))
+    except GatewayError as error:
+        log.error("the anchor is not written", code=error.code)
+
+
+def held(node: Node) -> bytes | None:
+    """What to :func:`check` a transaction against: read before it begins."""
+    if node.anchor is None:
+        return None
+    try:
+        return node.anchor.read()
+    except GatewayError as error:
+        log.error("the anchor cannot be read", code=error.code)
+        return None
+
+
+def check(tx: Transaction, known: bytes | None) -> None:
+    """Raises GatewayError when the database has gone back behind what was sent: that ends this process."""
+    if known is not None and not _holds(tx, known):
+        raise GatewayError(
+            "the database is older than what this node has sent: put back, or a fail-over lost commits",
+            code="database_older",
+            remedy="start the node again: it begins new streams and says so; nothing was sent meanwhile",
+        )
+
+
+def note(node: Node, content: bytes) -> None:
+    """Before what stands there is published."""
     if node.anchor is None:
         return
     try:
-        content = await node.store.read(content_of)
-        if await asyncio.to_thread(node.anchor.read) != content:
-            await asyncio.to_thread(node.anchor.write, content)
+        node.anchor.write(content, durable=False)
     except GatewayError as error:
-        log.error("the anchor cannot be written", code=error.code)
+        log.error("the anchor is not written", code=error.code)
 
 
 def _begin(tx: Transaction, *, node: Node, now: int) -> None:
@@ -58,10 +104,10 @@ def _begin(tx: Transaction, *, node: Node, now: int) -> None:
     sound(tx, "restored", peer=node.area, at=now, subject=f"leaves {tx.log_size()}")
 
 
-def _holds(tx: Transaction, *, held: bytes) -> bool:
+def _holds(tx: Transaction, known: bytes) -> bool:
     """The log goes on from where it stood."""
     try:
-        body = fields(decode_object(held), {"leaf": str, "size": int, "v": int})
+        body = fields(decode_object(known), {"leaf": str, "size": int, "v": int})
         size = integer(body, "size")
     except Refused:
         return False

@@ -38,7 +38,7 @@ from gateway.flows import (
 from gateway.flows.alarms import sound
 from gateway.flows.control import Came
 from gateway.flows.heard import hear
-from gateway.flows.node import Node, area_of, log_leaf
+from gateway.flows.node import Node, area_of, lane_for, log_leaf
 from gateway.flows.opening import NODE_PARTS, REKEY, REPLY, Opened, Routing
 from gateway.flows.slots import KEY_MISSING, keeps_own_key
 from gateway.flows.urgency import due_for
@@ -306,6 +306,7 @@ def _task(node: Node, leg: LegRow, kind: Parcel, now: int) -> TaskRow:
         state=receipts.parking(node, leg.principal),
         due=now,
         created=now,
+        lane=lane_for(leg.urgency),
     )
 
 

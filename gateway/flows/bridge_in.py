@@ -56,7 +56,7 @@ async def bring(node: Node, data: bytes) -> Brought:
         raise Forged("one file holds answers of several areas", code="bridge_area")
     brought, news = await node.store.write(lambda tx: _store(tx, node, opened, now))
     for task in news:
-        node.wake.agency(task.principal)
+        node.wake.agency(task.principal, task.lane)
     return brought
 
 

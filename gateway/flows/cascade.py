@@ -27,7 +27,7 @@ from gateway.flows.notice_out import Drawn, Reader, send, send_all, words_of
 from gateway.flows.notices import newest_legs
 from gateway.flows.parcels import concerns, facts
 from gateway.flows.receipts import parking
-from gateway.ports import HandoverRow, NoticeRow, Parcel, Side, TaskRow, TimerRow, Transaction
+from gateway.ports import HandoverRow, Lane, NoticeRow, Parcel, Side, TaskRow, TimerRow, Transaction
 
 KEPT = ("section", "evidence", "contested", "due")
 """Facts that mean the same of an onward handover. Legs, versions and ids are those of another one."""
@@ -96,6 +96,7 @@ def _verify(tx: Transaction, node: Node, row: NoticeRow, onward: HandoverRow, no
             due=now,
             created=now,
             subject=row.id,
+            lane=Lane.URGENT,
         )
         for principal, leg in sorted(ours.items())
         if leg

@@ -81,8 +81,7 @@ async def drain(node: Node, tally: Tally) -> None:
     await workers.say_ready(node)
     await workers.wait_for_others(node)
     node.wake.drained.set()
-    for event in node.wake.tasks.values():
-        event.set()
+    node.wake.agencies()
 
 
 async def _until_taken(node: Node, tally: Tally) -> None:

@@ -2,8 +2,9 @@
 
 The access is on record before plaintext exists (s.62 DPA 2018). An adapter is called at least once: a crash
 between its answer and our commit calls it again with the same key, which is how the agency tells. What it
-says of the parcel in its reply is committed with the parcel (:mod:`gateway.flows.replied`). One pump an
-agency, so that a slow system holds up nobody else.
+says of the parcel in its reply is committed with the parcel (:mod:`gateway.flows.replied`). Pumps of its own
+for each agency, so that a slow system holds up nobody else: one for everything, and one that is only woken,
+for what is urgent and must not wait for a batch of the others.
 """
 
 from __future__ import annotations
@@ -40,11 +41,13 @@ from gateway.flows.slots import check_hosted, keeps_own_key, readable, view_for
 from gateway.flows.vault import view as opened
 from gateway.flows.waiting import NEXT_STEPS
 from gateway.ports import (
+    PARCELS,
     ActionRow,
     AgencyBinding,
     Attachment,
     EnvelopeRow,
     HandoverRow,
+    Lane,
     LegEvent,
     LegRow,
     NoticeRow,
@@ -88,13 +91,14 @@ class _Claimed:
     beside: parcels.Beside = parcels.NOTHING
 
 
-async def deliver(node: Node, binding: AgencyBinding) -> int:
-    """Deliver what is due for one agency. Returns how many parcels were taken up."""
+async def deliver(node: Node, binding: AgencyBinding, lanes: Sequence[Lane] = PARCELS) -> int:
+    """Deliver what is due for one agency on ``lanes``. Returns how many parcels were taken up."""
+    first = Lane.STANDARD not in lanes
     now, since = node.clock.now(), asyncio.get_running_loop().time()
 
     def claim(tx: Transaction) -> Sequence[_Claimed]:
         lease = LEASE + node.pace.adapter_timeout * (BATCH // AT_ONCE)
-        tasks = tx.claim_tasks(binding.principal, now, BATCH, lease, worker=node.worker)
+        tasks = tx.claim_tasks(binding.principal, now, BATCH, lease, lanes=lanes, worker=node.worker)
         # Due since before the agency changed to fetching, or to a key of its own: it finds them parked.
         if binding.adapter.pulls or keeps_own_key(node, binding.principal):
             for task in tasks:
@@ -105,7 +109,7 @@ async def deliver(node: Node, binding: AgencyBinding) -> int:
             _account(tx, parcel.task, parcel.leg, binding, now)
         return claimed
 
-    claimed = await node.store.write(claim)
+    claimed = await node.store.write(claim, first=first)
     room = asyncio.Semaphore(AT_ONCE)
     await asyncio.gather(*(_hand_over(node, binding, parcel, room, since) for parcel in claimed))
     return len(claimed)
@@ -185,6 +189,7 @@ async def _hand_over(
         async with room:  # first, so that no more than AT_ONCE are in plaintext
             if not await _still_ours(node, task, since):
                 return
+            await node.turns[task.lane].wait()
             shown = _shown(node, binding, parcel)
             async with asyncio.timeout(node.pace.adapter_timeout):
                 given = await binding.adapter.deliver(shown.view, key=task.id)
@@ -206,7 +211,8 @@ async def _hand_over(
 
 
 async def _delivered(node: Node, task: TaskRow, given: Given) -> None:
-    await node.store.write(lambda tx: delivered(tx, node, task, node.clock.now(), given))
+    first = task.lane is Lane.URGENT
+    await node.store.write(lambda tx: delivered(tx, node, task, node.clock.now(), given), first=first)
     node.wake.receipts.set()
 
 
@@ -223,7 +229,7 @@ async def _answered(
 
     try:
         said = replied.prepare(node, binding, task, _leg_of(parcel), parcel.rows, answer, now)
-        await node.store.write(both)
+        await node.store.write(both, first=task.lane is Lane.URGENT)
     except Unavailable as error:  # the agency says the same again to the repeat; nothing here would hold it
         await _postpone(node, task, error)
     except GatewayError as error:

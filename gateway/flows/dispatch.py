@@ -21,7 +21,7 @@ from gateway.core.encoding import Json
 from gateway.core.envelope import MAX_BUNDLE, MAX_BUNDLE_COUNT, Kind, bundle
 from gateway.core.states import LegState, advance_leg
 from gateway.errors import GatewayError, Unavailable, UnknownRecipient
-from gateway.flows import outgoing, reseal
+from gateway.flows import anchor, outgoing, reseal
 from gateway.flows.node import Node
 from gateway.flows.opening import MAX_RECEIPTS, REKEY
 from gateway.flows.riders import riders
@@ -48,8 +48,11 @@ LEASE = 60
 PACK = MAX_RECEIPTS
 """Receipts in one envelope: as many as envelopes in a bundle, well under the envelope's 1 MiB."""
 
-BULK = (Lane.RECEIPTS, Lane.STANDARD)
 URGENT = (Lane.URGENT,)
+RECEIPTS = (Lane.RECEIPTS,)
+STANDARD = (Lane.STANDARD,)
+BULK = RECEIPTS + STANDARD
+"""Both in one step, for whoever has no pumps of their own."""
 
 log = structlog.get_logger("dispatch")
 
@@ -64,22 +67,41 @@ class _Load:
     envelopes: Sequence[EnvelopeRow]
 
 
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What was claimed, of it what must be sealed again, and what goes out. ``sent``: where the log stands
+    with all of that in it (:mod:`gateway.flows.anchor`)."""
+
+    rows: Sequence[OutboxRow]
+    late: Sequence[OutboxRow]
+    loads: Sequence[_Load]
+    sent: bytes
+
+
 async def dispatch(node: Node, lanes: Sequence[Lane]) -> int:
     """Publish what is due on ``lanes``. Returns how many rows were claimed; 0 means nothing is due."""
-    now = node.clock.now()
+    now, first = node.clock.now(), before_others(lanes)
     resting = node.rests.standing(now)
-    rows = await node.store.write(
-        lambda tx: tx.claim_outbox(now, WINDOW, LEASE, lanes, worker=node.worker, resting=resting)
-    )
-    late = [row for row in rows if row.expires <= now + outgoing.MARGIN or row.error == REKEY]
-    for row in late:
+
+    known = anchor.held(node)
+
+    def take(tx: Transaction) -> _Taken:
+        anchor.check(tx, known)
+        rows = tx.claim_outbox(now, WINDOW, LEASE, lanes, worker=node.worker, resting=resting)
+        late = [row for row in rows if row.expires <= now + outgoing.MARGIN or row.error == REKEY]
+        loads = _loads(tx, [row for row in rows if row not in late])
+        return _Taken(rows, late, loads, anchor.content_of(tx) if loads else b"")
+
+    taken = await node.store.write(take, first=first)
+    for row in taken.late:
         if row.error == outgoing.ONCE:
             await node.store.write(partial(_let_go, row=row))
         else:
             await _reseal(node, row)
-    loads = await node.store.read(lambda tx: _loads(tx, [row for row in rows if row not in late]))
-    await asyncio.gather(*(_publish(node, load) for load in loads))
-    return len(rows)
+    if taken.loads:
+        anchor.note(node, taken.sent)
+    await asyncio.gather(*(_publish(node, load) for load in taken.loads))
+    return len(taken.rows)
 
 
 async def _reseal(node: Node, row: OutboxRow) -> None:
@@ -129,6 +151,7 @@ def _chunks(
 
 
 async def _publish(node: Node, load: _Load) -> None:
+    first = before_others([load.lane])
     message = Outgoing(
         to=load.peer,
         lane=load.lane,
@@ -144,11 +167,11 @@ async def _publish(node: Node, load: _Load) -> None:
         )
         failed = error
         again = node.rests.failed(load.peer, load.lane, node.clock.now(), error.code)
-        await node.store.write(lambda tx: _postpone(tx, node, load.rows, failed, again))
+        await node.store.write(lambda tx: _postpone(tx, node, load.rows, failed, again), first=first)
         return
     node.rests.heard(load.peer, load.lane)
     now = node.clock.now()
-    await node.store.write(lambda tx: _published(tx, node, load, now))
+    await node.store.write(lambda tx: _published(tx, node, load, now), first=first)
 
 
 def _postpone(
@@ -187,6 +210,12 @@ def _transmitted(tx: Transaction, leg: LegRow, by: str, now: int) -> None:
         tx.advance_leg(leg.id, leg.state, after, event)
 
 
+def before_others(lanes: Sequence[Lane]) -> bool:
+    """Whether works on these lanes go before others in the store: what is urgent, and receipts, by which work
+    ends and by which somebody learns that an urgent handover has arrived."""
+    return Lane.STANDARD not in lanes
+
+
 async def pack(node: Node) -> int:
     """Put waiting receipts of ours into envelopes, one a peer. Returns how many were taken up.
 
@@ -194,7 +223,7 @@ async def pack(node: Node) -> int:
     receipt, and one seal serves up to PACK of them.
     """
     # The clock is read inside, after every commit whose receipts can be found: none of those is dated later.
-    taken = await node.store.write(lambda tx: _pack(tx, node, node.clock.now()))
+    taken = await node.store.write(lambda tx: _pack(tx, node, node.clock.now()), first=True)
     if taken:
         node.wake.outbox[Lane.RECEIPTS].set()
     return taken

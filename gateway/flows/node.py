@@ -7,7 +7,7 @@ call lost to a crash costs a moment and no message) and the leaf of the log. It 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -58,12 +58,6 @@ class Pace:
         return int(min(self.resend * 2 ** min(max(attempts - 1, 0), 16), self.resend_cap))
 
 
-def _events() -> Mapping[Lane, asyncio.Event]:
-    """STANDARD and RECEIPTS leave by one pump, so they share one event."""
-    bulk = asyncio.Event()
-    return {Lane.URGENT: asyncio.Event(), Lane.STANDARD: bulk, Lane.RECEIPTS: bulk}
-
-
 def _set() -> asyncio.Event:
     event = asyncio.Event()
     event.set()
@@ -74,18 +68,37 @@ def _set() -> asyncio.Event:
 class Wake:
     """One event a pump: set by whoever made work for it, after the commit."""
 
-    outbox: Mapping[Lane, asyncio.Event] = field(default_factory=_events)
+    outbox: Mapping[Lane, asyncio.Event] = field(
+        default_factory=lambda: {lane: asyncio.Event() for lane in Lane}
+    )
     receipts: asyncio.Event = field(default_factory=asyncio.Event)
     attachments: asyncio.Event = field(default_factory=asyncio.Event)
     trust: asyncio.Event = field(default_factory=asyncio.Event)
     pages: asyncio.Event = field(default_factory=asyncio.Event)
     tasks: Mapping[str, asyncio.Event] = field(default_factory=dict)
+    """By agency: something is there for it, or it is urgent. Two pumps, so that what is urgent waits for no
+    batch of the others."""
+    urgent_tasks: Mapping[str, asyncio.Event] = field(default_factory=dict)
     drained: asyncio.Event = field(default_factory=_set)
     """Not set while a node that has started reads what waited on its urgent lane (``flows.catch_up``)."""
 
-    def agency(self, principal: str) -> None:
-        if event := self.tasks.get(principal):
-            event.set()
+    @classmethod
+    def of(cls, principals: Iterable[str]) -> Wake:
+        named = tuple(principals)
+        return cls(
+            tasks={name: asyncio.Event() for name in named},
+            urgent_tasks={name: asyncio.Event() for name in named},
+        )
+
+    def agency(self, principal: str, lane: Lane = Lane.STANDARD) -> None:
+        for events in (self.tasks, self.urgent_tasks) if lane is Lane.URGENT else (self.tasks,):
+            if event := events.get(principal):
+                event.set()
+
+    def agencies(self) -> None:
+        """Everybody, for what is urgent too."""
+        for principal in self.tasks:
+            self.agency(principal, Lane.URGENT)
 
 
 @dataclass(slots=True)

@@ -24,7 +24,7 @@ from gateway.errors import Forged, Refused
 from gateway.flows import effects, receipts
 from gateway.flows.node import Node, area_of
 from gateway.flows.opening import Entry, Opened, Routing
-from gateway.ports import NoticeLegRow, NoticeRow, Parcel, Side, TaskRow, Transaction
+from gateway.ports import Lane, NoticeLegRow, NoticeRow, Parcel, Side, TaskRow, Transaction
 
 WITHOUT_HANDOVER: Final = frozenset({NoticeKind.HANDOVER_REQUEST})
 """Kinds that are about no handover yet."""
@@ -157,4 +157,5 @@ def _task(node: Node, row: NoticeRow, entry: Entry, now: int) -> TaskRow:
         due=now,
         created=now,
         subject=row.id,
+        lane=Lane.URGENT,
     )

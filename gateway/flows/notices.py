@@ -94,8 +94,7 @@ def ring(node: Node) -> None:
     """Wake whoever has something to do after a notice."""
     node.wake.outbox[Lane.URGENT].set()
     node.wake.receipts.set()
-    for event in node.wake.tasks.values():
-        event.set()
+    node.wake.agencies()
 
 
 def _fingerprints(node: Node, caller: Caller, key: str, ref: str, notice: Notice) -> tuple[bytes, bytes]:

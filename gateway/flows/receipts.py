@@ -24,7 +24,7 @@ from gateway.flows import actions, closing, notice_legs, purge_clock, stale, str
 from gateway.flows.alarms import sound
 from gateway.flows.clocks import restart, start
 from gateway.flows.disclosed import check_parts
-from gateway.flows.node import Node, area_of, log_leaf
+from gateway.flows.node import Node, area_of, lane_for, log_leaf
 from gateway.flows.slots import keeps_own_key
 from gateway.flows.timers import set_again
 from gateway.flows.urgency import due_for
@@ -317,6 +317,7 @@ def news_for(tx: Transaction, node: Node, leg: LegRow, receipt: ReceiptRow, now:
         due=now,
         created=now,
         subject=receipt.state,
+        lane=lane_for(leg.urgency),
     )
     tx.put_task(task)
     return task

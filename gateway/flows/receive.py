@@ -15,10 +15,11 @@ import structlog
 from gateway.core.envelope import unbundle
 from gateway.errors import Refused, Replayed
 from gateway.flows import arrival, held, streams
+from gateway.flows.dispatch import before_others
 from gateway.flows.held import prove_via
 from gateway.flows.node import Node
 from gateway.flows.opening import read
-from gateway.ports import Delivery, Place
+from gateway.ports import Delivery, Lane, Place
 
 EQUIVOCATION: Final = "equivocation"
 
@@ -53,7 +54,7 @@ async def _bundled(node: Node, delivery: Delivery, envelope: bytes) -> bool:
     """One of several: what is wrong with it is its own affair. False: nobody has it yet."""
     await node.turns[delivery.lane].wait()
     try:
-        refused = await accept(node, envelope, via=delivery.sender)
+        refused = await accept(node, envelope, via=delivery.sender, lane=delivery.lane)
     except Refused as error:
         refused = error
     return refused is None or await _hold(node, delivery, envelope, refused)
@@ -63,7 +64,7 @@ async def _alone(node: Node, delivery: Delivery, envelope: bytes) -> None:
     """The message IS the envelope, so garbage goes to the broker's quarantine and never near our store."""
     await node.turns[delivery.lane].wait()
     try:
-        refused = await accept(node, envelope, via=delivery.sender)
+        refused = await accept(node, envelope, via=delivery.sender, lane=delivery.lane)
     except Refused as error:
         if not _for_a_person(error):
             await _quarantine(delivery, error)
@@ -101,7 +102,9 @@ async def _hold(node: Node, delivery: Delivery, envelope: bytes, error: Refused)
     return await node.store.write(lambda tx: held.keep(tx, row))
 
 
-async def accept(node: Node, envelope: bytes, *, via: str | None = None) -> Refused | None:
+async def accept(
+    node: Node, envelope: bytes, *, via: str | None = None, lane: Lane = Lane.STANDARD
+) -> Refused | None:
     """Verify and store one envelope; it is committed when this returns.
 
     Returns the refusal that a proven sender was answered with, if there was one. Raises Refused of any kind
@@ -111,7 +114,8 @@ async def accept(node: Node, envelope: bytes, *, via: str | None = None) -> Refu
     proven, slot = prove_via(node, envelope, via, now)
     try:
         opened = read(node, proven, slot, now)
-        news = await node.store.write(lambda tx: arrival.store(tx, node, opened, now))
+        first = before_others([lane])
+        news = await node.store.write(lambda tx: arrival.store(tx, node, opened, now), first=first)
     except Replayed as error:
         if error.code == EQUIVOCATION:
             await node.store.write(lambda tx: streams.equivocated(tx, node, proven, now))
@@ -125,5 +129,5 @@ async def accept(node: Node, envelope: bytes, *, via: str | None = None) -> Refu
     if "documents" in opened.sections:  # a suspension counts from its receipt on
         node.wake.trust.set()
     for task in news:
-        node.wake.agency(task.principal)
+        node.wake.agency(task.principal, task.lane)
     return None

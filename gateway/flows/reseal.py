@@ -51,7 +51,7 @@ async def _end(node: Node, row: OutboxRow, event: str, why: str) -> None:
     log.error("not sealed again", peer=row.peer, mid=row.mid, code=why)
     news = await node.store.write(partial(_give_up, node=node, row=row, event=event, why=why))
     for task in news:
-        node.wake.agency(task.principal)
+        node.wake.agency(task.principal, task.lane)
 
 
 def _give_up(tx: Transaction, *, node: Node, row: OutboxRow, event: str, why: str) -> Sequence[TaskRow]:

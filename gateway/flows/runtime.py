@@ -41,7 +41,7 @@ from gateway.flows import (
     workers,
 )
 from gateway.flows.deliver import deliver
-from gateway.flows.dispatch import BULK, URGENT, dispatch, pack
+from gateway.flows.dispatch import RECEIPTS, STANDARD, URGENT, dispatch, pack
 from gateway.flows.heartbeat import beat
 from gateway.flows.node import Node
 from gateway.flows.outage import Outage
@@ -50,7 +50,7 @@ from gateway.flows.replied import standing
 from gateway.flows.shred import take_up
 from gateway.flows.sweep import sweep
 from gateway.flows.trust import refresh_trust
-from gateway.ports import AgencyBinding, Answer, Delivery, Lane, Role, Submission, Transaction
+from gateway.ports import PARCELS, AgencyBinding, Answer, Delivery, Lane, Role, Submission, Transaction
 
 IN_FLIGHT = 128
 """Deliveries of one lane in work at once: enough to fill a group commit, bounded in memory (1 MiB each)."""
@@ -193,7 +193,14 @@ def _work_pumps(node: Node, tally: catch_up.Tally) -> list[tuple[str, Pump]]:
     named: list[tuple[str, Pump]] = [
         ("hear", lambda: workers.hear(node)),
         ("dispatch-urgent", lambda: _repeat(lambda: dispatch(node, URGENT), wake.outbox[Lane.URGENT], poll)),
-        ("dispatch-bulk", lambda: _repeat(lambda: dispatch(node, BULK), wake.outbox[Lane.STANDARD], poll)),
+        (
+            "dispatch-receipts",
+            lambda: _repeat(lambda: dispatch(node, RECEIPTS), wake.outbox[Lane.RECEIPTS], poll),
+        ),
+        (
+            "dispatch-bulk",
+            lambda: _repeat(lambda: dispatch(node, STANDARD), wake.outbox[Lane.STANDARD], poll),
+        ),
         ("attachments", lambda: _repeat(lambda: attachments.send(node), wake.attachments, poll)),
         ("pack", lambda: _repeat(lambda: pack(node), wake.receipts, poll)),
         ("page", lambda: _repeat(lambda: paging.send(node), wake.pages, poll)),
@@ -207,15 +214,18 @@ def _work_pumps(node: Node, tally: catch_up.Tally) -> list[tuple[str, Pump]]:
 
 
 def _agency_pumps(node: Node, binding: AgencyBinding) -> list[tuple[str, Pump]]:
-    name, event = binding.principal, node.wake.tasks[binding.principal]
+    name = binding.principal
+    event, urgent = node.wake.tasks[name], node.wake.urgent_tasks[name]
     return [
-        (f"deliver {name}", lambda: _repeat(lambda: _deliver(node, binding), event, node.pace.poll)),
+        (f"deliver {name}", lambda: _repeat(lambda: _deliver(node, binding, PARCELS), event, node.pace.poll)),
+        (f"deliver-urgent {name}", lambda: _repeat(lambda: _deliver(node, binding, URGENT), urgent, None)),
         (f"answers {name}", lambda: _answers(node, binding)),
         (f"submissions {name}", lambda: _submissions(node, binding)),
     ]
 
 
-async def _repeat(work: Callable[[], Awaitable[int]], event: asyncio.Event, poll: float) -> None:
+async def _repeat(work: Callable[[], Awaitable[int]], event: asyncio.Event, poll: float | None) -> None:
+    """``poll``: None where another pump looks for what a lost call would have brought."""
     while True:
         event.clear()
         try:
@@ -274,9 +284,9 @@ async def _count(node: Node, tally: catch_up.Tally) -> None:
     await asyncio.Event().wait()
 
 
-async def _deliver(node: Node, binding: AgencyBinding) -> int:
+async def _deliver(node: Node, binding: AgencyBinding, lanes: Sequence[Lane]) -> int:
     await node.wake.drained.wait()
-    return await deliver(node, binding)
+    return await deliver(node, binding, lanes)
 
 
 async def _consume(node: Node, lane: Lane, tally: catch_up.Tally) -> None:

@@ -45,7 +45,7 @@ async def sweep(node: Node) -> int:
     due = await node.store.read(lambda tx: _due(tx, now))
     news = await asyncio.gather(*(_fire(node, row, now) for row in due))
     for task in (task for tasks in news for task in tasks):
-        node.wake.agency(task.principal)
+        node.wake.agency(task.principal, task.lane)
     await undelivered.look(node, now)
     await _warn(node, now)
     return len(due)

@@ -1,11 +1,12 @@
-"""Opening envelopes is work that never waits; it must not keep everybody else from the processor.
+"""Sealing and opening is work that never waits; it must not keep everybody else from the processor.
 
 Duty: before each, a look at the sockets when the last one is :data:`SLICE` seconds ago. Left out: the work.
 A node that was off finds its queue full, and a bundle holds up to 64 envelopes: thousands of tasks may want
-to open one in the same turn of the event loop, a millisecond or two each. Without this an agency's request
-waited two seconds behind them, and heartbeats to the broker as well.
+to open one in the same turn of the event loop, a millisecond or two each; a commit that sixty shared wakes
+sixty that go on at once. Without this an agency's request waited two seconds behind them, and heartbeats to
+the broker as well.
 
-Rule: one object a lane, so that an urgent envelope does not stand in the line of the others.
+Rule: one object a lane, so that what is urgent does not stand in the line of the others.
 
 Example::
 

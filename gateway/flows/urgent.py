@@ -31,7 +31,7 @@ from gateway.core.urgent import GRACE, REVIEW, call_by, out_of_hours, owed_by
 from gateway.flows import paging, receipts
 from gateway.flows.alarms import settle, sound
 from gateway.flows.facts import Facts
-from gateway.flows.node import Caller, Node
+from gateway.flows.node import Caller, Node, lane_for
 from gateway.flows.timers import set_timer
 from gateway.ports import HandoverRow, LegRow, Parcel, Side, TaskRow, TimerRow, Transaction, UrgentRow
 from schemas.handover import HandoverNotification
@@ -242,6 +242,7 @@ def _parcel(node: Node, leg: LegRow, to: str, event: str, now: int) -> TaskRow:
         due=now,
         created=now,
         subject=event,
+        lane=lane_for(leg.urgency),
     )
 
 

@@ -24,7 +24,7 @@ from gateway.errors import Conflict, Forged, NotFound, Unavailable
 from gateway.flows import accounts, clocks, control, urgent
 from gateway.flows.control import Came
 from gateway.flows.facts import HANDOVER
-from gateway.flows.node import Caller, Node, area_of, log_leaf
+from gateway.flows.node import Caller, Node, area_of, lane_for, log_leaf
 from gateway.flows.receipts import parking
 from gateway.flows.timers import set_timer
 from gateway.ports import (
@@ -104,7 +104,7 @@ async def downgrade(node: Node, caller: Caller, ref: str) -> Reviewed:
 
     reviewed, news = await node.store.write(work)
     for task in news:
-        node.wake.agency(task.principal)
+        node.wake.agency(task.principal, task.lane)
     node.wake.receipts.set()
     return reviewed
 
@@ -215,6 +215,7 @@ def _news(node: Node, leg: LegRow, at: int) -> TaskRow:
         due=at,
         created=at,
         subject=DOWNGRADED,
+        lane=lane_for(leg.urgency),
     )
 
 
@@ -257,4 +258,4 @@ def hear(tx: Transaction, node: Node, came: Came, value: Json) -> None:
     handover = tx.handover(ref)
     if handover is not None and handover.side is Side.DESTINATION:
         for task in _soften(tx, node, handover, at):
-            node.wake.agency(task.principal)
+            node.wake.agency(task.principal, task.lane)

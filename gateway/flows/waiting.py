@@ -13,7 +13,7 @@ from typing import Final
 from gateway.core.states import HandoverState, LegState
 from gateway.flows import receipts
 from gateway.flows.clocks import ACKNOWLEDGE, DECIDE
-from gateway.flows.node import Node, area_of
+from gateway.flows.node import Node, area_of, lane_for
 from gateway.ports import LegEvent, LegRow, Parcel, Side, TaskRow, Transaction
 
 DELIVER: Final = "deliver"
@@ -86,6 +86,7 @@ def tell(tx: Transaction, node: Node, leg: LegRow, subject: str, now: int, *, ag
         due=now,
         created=now,
         subject=subject,
+        lane=lane_for(leg.urgency),
     )
     tx.put_task(task)
     return task

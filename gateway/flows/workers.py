@@ -258,7 +258,8 @@ def bells(node: Node) -> Mapping[str, asyncio.Event]:
         "attachments": wake.attachments,
         "pages": wake.pages,
     }
-    return named | {f"task {principal}": event for principal, event in wake.tasks.items()}
+    named |= {f"task {principal}": event for principal, event in wake.tasks.items()}
+    return named | {f"urgent {principal}": event for principal, event in wake.urgent_tasks.items()}
 
 
 async def hear(node: Node) -> None:

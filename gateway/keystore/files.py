@@ -54,21 +54,24 @@ def write_private(path: Path, data: bytes) -> None:
     _sync_folder(path.parent)
 
 
-def replace_private(path: Path, data: bytes) -> None:
+def replace_private(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Put a file with mode 0600 and all of ``data`` in the place of ``path``: whoever looks sees the old file
-    or the new one, and after a crash, too."""
+    or the new one, and after a crash, too. Not ``durable``: after a crash of this process, and after one of
+    the machine neither for certain."""
     aside = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     handle = os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         aside.replace(path)
     finally:
         with suppress(FileNotFoundError):
             aside.unlink()
-    _sync_folder(path.parent)
+    if durable:
+        _sync_folder(path.parent)
 
 
 def destroy(path: Path) -> None:

@@ -63,10 +63,11 @@ from gateway.ports.rows_urgent import DraftRow, UrgentRow
 from gateway.ports.rows_workers import Role, WorkerRow
 from gateway.ports.siblings import EVERY_BELL, Siblings
 from gateway.ports.store import Store, Transaction
-from gateway.ports.transport import Aside, Delivery, Lane, Outgoing, Shelf, Transport
+from gateway.ports.transport import PARCELS, Aside, Delivery, Lane, Outgoing, Shelf, Transport
 
 __all__ = [
     "EVERY_BELL",
+    "PARCELS",
     "AccessRow",
     "ActionRow",
     "ActionState",

@@ -98,6 +98,7 @@ class Anchor(Protocol):
         """What was written last; None when nothing ever was. Raises Misconfigured."""
         ...
 
-    def write(self, content: bytes) -> None:
-        """Replace it as a whole; on disk when this returns. Raises Misconfigured, Unavailable."""
+    def write(self, content: bytes, *, durable: bool = True) -> None:
+        """Replace it as a whole; on disk when this returns, or where not ``durable`` with the system, which
+        keeps it when this process is killed. Raises Misconfigured, Unavailable."""
         ...

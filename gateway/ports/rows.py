@@ -254,7 +254,8 @@ class ReceiptRow:
 @dataclass(frozen=True, slots=True)
 class TaskRow:
     """One thing to hand to an agency's adapter. ``id`` is the idempotency key the adapter is given, the
-    same on every repeat. ``mid`` is the message that holds the content ("" for STATUS)."""
+    same on every repeat. ``mid`` is the message that holds the content ("" for STATUS). ``lane``: URGENT goes
+    before what waits for the same agency."""
 
     id: str
     kind: Parcel
@@ -267,6 +268,7 @@ class TaskRow:
     error: str = ""
     created: int = 0
     subject: str = ""
+    lane: Lane = Lane.STANDARD
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ from gateway.ports.rows_rights import RestrictionRow
 from gateway.ports.rows_timers import TimerRow
 from gateway.ports.rows_urgent import DraftRow, UrgentRow
 from gateway.ports.rows_workers import WorkerRow
-from gateway.ports.transport import Lane
+from gateway.ports.transport import PARCELS, Lane
 
 T = TypeVar("T")
 
@@ -341,9 +341,17 @@ class Transaction(Protocol):
     def task(self, task: str) -> TaskRow | None: ...
     def tasks_of(self, leg: str) -> Sequence[TaskRow]: ...
     def claim_tasks(
-        self, principal: str, now: int, limit: int, lease: int, *, worker: str = ""
+        self,
+        principal: str,
+        now: int,
+        limit: int,
+        lease: int,
+        *,
+        lanes: Sequence[Lane] = PARCELS,
+        worker: str = "",
     ) -> Sequence[TaskRow]:
-        """WAITING rows of one agency that are due, oldest due first: a slow agency holds up no other."""
+        """WAITING rows of one agency that are due, lane by lane, oldest due first: a slow agency holds up no
+        other."""
         ...
 
     def advance_task(
@@ -811,8 +819,10 @@ class Store(Protocol):
         """Open; raises Misconfigured when the schema is not at this release's head."""
         ...
 
-    async def write(self, work: Callable[[Transaction], T]) -> T:
-        """Raises Unavailable when the database does not answer, is full or is read-only. Its code
+    async def write(self, work: Callable[[Transaction], T], *, first: bool = False) -> T:
+        """``first``: before all works that wait, for what is urgent and for receipts, by which work ends.
+
+        Raises Unavailable when the database does not answer, is full or is read-only. Its code
         ``store_in_doubt`` alone leaves open whether the work was committed: the connection went in COMMIT."""
         ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 
 class Lane(StrEnum):
@@ -14,6 +14,10 @@ class Lane(StrEnum):
     STANDARD = "n"
     URGENT = "u"
     RECEIPTS = "r"
+
+
+PARCELS: Final = (Lane.URGENT, Lane.STANDARD)
+"""What is handed to agencies, in this order. Receipts are the nodes' own."""
 
 
 class Shelf(StrEnum):

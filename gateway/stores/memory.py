@@ -87,7 +87,7 @@ class MemoryStore:
     async def start(self) -> None:
         self._open = True
 
-    async def write(self, work: Callable[[Transaction], T]) -> T:
+    async def write(self, work: Callable[[Transaction], T], *, first: bool = False) -> T:
         await self._turn()
         tables = self.memory.tables.copy()
         result = work(MemoryTransaction(tables, writable=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gateway.ports import IdempotencyRow, Task, TaskRow, TokenRow
+from gateway.ports import PARCELS, IdempotencyRow, Lane, Task, TaskRow, TokenRow
 from gateway.stores.common import numbered
 from gateway.stores.memory_tables import MemoryPart
 
@@ -25,15 +25,23 @@ class MemoryAgencies(MemoryPart):
         return sorted(rows, key=lambda row: (row.created, row.id))
 
     def claim_tasks(
-        self, principal: str, now: int, limit: int, lease: int, *, worker: str = ""
+        self,
+        principal: str,
+        now: int,
+        limit: int,
+        lease: int,
+        *,
+        lanes: Sequence[Lane] = PARCELS,
+        worker: str = "",
     ) -> Sequence[TaskRow]:
         tables = self._change()
         due = [
             row
             for row in tables.tasks.values()
-            if row.state is Task.WAITING and row.principal == principal and row.due <= now
+            if row.state is Task.WAITING and row.principal == principal
+            if row.lane in lanes and row.due <= now
         ]
-        due.sort(key=lambda row: (row.due, row.id))
+        due.sort(key=lambda row: (lanes.index(row.lane), row.due, row.id))
         claimed = [replace(row, due=now + lease, attempts=row.attempts + 1) for row in due[:limit]]
         tables.tasks.update({row.id: row for row in claimed})
         self._claim("tasks", (row.id for row in claimed), worker)

@@ -109,8 +109,8 @@ RECEIPT: Final = Record(
 TASK: Final = Record(
     ports.TaskRow,
     tables.tasks,
-    load={"kind": ports.Parcel, "state": ports.Task},
-    dump={"kind": _plain, "state": _plain},
+    load={"kind": ports.Parcel, "state": ports.Task, "lane": ports.Lane},
+    dump={"kind": _plain, "state": _plain, "lane": _plain},
 )
 ACCESS: Final = Record(
     ports.AccessRow,

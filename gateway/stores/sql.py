@@ -119,9 +119,9 @@ class SqlStore:
         self._writer.start()
         self._open = True
 
-    async def write(self, work: Callable[[Transaction], T]) -> T:
+    async def write(self, work: Callable[[Transaction], T], *, first: bool = False) -> T:
         """See the port. Cancelling the caller does not take back a work that was handed over."""
-        return await self._writer.submit(work)
+        return await self._writer.submit(work, first=first)
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
         if not self._open:
@@ -157,13 +157,13 @@ class SqlStore:
 
     # --- the writer's thread ----------------------------------------------------------------------
 
-    def _run_group(self, works: Sequence[Work]) -> Sequence[Outcome]:
-        """Every work's outcome; durable when this returns."""
+    def _run_group(self, works: Sequence[Work], enough: Callable[[], bool]) -> Sequence[Outcome]:
+        """The outcomes of the works that were done, of the first on; durable when this returns."""
         failed = Outcome()
         for pause in self._pauses:
             _wait(pause)
             try:
-                return self._attempt(works)
+                return self._attempt(works, enough)
             except TransactionError as broken:
                 self._abandon()
                 failed = Outcome(error=broken.error)
@@ -177,20 +177,24 @@ class SqlStore:
                 self._abandon()
                 if len(works) == 1:
                     return [Outcome(error=error)]
-                return [self._run_group([work])[0] for work in works]
+                return [self._run_group([work], enough)[0] for work in works]
             except BaseException:
                 self._abandon()  # a fault of ours, at a place nobody thought of: start clean
                 raise
         return [failed] * len(works)
 
-    def _attempt(self, works: Sequence[Work]) -> Sequence[Outcome]:
+    def _attempt(self, works: Sequence[Work], enough: Callable[[], bool]) -> Sequence[Outcome]:
         session = self._session = self._session or self._database.open(writable=True)
         session.begin()
         transaction = SqlTransaction(session)
         alone = len(works) == 1
         if not alone:
             session.savepoint()
-        outcomes = [_carry_out(transaction, session, work, alone=alone) for work in works]
+        outcomes = []
+        for work in works:
+            outcomes.append(_carry_out(transaction, session, work, alone=alone))
+            if enough():
+                break
         if alone and outcomes[0].error is not None:
             session.rollback()
             return outcomes

@@ -12,7 +12,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from gateway.ports import IdempotencyRow, Task, TaskRow, TokenRow
+from gateway.ports import PARCELS, IdempotencyRow, Lane, Task, TaskRow, TokenRow
 from gateway.stores import tables
 from gateway.stores.database import Part
 from gateway.stores.records import IDEMPOTENCY, TASK, TOKEN
@@ -24,7 +24,13 @@ _PUT_TASK: Final = put(TASK)
 _TASK: Final = Statement(select(TASK, _t.id == bindparam("task")))
 _TASKS_OF: Final = Statement(select(TASK, _t.leg == bindparam("leg")).order_by(_t.created, _t.id))
 _DUE: Final = Statement(
-    select(TASK, tables.DUE_TASK, _t.principal == bindparam("principal"), _t.due <= bindparam("now"))
+    select(
+        TASK,
+        tables.DUE_TASK,
+        _t.principal == bindparam("principal"),
+        _t.lane == bindparam("lane"),
+        _t.due <= bindparam("now"),
+    )
     .order_by(_t.due, _t.id)
     .limit(bindparam("limit"))
     .with_for_update(skip_locked=True)
@@ -82,10 +88,20 @@ class AgencyPart(Part):
         return TASK.load_all(self._session.rows(_TASKS_OF, leg=leg))
 
     def claim_tasks(
-        self, principal: str, now: int, limit: int, lease: int, *, worker: str = ""
+        self,
+        principal: str,
+        now: int,
+        limit: int,
+        lease: int,
+        *,
+        lanes: Sequence[Lane] = PARCELS,
+        worker: str = "",
     ) -> Sequence[TaskRow]:
         self._session.must_write()
-        due = TASK.load_all(self._session.rows(_DUE, principal=principal, now=now, limit=limit))
+        due = list[TaskRow]()
+        for lane in lanes:
+            about = {"principal": principal, "lane": lane.value, "now": now, "limit": limit - len(due)}
+            due += TASK.load_all(self._session.rows(_DUE, **about))
         claimed = [replace(row, due=now + lease, attempts=row.attempts + 1) for row in due]
         who = worker or None
         self._session.change_many(

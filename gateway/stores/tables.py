@@ -63,6 +63,13 @@ OPEN_NOTICE: Final = sa.text("notices.state = 'OPEN'")
 FOLLOWS: Final = sa.text("parent <> ''")
 
 
+def _or(column: sa.Column[R], default: str) -> sa.Column[R]:
+    """With a default in the database itself: a process of the release before, which runs on beside this one
+    during an upgrade, puts its rows without it."""
+    column.server_default = sa.DefaultClause(sa.text(default))
+    return column
+
+
 def _text(name: str, *, key: bool = False) -> sa.Column[str]:
     by_byte = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
     return sa.Column(name, by_byte, nullable=False, primary_key=key)
@@ -392,8 +399,10 @@ tasks: Final = sa.Table(
     _int("created"),
     _text("subject"),
     sa.Column("worker", sa.Text),
+    _or(_text("lane"), "'n'"),
     sa.Index(None, "leg"),
-    _partial("ix_tasks_due", "principal", "due", "id", where=DUE_TASK),
+    # By lane, for an urgent parcel is claimed beside a hundred thousand that wait for the same agency.
+    _partial("ix_tasks_due", "principal", "lane", "due", "id", where=DUE_TASK),
     _partial("ix_tasks_parked", "principal", "created", "id", where=PARKED_TASK),
     _partial("ix_tasks_held", "id", where=HELD_TASK),
 )
@@ -719,13 +728,6 @@ workers: Final = sa.Table(
 leaders: Final = sa.Table("leaders", metadata, _text("name", key=True), _text("worker"))
 
 covers: Final = sa.Table("covers", metadata, _text("role", key=True), _int("until"), _int("at"), _text("by"))
-
-
-def _or(column: sa.Column[R], default: str) -> sa.Column[R]:
-    """A column of 0010 with a default in the database itself: a process of the release before, which runs
-    on beside this one during an upgrade, puts its rows without it."""
-    column.server_default = sa.DefaultClause(sa.text(default))
-    return column
 
 
 held: Final = sa.Table(

@@ -16,13 +16,16 @@ Rules:
 * Room for :data:`WAITING` works; who comes after waits for room, so a slow disk slows the callers down
   instead of filling the memory.
 * One wake-up of the event loop for a whole group, not one for each work.
+* ``first``: before all that waits, and a group that is being written ends after the work in hand. An urgent
+  handover otherwise waits for a whole group at each of its steps. What was cut off goes on next, one work at
+  the least, so nothing starves.
 * ``close`` waits for what was accepted and refuses what comes after.
 
 Example::
 
     writer = Writer(run_group, group=64)
     writer.start()
-    result = await writer.submit(lambda tx: tx.setting("name"))
+    result = await writer.submit(lambda tx: tx.setting("name"), first=True)
     await writer.close()
 """
 
@@ -53,8 +56,13 @@ class Outcome:
     error: BaseException | None = None
 
 
-RunGroup = Callable[[Sequence[Work]], Sequence[Outcome]]
+RunGroup = Callable[[Sequence[Work], Callable[[], bool]], Sequence[Outcome]]
+"""Given the works, and whether to end after the one in hand; returns the outcomes of those it did, in order,
+at least one."""
+
 _Item = tuple[Work, "asyncio.Future[Any]"]
+_Turn = tuple[list[_Item], list[_Item]]
+"""What one turn of a loop brings: what goes first, and the rest."""
 
 
 class Writer:
@@ -63,10 +71,13 @@ class Writer:
     def __init__(self, run: RunGroup, *, group: int, waiting: int = WAITING) -> None:
         self._run = run
         self._group = group
-        self._gathered: dict[asyncio.AbstractEventLoop, list[_Item]] = {}  # in this turn of each loop
-        self._queue: SimpleQueue[list[_Item] | None] = SimpleQueue()
-        self._ready: list[_Item] = []  # out of the queue; only the thread touches these two
+        self._gathered: dict[asyncio.AbstractEventLoop, _Turn] = {}  # in this turn of each loop
+        self._queue: SimpleQueue[_Turn | None] = SimpleQueue()
+        self._first: list[_Item] = []  # out of the queue; only the thread touches these four
+        self._ready: list[_Item] = []
+        self._was_first = False
         self._ended = False
+        self._pressed = False  # something that goes first lies in the queue; set after it was put there
         self._room = asyncio.Semaphore(waiting)
         self._open = False
         # A daemon: a process that forgot to close ends all the same, and a commit cut off is rolled back.
@@ -76,7 +87,7 @@ class Writer:
         self._open = True
         self._thread.start()
 
-    async def submit(self, work: Callable[[Transaction], T]) -> T:
+    async def submit(self, work: Callable[[Transaction], T], *, first: bool = False) -> T:
         """Returns when the work is durable. Raises Unavailable when closed, or what the work raised."""
         await self._room.acquire()
         if not self._open:
@@ -85,9 +96,9 @@ class Writer:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         if loop not in self._gathered:
-            self._gathered[loop] = []
+            self._gathered[loop] = ([], [])
             loop.call_soon(self._hand_over, loop)
-        self._gathered[loop].append((work, future))
+        self._gathered[loop][0 if first else 1].append((work, future))
         return await future
 
     async def close(self) -> None:
@@ -103,27 +114,42 @@ class Writer:
     def _write(self) -> None:
         while (items := self._next_group()) is not None:
             try:
-                outcomes = self._run([work for work, _ in items])
+                outcomes = self._run([work for work, _ in items], self._ends_early)
             except Exception as error:  # noqa: BLE001 - a fault of ours: without this its callers wait for ever
                 outcomes = [Outcome(error=error)] * len(items)
-            self._answer(items, outcomes)
+            self._ready[:0] = items[len(outcomes) :]
+            self._answer(items[: len(outcomes)], outcomes)
+
+    def _ends_early(self) -> bool:
+        """Whether the group in hand makes room: never one that itself went first."""
+        return self._pressed and not self._was_first
 
     def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
-        if items := self._gathered.pop(loop, None):
-            self._queue.put(items)
+        if turn := self._gathered.pop(loop, None):
+            self._queue.put(turn)
+            if turn[0]:
+                self._pressed = True
 
     def _next_group(self) -> list[_Item] | None:
-        """Waits for the first; then takes whoever is there already. None: closed and everything is done."""
-        while len(self._ready) < self._group and not self._ended:
+        """Waits for some; then takes whoever is there already. None: closed and everything is done."""
+        self._pressed = False  # before the queue is emptied: what comes from here on is seen here, or presses
+        while not self._ended:
             try:
-                items = self._queue.get(block=not self._ready)
+                turn = self._queue.get(block=not (self._first or self._ready))
             except Empty:
                 break
-            if items is None:
+            if turn is None:
                 self._ended = True
             else:
-                self._ready += items
-        group, self._ready = self._ready[: self._group], self._ready[self._group :]
+                self._first += turn[0]
+                self._ready += turn[1]
+        # By turns, where both wait: a flood of what goes first is slower for it, and the rest goes on.
+        self._was_first = bool(self._first) and not (self._was_first and self._ready)
+        line = self._first if self._was_first else self._ready
+        if self._first and not self._was_first:
+            self._pressed = True
+        group = line[: self._group]
+        del line[: self._group]
         return group or None
 
     def _answer(self, items: Sequence[_Item], outcomes: Sequence[Outcome]) -> None:

@@ -13,7 +13,6 @@ Example::
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -278,7 +277,7 @@ async def assemble(
         trust=Trust(network),
         agencies=bindings,
         pace=pace,
-        wake=Wake(tasks={principal: asyncio.Event() for principal in bindings}),
+        wake=Wake.of(bindings),
         registers=FICTIONAL,
     )
     return Borough(node, desks)

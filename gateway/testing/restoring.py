@@ -36,7 +36,7 @@ class MemoryAnchor:
     def read(self) -> bytes | None:
         return self.content
 
-    def write(self, content: bytes) -> None:
+    def write(self, content: bytes, *, durable: bool = True) -> None:
         self.content = content
 
 

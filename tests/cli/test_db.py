@@ -100,7 +100,7 @@ def found(done: Any) -> dict[str, Any]:
 
 def test_a_backup_is_private_whole_and_says_what_is_in_it(gateway: Any, node: Path) -> None:
     done = gateway("db", "backup", "copy", *CONFIG)
-    assert (done.json["area"], done.json["revision"], done.json["leaves"]) == ("E09000012", "0010", 7)
+    assert (done.json["area"], done.json["revision"], done.json["leaves"]) == ("E09000012", "0011", 7)
     assert json.loads(Path("copy.manifest.json").read_bytes())["sha256"] == done.json["sha256"]
     assert {path.name for path in Path().glob("*copy*")} == {"copy", "copy.manifest.json"}
     for path in Path().glob("copy*"):
@@ -223,16 +223,16 @@ def test_an_older_backup_is_brought_to_this_release(gateway: Any, node: Path) ->
     sha256, count = digest(older)
     write_manifest(older, Manifest("sqlite", "E09000012", "0009", 0, "0" * 64, AT, sha256, count))
     assert gateway("db", "restore", "older.db", "--force", *CONFIG).code == 0
-    assert gateway("db", "upgrade", "--dry-run", *CONFIG).json["revision"] == "0010"
+    assert gateway("db", "upgrade", "--dry-run", *CONFIG).json["revision"] == "0011"
     assert found(gateway("db", "check", *CONFIG))["schema"]["ok"] is True
 
 
 def test_a_dry_run_says_the_steps_and_makes_nothing(gateway: Any, node: Path) -> None:
     done = gateway("db", "upgrade", "--dry-run", *CONFIG)
-    assert done.json == {"revision": "0010", "head": "0010", "steps": []}
+    assert done.json == {"revision": "0011", "head": "0011", "steps": []}
     (node / "gateway.db").unlink()
     done = gateway("db", "upgrade", "--dry-run", *CONFIG)
-    assert (done.json["steps"][0], done.json["steps"][-1]) == ("0001", "0010")
+    assert (done.json["steps"][0], done.json["steps"][-1]) == ("0001", "0011")
     assert not (node / "gateway.db").exists()
 
 

@@ -29,7 +29,7 @@ class CrashingStore:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    async def write(self, work: Callable[[Transaction], T]) -> T:
+    async def write(self, work: Callable[[Transaction], T], *, first: bool = False) -> T:
         changed = False
 
         def counted(tx: Transaction) -> T:
@@ -41,7 +41,7 @@ class CrashingStore:
                 os.kill(os.getpid(), signal.SIGKILL)
             return result
 
-        result = await self._inner.write(counted)
+        result = await self._inner.write(counted, first=first)
         if changed:  # a write that found nothing due is no commit boundary worth dying at
             self._left -= 1
             if self._left == 0:

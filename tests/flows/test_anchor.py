@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import stat
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,12 +13,14 @@ import pytest
 
 from gateway.anchor import NAME, AnchorFile
 from gateway.core.encoding import decode_object
-from gateway.errors import Misconfigured, Unavailable
+from gateway.errors import GatewayError, Misconfigured, Unavailable
 from gateway.flows import anchor
-from gateway.flows.node import Node
+from gateway.flows.dispatch import BULK, dispatch, pack
+from gateway.flows.node import Node, Pace
 from gateway.flows.runtime import running
+from gateway.ports import Outgoing
 from gateway.stores import open_store
-from gateway.testing.boroughs import BEXLEY, World, two_boroughs
+from gateway.testing.boroughs import BEXLEY, Borough, World, two_boroughs
 from gateway.testing.restoring import MemoryAnchor, Taps, back_up, restored
 
 
@@ -65,7 +68,7 @@ async def test_it_follows_the_log_and_a_place_that_cannot_be_written_stops_nothi
     assert not await anchor.weigh(node)
     before = place.content
 
-    def full(_: bytes) -> None:
+    def full(_: bytes, **__: bool) -> None:
         raise Misconfigured("full", code="anchor_unwritable")
 
     place.write = full  # type: ignore[method-assign]  # a disk that is full
@@ -105,6 +108,78 @@ async def test_a_node_that_stops_leaves_its_anchor_where_the_log_ended(document:
             await node.store.write(lambda tx: tx.append_log(b'{"at":1,"t":"x"}'))
             size = await node.store.read(lambda tx: tx.log_size())
         assert first < size <= held(node, place.content)["size"]
+
+
+async def test_what_is_published_is_covered_before_anybody_can_have_seen_it(
+    document: Any, tmp_path: Path
+) -> None:
+    """No sweep comes between: the node is killed in the moment in which its message is with the broker, and
+    the backup of a moment before is put back."""
+    path, copy, taps, place = tmp_path / "b.db", tmp_path / "copy.db", Taps(), AnchorFile(tmp_path / NAME)
+    stores = {BEXLEY: lambda: open_store(f"sqlite:///{path}")}
+    async with two_boroughs(stores=stores, wrap=taps.wrap) as world:
+        await world.hackney.submit(document)
+        await world.settle()
+        back_up(path, copy)
+        leg = (await world.bexley.legs(document["message"]["handover_id"]))["police"]
+        await world.bexley.answer("police", leg.id)
+        node = replace(world.bexley.node, anchor=place)
+        await pack(node)
+        assert await dispatch(node, BULK) > 0
+        size = await node.store.read(lambda tx: tx.log_size())
+        assert held(node, place.read())["size"] == size
+        async with restored(world, path, copy, taps, place) as bexley:
+            (row,) = await bexley.node.store.read(lambda tx: tx.streams(outgoing=True))
+            (alarm,) = await bexley.node.store.read(lambda tx: tx.alarms())
+            assert (row.seq, alarm.code) == (0, "restored")
+
+
+async def test_a_database_that_goes_back_under_a_running_node_ends_it_before_it_sends(
+    document: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fail-over to a copy that lacks the last commits: nobody restarts the node for it."""
+    async with two_boroughs(pace=Pace(poll=0.01, sweep=60)) as world:
+        node = replace(world.hackney.node, anchor=MemoryAnchor())
+        world.hackney = Borough(node, world.hackney.desks)
+        memory, published = node.store.memory, list[str]()  # type: ignore[attr-defined]  # the memory store's own
+        real = node.transport.publish
+
+        async def publish(message: Outgoing) -> None:
+            await real(message)
+            published.append(message.message_id)
+
+        monkeypatch.setattr(node.transport, "publish", publish)
+        before = memory.tables.copy()
+
+        async def go_back() -> None:
+            async with running(node, accept=lambda _: None):
+                await world.hackney.submit(document, key="a")
+                async with asyncio.timeout(20):
+                    while not published:  # noqa: ASYNC110 - a broker tells nobody
+                        await asyncio.sleep(0.005)
+                memory.tables = before
+                await world.hackney.submit(document, key="b")
+                await asyncio.sleep(20)
+
+        with pytest.raises(GatewayError) as ended:
+            await go_back()
+        assert ended.value.code == "pump_ended"
+        assert getattr(ended.value.__cause__, "code", "") == "database_older"
+        assert len(published) == 1
+        await node.store.start()
+        assert await anchor.weigh(node), "and the next start begins new streams"
+
+
+async def test_an_anchor_that_cannot_be_read_stops_no_message(world: World, document: Any) -> None:
+    place = MemoryAnchor()
+    node = replace(world.hackney.node, anchor=place)
+    await world.hackney.submit(document)
+
+    def away() -> bytes:
+        raise Misconfigured("away", code="key_mode")
+
+    place.read = away  # type: ignore[method-assign]  # somebody has changed its mode
+    assert await dispatch(node, BULK) == 1
 
 
 async def test_a_node_that_starts_on_a_backup_begins_new_streams_before_anything_is_sent(

@@ -143,7 +143,7 @@ async def test_attack_110_two_that_sign_at_once_show_one_and_never_roll_back(
     await grow(world)
     real, slow = node.store.write, asyncio.Event()
 
-    async def write(work: Any) -> Any:
+    async def write(work: Any, *, first: bool = False) -> Any:
         await slow.wait()
         return await real(work)
 
@@ -165,7 +165,7 @@ class _Writes:
     def __init__(self, store: Any, write: Any) -> None:
         self.read, self._write, self.waiting = store.read, write, asyncio.Event()
 
-    async def write(self, work: Any) -> Any:
+    async def write(self, work: Any, *, first: bool = False) -> Any:
         self.waiting.set()
         return await self._write(work)
 

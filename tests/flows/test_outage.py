@@ -105,11 +105,11 @@ class FullStore:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    async def write(self, work: Callable[[Transaction], Any]) -> Any:
+    async def write(self, work: Callable[[Transaction], Any], *, first: bool = False) -> Any:
         if self.full:
             self.refused += 1
             raise Unavailable("the disk of the database is full", code="store_full")
-        return await self._inner.write(work)
+        return await self._inner.write(work, first=first)
 
 
 async def test_while_the_store_takes_nothing_no_message_goes_back_to_the_broker(

@@ -44,8 +44,8 @@ async def test_it_is_on_record_in_the_commit_that_marks_the_parcel_delivered(
     ref, seen = "", set()
     real = world.bexley.node.store.write
 
-    async def write(work: Any) -> Any:
-        result = await real(work)
+    async def write(work: Any, *, first: bool = False) -> Any:
+        result = await real(work, first=first)
         for leg in await world.bexley.node.store.read(lambda tx: tx.legs(ref, 1) if ref else ()):
             seen.add((bool(leg.opened), leg.state))
         return result
@@ -79,9 +79,9 @@ async def test_a_parcel_with_an_answer_takes_no_more_transactions_than_one_witho
 
 
 def _counting(real: Any, calls: dict[str, int], name: str) -> Any:
-    async def counted(work: Any) -> Any:
+    async def counted(work: Any, **how: bool) -> Any:
         calls[name] += 1
-        return await real(work)
+        return await real(work, **how)
 
     return counted
 

@@ -190,7 +190,7 @@ def die(borough: Borough, point: str, after: int, patched: pytest.MonkeyPatch) -
     store, left = borough.node.store, [after]
     write = store.write
 
-    def killing(work: Any) -> Any:
+    def killing(work: Any, *, first: bool = False) -> Any:
         def run(tx: Any) -> Any:
             real = getattr(tx, point)
 
@@ -204,6 +204,6 @@ def die(borough: Borough, point: str, after: int, patched: pytest.MonkeyPatch) -
             setattr(tx, point, wrapped)
             return work(tx)
 
-        return write(run)
+        return write(run, first=first)
 
     patched.setattr(store, "write", killing)

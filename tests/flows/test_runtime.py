@@ -193,12 +193,12 @@ async def test_a_store_that_is_away_is_waited_for(quick: World, document: Any) -
     real, away = quick.bexley.node.store.write, asyncio.Event()
     failed = 0
 
-    async def write(work: Callable[[Transaction], Any]) -> Any:
+    async def write(work: Callable[[Transaction], Any], *, first: bool = False) -> Any:
         nonlocal failed
         if not away.is_set():
             failed += 1
             raise Unavailable("away", code="store_away")
-        return await real(work)
+        return await real(work, first=first)
 
     async with AsyncExitStack() as stack:
         for borough in quick.boroughs:

@@ -697,8 +697,8 @@ class Reaper:
         store, transport = borough.node.store, borough.node.transport
         write, publish = store.write, transport.publish
 
-        async def killing_write(work: Callable[[Transaction], Any]) -> Any:
-            outcome = await write(lambda tx: work(cast("Transaction", _Killing(tx, self))))
+        async def killing_write(work: Callable[[Transaction], Any], *, first: bool = False) -> Any:
+            outcome = await write(lambda tx: work(cast("Transaction", _Killing(tx, self))), first=first)
             self.step()  # committed, and nobody was told
             return outcome
 
@@ -778,7 +778,7 @@ async def test_no_number_is_used_twice_wherever_a_process_is_killed(document: An
             reaper.let_go()
             node = world.hackney.node
             world.hackney = Borough(
-                replace(node, wake=Wake(tasks=node.wake.tasks), used={}), world.hackney.desks
+                replace(node, wake=Wake.of(node.wake.tasks), used={}), world.hackney.desks
             )
             world.clock.advance(61)  # the leases of the dead
             await story(world, document)

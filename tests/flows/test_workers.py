@@ -43,7 +43,7 @@ class Locks(Alone):
 
 def seated(node: Node, name: str, held: set[str], role: Role = Role.ALL) -> Node:
     """Another process of this node: the same tables, wake-up calls of its own."""
-    wake = Wake(tasks={principal: asyncio.Event() for principal in node.wake.tasks})
+    wake = Wake.of(node.wake.tasks)
     seat = Seat(name, role, "1", "here:1", Locks(held))
     return replace(node, seat=seat, wake=wake, used={})
 

@@ -85,16 +85,16 @@ class CrashingStore:
     async def start(self) -> None:
         await self.inner.start()
 
-    async def write(self, work: Callable[[Transaction], T]) -> T:
+    async def write(self, work: Callable[[Transaction], T], *, first: bool = False) -> T:
         if self.moment.dead:
             raise Crash
         if not isinstance(self.inner, MemoryStore):
             self.moment.passes("before a commit")
-            result = await self.inner.write(work)
+            result = await self.inner.write(work, first=first)
             self.moment.passes("after a commit")
             return result
         before = self.inner.memory.tables
-        result = await self.inner.write(work)
+        result = await self.inner.write(work, first=first)
         if self.inner.memory.tables != before:
             committed, self.inner.memory.tables = self.inner.memory.tables, before
             self.moment.passes("before a commit")

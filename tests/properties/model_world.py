@@ -67,17 +67,17 @@ class FusedStore:
     async def start(self) -> None:
         await self.inner.start()
 
-    async def write(self, work: Callable[[Transaction], T]) -> T:
+    async def write(self, work: Callable[[Transaction], T], *, first: bool = False) -> T:
         fuse = self.fuse
         if fuse.dead:
             raise Crash
         if fuse.left is None:
-            return await self.inner.write(work)
+            return await self.inner.write(work, first=first)
         fuse.left -= 1
         if fuse.left < 0 and not fuse.after:
             fuse.dead = True
             raise Crash
-        result = await self.inner.write(work)
+        result = await self.inner.write(work, first=first)
         if fuse.left < 0:
             fuse.dead = True
             raise Crash

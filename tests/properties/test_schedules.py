@@ -206,7 +206,7 @@ async def test_two_processes_on_one_database_do_everything_once(
             transport = MemoryTransport(machines.broker, borough.area)
             await transport.start()
             stack.push_async_callback(transport.close)
-            wake = Wake(tasks=borough.node.wake.tasks)
+            wake = Wake.of(borough.node.wake.tasks)
             twin = replace(borough.node, store=store, transport=transport, wake=wake)
             twins.append(Borough(twin, borough.desks))
         other = World(world.clock, world.broker, twins[0], twins[1])

@@ -47,7 +47,7 @@ COLUMNS = {
     "restrictions": "id ref principal ground withheld review made actor role ended",
     "settings": "name value",
     "streams": "peer outgoing stream seq head top at busy asks",
-    "tasks": "id kind principal leg mid state due attempts error created subject worker",
+    "tasks": "id kind principal leg mid state due attempts error created subject worker lane",
     "pages": "id role code principal agency area ref leg urgent since state due created attempts error"
     " worker",
     "timers": "subject kind step due fired",

@@ -29,7 +29,7 @@ async def test_two_processes_share_a_stream(postgres_url: str) -> None:
         first = world.bexley.node
         store = open_store(postgres_url)
         await store.start()
-        second = replace(first, store=store, wake=Wake(tasks=first.wake.tasks), used={})
+        second = replace(first, store=store, wake=Wake.of(first.wake.tasks), used={})
         try:
             await _in_any_order(world, taps, [first, second])
             await _both_answer(world, taps, [first, second])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -23,11 +24,16 @@ class Groups:
         self.go = threading.Event()
         self.go.set()
 
-    def __call__(self, works: Sequence[Work]) -> Sequence[Outcome]:
+    def __call__(self, works: Sequence[Work], enough: Callable[[], bool]) -> Sequence[Outcome]:
         self.begun.set()
         assert self.go.wait(30)
-        self.sizes.append(len(works))
-        return [Outcome(work(None)) for work in works]  # type: ignore[arg-type] # the works here need no transaction
+        outcomes = []
+        for work in works:
+            outcomes.append(Outcome(work(None)))  # type: ignore[arg-type] # the works here need no transaction
+            if enough():
+                break
+        self.sizes.append(len(outcomes))
+        return outcomes
 
 
 def value(number: int) -> Callable[[Transaction], int]:
@@ -50,6 +56,59 @@ async def test_who_waits_meanwhile_shares_the_next_group_up_to_its_bound() -> No
     groups.go.set()
     assert await asyncio.gather(first, *rest) == [-1, *range(25)]
     assert groups.sizes == [1, 10, 10, 5]
+    await writer.close()
+
+
+class Line:
+    """Works that write down when they were done, and hold the thread while ``go`` is not set."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+
+    def work(self, name: str, then: Callable[[], None] = lambda: None) -> Callable[[Transaction], None]:
+        def run(_: Transaction) -> None:
+            self.done.append(name)
+            then()
+
+        return run
+
+
+async def test_what_goes_first_passes_what_waits_and_ends_the_group_in_hand() -> None:
+    groups, line, waiting = Groups(), Line(), threading.Event()
+    writer = Writer(groups, group=10)
+    writer.start()
+    loop, urgent = asyncio.get_running_loop(), []
+
+    def press() -> None:
+        """In the thread, in the middle of a group: one more comes that goes first."""
+        call = partial(writer.submit, line.work("urgent"), first=True)
+        loop.call_soon_threadsafe(lambda: urgent.append(asyncio.ensure_future(call())))
+        loop.call_soon_threadsafe(lambda: loop.call_soon(loop.call_soon, waiting.set))
+        assert waiting.wait(30)
+
+    names = ["a", "b", "c", "d"]
+    works = [line.work(name, press if name == "b" else lambda: None) for name in names]
+    await asyncio.gather(*(writer.submit(work) for work in works))
+    await asyncio.gather(*urgent)
+    assert line.done == ["a", "b", "urgent", "c", "d"]
+    assert groups.sizes == [2, 1, 2]
+    await writer.close()
+
+
+async def test_a_flood_of_what_goes_first_leaves_the_rest_a_place() -> None:
+    groups, line = Groups(), Line()
+    groups.go.clear()
+    writer = Writer(groups, group=2)
+    writer.start()
+    tasks = [asyncio.create_task(writer.submit(line.work("begun")))]
+    await begun(groups)
+    tasks += [asyncio.create_task(writer.submit(line.work(f"n{n}"))) for n in range(3)]
+    tasks += [asyncio.create_task(writer.submit(line.work(f"u{n}"), first=True)) for n in range(6)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    groups.go.set()
+    await asyncio.gather(*tasks)
+    assert line.done == ["begun", "u0", "u1", "n0", "u2", "u3", "n1", "u4", "u5", "n2"]
     await writer.close()
 
 
@@ -131,7 +190,7 @@ async def test_a_cancelled_caller_gives_its_room_back_and_its_work_is_still_done
 async def test_a_fault_of_the_runner_reaches_every_caller_and_the_thread_lives_on() -> None:
     faults = [ValueError("first"), None]
 
-    def run(works: Sequence[Work]) -> Sequence[Outcome]:
+    def run(works: Sequence[Work], _: Callable[[], bool]) -> Sequence[Outcome]:
         if error := faults.pop(0):
             raise error
         return [Outcome("fine")] * len(works)

@@ -32,7 +32,7 @@ from gateway.stores.faults import MIGRATE, TransactionError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD: Final = "0010"
+HEAD: Final = "0011"
 FOLDER: Final = Path(__file__).parent
 
 _VERSIONS: Final = sa.table("alembic_version", sa.column("version_num", sa.Text))

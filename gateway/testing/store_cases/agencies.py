@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gateway.ports import IdempotencyRow, Parcel, Store, Task
+from gateway.ports import IdempotencyRow, Lane, Parcel, Store, Task
 from gateway.testing.store_cases.rows import NOW, POLICE, digest, task, token
 
 HOUSING = "E09000004/housing"
@@ -43,6 +43,19 @@ class AgencyCases:
         assert [row.id for row in await store.write(lambda tx: tx.claim_tasks(POLICE, NOW, 9, 30))] == ["t3"]
         assert await store.write(lambda tx: tx.claim_tasks(POLICE, NOW, 9, 30)) == []
         assert await store.read(lambda tx: tx.task("t1")) == first[0]
+
+    async def test_urgent_tasks_are_claimed_first_and_alone_where_asked(self, store: Store) -> None:
+        urgent = [task(f"u{n}", NOW - n, lane=Lane.URGENT) for n in range(3)]
+        await store.write(lambda tx: [tx.put_task(row) for row in [task("old", NOW - 9), *urgent]])
+
+        async def claim(limit: int, **lanes: tuple[Lane, ...]) -> list[str]:
+            rows = await store.write(lambda tx: tx.claim_tasks(POLICE, NOW, limit, 30, **lanes))
+            return [row.id for row in rows]
+
+        assert await claim(1) == ["u2"]
+        assert await claim(9, lanes=(Lane.URGENT,)) == ["u1", "u0"]
+        assert await claim(9) == ["old"]
+        assert (await store.read(lambda tx: tx.task("u1")) or task()).lane is Lane.URGENT
 
     async def test_a_start_takes_up_what_a_killed_process_had_claimed(self, store: Store) -> None:
         rows = [task("t1"), task("later", NOW + 9), task("parked", NOW + 9, state=Task.PARKED)]
