@@ -29,7 +29,7 @@ from _place import Place
 from _report import RESULTS, machine, publish, ratios, spread, table
 from exchange import Load
 
-from gateway.bootstrap import tune_interpreter
+from gateway.bootstrap import spare_collections
 
 OURS = "gateway, whole exchange"
 GOALS = {"pyas2lib": ("P3", 10.0), "mesh_sandbox": ("P4", 20.0)}
@@ -120,7 +120,7 @@ def main() -> None:
     with ExitStack() as stack:
         place = Place(stack, options.store)
         there, absent = peers(stack, place, options.only)
-        tune_interpreter()
+        spare_collections()
         rates = asyncio.run(run(place, there, absent, options))
     report(rates, absent, options)
 

@@ -32,7 +32,7 @@ from _place import Place
 from _report import RESULTS, machine, publish, ratios, spread, table
 from exchange import Load, bundles
 
-from gateway.bootstrap import tune_interpreter
+from gateway.bootstrap import spare_collections
 from gateway.flows.node import Pace
 from gateway.flows.runtime import running
 from gateway.flows.submit import submit
@@ -162,7 +162,7 @@ def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     with ExitStack() as stack:
         place = Place(stack)
-        tune_interpreter()
+        spare_collections()
         rates = asyncio.run(run(place, options))
     report(rates, options)
 

@@ -28,7 +28,7 @@ from _report import RESULTS, machine, publish, ratios, spread, table
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from nacl import bindings as sodium
 
-from gateway.bootstrap import tune_interpreter
+from gateway.bootstrap import spare_collections
 from gateway.core import kem
 from gateway.core.envelope import (
     Kind,
@@ -255,7 +255,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2000)
     parser.add_argument("--keep", type=Path, help=f"folder for the figures, such as {RESULTS}")
     options = parser.parse_args()
-    tune_interpreter()
+    spare_collections()
     figures: dict[str, Any] = {"measure": "P2: core / raw library calls, us a cycle", "machine": machine()}
     rows = []
     for agencies in (1, 8):

@@ -26,7 +26,7 @@ from _case import exchange
 from _echo import echo
 from _report import RESULTS, machine, publish, ratios, spread, table
 
-from gateway.bootstrap import tune_interpreter
+from gateway.bootstrap import spare_collections
 from gateway.flows import dispatch
 from gateway.stores import migrations
 from gateway.testing.broker import PrivateBroker
@@ -214,7 +214,7 @@ def main() -> None:
                 migrations.upgrade(url)  # a PostgreSQL is its operator's: no node makes its tables
         else:
             stores = (f"sqlite:///{folder}/origin.db", f"sqlite:///{folder}/destination.db")
-        tune_interpreter()  # as `gateway run` does; the echo gains by it, too
+        spare_collections()  # as `gateway run` does; the echo gains by it, too
         with asyncio.Runner(loop_factory=LOOPS[options.loop]) as runner:
             rates = runner.run(run(broker.url, stores, options))
         report(rates, options)

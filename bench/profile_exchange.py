@@ -35,7 +35,7 @@ from _case import Exchange, exchange
 from _report import publish, table
 from exchange import Load, bundles
 
-from gateway.bootstrap import tune_interpreter
+from gateway.bootstrap import spare_collections
 from gateway.stores.database import Session
 from gateway.stores.statements import Statement
 from gateway.stores.writer import Writer
@@ -242,7 +242,7 @@ def main() -> None:
         stack.enter_context(counted(tally))
         stack.enter_context(bundles(allowed=not options.single))
         stores = (f"sqlite:///{folder}/origin.db", f"sqlite:///{folder}/destination.db")
-        tune_interpreter()
+        spare_collections()
         figures = asyncio.run(run(url, stores, tally, options))
     report(figures, tally, options)
 

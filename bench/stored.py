@@ -34,7 +34,7 @@ from _place import Place
 from _report import RESULTS, machine, publish, ratios, spread, table
 from exchange import Load
 
-from gateway.bootstrap import tune_interpreter
+from gateway.bootstrap import spare_collections
 from gateway.core.merkle import Head, leaf_hash
 
 TEMPLATES = 100
@@ -221,7 +221,7 @@ def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     with ExitStack() as stack:
         place = Place(stack)
-        tune_interpreter()
+        spare_collections()
         found = asyncio.run(run(place, options))
     report(found, options)
 

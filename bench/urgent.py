@@ -33,7 +33,7 @@ from _report import RESULTS, machine, publish, ratios, spread, table
 from exchange import STALLED, Load
 from exchange import WARM as FILL
 
-from gateway.bootstrap import tune_interpreter
+from gateway.bootstrap import spare_collections
 from gateway.flows.submit import submit
 from gateway.ports import Transaction
 
@@ -204,7 +204,7 @@ def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     with ExitStack() as stack:
         place = Place(stack, options.store)
-        tune_interpreter()
+        spare_collections()
         found = asyncio.run(
             run(place.broker, (place.database("origin"), place.database("destination")), options)
         )

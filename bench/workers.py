@@ -33,7 +33,7 @@ from _case import SENDER, Documents, Watched
 from _place import Place
 from _report import RESULTS, machine, publish, ratios, spread, table
 
-from gateway.bootstrap import tune_interpreter
+from gateway.bootstrap import spare_collections
 from gateway.flows.node import Pace, Seat
 from gateway.flows.runtime import running
 from gateway.flows.submit import submit
@@ -123,7 +123,7 @@ def team(size: int, place: Place, in_flight: int) -> Team:
 def work(number: int, broker: str, stores: tuple[str, str], shared: Shared, in_flight: int) -> None:
     """One process."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    tune_interpreter()
+    spare_collections()
     asyncio.run(_work(number, broker, stores, shared, in_flight))
 
 

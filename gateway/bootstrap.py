@@ -15,7 +15,6 @@ import ipaddress
 import os
 import socket
 import ssl
-import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -264,17 +263,15 @@ def _check_shape(thing: object, protocol: type, field: str) -> None:
         )
 
 
-def tune_interpreter() -> None:
-    """Tune Python for a process that serves.
+def spare_collections() -> None:
+    """Tune Python's cycle collector for a process that serves.
 
     What is loaded by now lives as long as the process and need not be looked at again; and what one message
     makes is freed by its reference counts, so the search for cycles may come less often than every 700
-    objects. Whoever wants the interpreter while it is busy gets it after 1 ms (Python's own: 5): an urgent
-    handover changes some twenty times between the event loop and the store's threads.
+    objects.
     """
     gc.freeze()
     gc.set_threshold(5_000, 20, 20)
-    sys.setswitchinterval(0.001)
 
 
 @asynccontextmanager
@@ -355,7 +352,7 @@ async def serving(
     context = tls(settings.api)
     async with AsyncExitStack() as stack:
         node = await stack.enter_async_context(started(settings, transport=transport, role=role))
-        tune_interpreter()
+        spare_collections()
         api, metrics = settings.api, settings.metrics
         counters = Metrics()
         url = watched = ""

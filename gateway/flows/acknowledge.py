@@ -148,8 +148,9 @@ def record(tx: Transaction, node: Node, prepared: Prepared, now: int) -> Recorde
 
 def ring(node: Node, leg: LegRow) -> None:
     """Wake what sends an answer, once it is committed."""
-    node.wake.receipts.set()
-    node.wake.outbox[lane_for(leg.urgency)].set()
+    lane = lane_for(leg.urgency)
+    node.wake.signed(lane)
+    node.wake.outbox[lane].set()
 
 
 def _asked(tx: Transaction, caller: Caller, leg_id: str) -> tuple[LegRow, Sequence[ActionRow]]:

@@ -38,7 +38,7 @@ from gateway.flows import (
 from gateway.flows.alarms import sound
 from gateway.flows.control import Came
 from gateway.flows.heard import hear
-from gateway.flows.node import Node, area_of, lane_for, log_leaf
+from gateway.flows.node import PRIORITY, Node, area_of, lane_for, log_leaf
 from gateway.flows.opening import NODE_PARTS, REKEY, REPLY, Opened, Routing
 from gateway.flows.slots import KEY_MISSING, keeps_own_key
 from gateway.flows.urgency import due_for
@@ -98,7 +98,15 @@ def store_refused(tx: Transaction, node: Node, proven: Opened, code: str, now: i
         if code == REKEY:
             stale.send_cards(tx, node, proven.peer, now)
         receipts.sign(
-            tx, node, by=node.principal, envelope=envelope, state="refused", now=now, code=code, first=True
+            tx,
+            node,
+            by=node.principal,
+            envelope=envelope,
+            state="refused",
+            now=now,
+            code=code,
+            first=True,
+            urgent=_urgent(proven),
         )
 
 
@@ -158,8 +166,13 @@ def _store_message(
         now=now,
         parts=NODE_PARTS,
         first=True,
+        urgent=_urgent(opened),
     )
     return news
+
+
+def _urgent(opened: Opened) -> bool:
+    return opened.parsed.priority == PRIORITY["URGENT"]
 
 
 def _store_legs(tx: Transaction, node: Node, opened: Opened, routing: Routing, now: int) -> Sequence[TaskRow]:

@@ -213,7 +213,7 @@ async def _hand_over(
 async def _delivered(node: Node, task: TaskRow, given: Given) -> None:
     first = task.lane is Lane.URGENT
     await node.store.write(lambda tx: delivered(tx, node, task, node.clock.now(), given), first=first)
-    node.wake.receipts.set()
+    node.wake.signed(task.lane)
 
 
 async def _answered(
@@ -240,7 +240,7 @@ async def _answered(
         log.critical("an answer could not be recorded", principal=task.principal, error=type(error).__name__)
         await _hold(node, task, "answer_fault")
     else:
-        node.wake.receipts.set()
+        node.wake.signed(task.lane)
         said.ring()
     return True
 
@@ -470,5 +470,5 @@ async def open_parked(
     )
     parked = replace(task, state=Task.PARKED)
     await node.store.write(lambda tx: delivered(tx, node, parked, node.clock.now(), shown.given))
-    node.wake.receipts.set()
+    node.wake.signed(task.lane)
     return shown.view

@@ -48,11 +48,11 @@ LEASE = 60
 PACK = MAX_RECEIPTS
 """Receipts in one envelope: as many as envelopes in a bundle, well under the envelope's 1 MiB."""
 
+BULK = (Lane.RECEIPTS, Lane.STANDARD)
 URGENT = (Lane.URGENT,)
-RECEIPTS = (Lane.RECEIPTS,)
-STANDARD = (Lane.STANDARD,)
-BULK = RECEIPTS + STANDARD
-"""Both in one step, for whoever has no pumps of their own."""
+
+PRESSING = (True,)
+"""Of receipts: those about what is urgent, and no others."""
 
 log = structlog.get_logger("dispatch")
 
@@ -80,7 +80,7 @@ class _Taken:
 
 async def dispatch(node: Node, lanes: Sequence[Lane]) -> int:
     """Publish what is due on ``lanes``. Returns how many rows were claimed; 0 means nothing is due."""
-    now, first = node.clock.now(), before_others(lanes)
+    now, first = node.clock.now(), Lane.URGENT in lanes
     resting = node.rests.standing(now)
 
     known = anchor.held(node)
@@ -151,7 +151,7 @@ def _chunks(
 
 
 async def _publish(node: Node, load: _Load) -> None:
-    first = before_others([load.lane])
+    first = load.lane is Lane.URGENT
     message = Outgoing(
         to=load.peer,
         lane=load.lane,
@@ -210,30 +210,32 @@ def _transmitted(tx: Transaction, leg: LegRow, by: str, now: int) -> None:
         tx.advance_leg(leg.id, leg.state, after, event)
 
 
-def before_others(lanes: Sequence[Lane]) -> bool:
-    """Whether works on these lanes go before others in the store: what is urgent, and receipts, by which work
-    ends and by which somebody learns that an urgent handover has arrived."""
-    return Lane.STANDARD not in lanes
-
-
-async def pack(node: Node) -> int:
+async def pack(node: Node, urgent: Sequence[bool] = (True, False)) -> int:
     """Put waiting receipts of ours into envelopes, one a peer. Returns how many were taken up.
 
     Sealed inside the transaction, unlike messages: the rows are locked, so no other worker packs the same
-    receipt, and one seal serves up to PACK of them.
+    receipt, and one seal serves up to PACK of them. Those about what is urgent travel apart, on its lane.
     """
     # The clock is read inside, after every commit whose receipts can be found: none of those is dated later.
-    taken = await node.store.write(lambda tx: _pack(tx, node, node.clock.now()), first=True)
-    if taken:
-        node.wake.outbox[Lane.RECEIPTS].set()
-    return taken
+    taken = await node.store.write(
+        lambda tx: [_pack(tx, node, node.clock.now(), urgent=which) for which in urgent],
+        first=False not in urgent,
+    )
+    for which, count in zip(urgent, taken, strict=True):
+        if count:
+            node.wake.outbox[_lane(urgent=which)].set()
+    return sum(taken)
 
 
-def _pack(tx: Transaction, node: Node, now: int) -> int:
+def _lane(*, urgent: bool) -> Lane:
+    return Lane.URGENT if urgent else Lane.RECEIPTS
+
+
+def _pack(tx: Transaction, node: Node, now: int, *, urgent: bool) -> int:
     """Looks further when nothing could be sealed: the oldest rows may all be for one peer without a key."""
     limit = PACK
     while True:
-        rows = tx.unsent_receipts(limit)
+        rows = tx.unsent_receipts(limit, urgent=urgent)
         taken = _pack_rows(tx, node, rows, now)
         if taken or len(rows) < limit:
             return taken
@@ -263,7 +265,7 @@ def _pack_for(tx: Transaction, node: Node, peer: str, receipts: Sequence[Receipt
             node,
             kind=Kind.RECEIPTS,
             to=peer,
-            lane=Lane.RECEIPTS,
+            lane=_lane(urgent=receipts[0].urgent),
             priority=0,
             readers={},
             contents=[write_sections({**sections, "receipts": notes})],

@@ -58,6 +58,12 @@ class Pace:
         return int(min(self.resend * 2 ** min(max(attempts - 1, 0), 16), self.resend_cap))
 
 
+def _events() -> Mapping[Lane, asyncio.Event]:
+    """STANDARD and RECEIPTS leave by one pump, so they share one event."""
+    bulk = asyncio.Event()
+    return {Lane.URGENT: asyncio.Event(), Lane.STANDARD: bulk, Lane.RECEIPTS: bulk}
+
+
 def _set() -> asyncio.Event:
     event = asyncio.Event()
     event.set()
@@ -68,10 +74,9 @@ def _set() -> asyncio.Event:
 class Wake:
     """One event a pump: set by whoever made work for it, after the commit."""
 
-    outbox: Mapping[Lane, asyncio.Event] = field(
-        default_factory=lambda: {lane: asyncio.Event() for lane in Lane}
-    )
+    outbox: Mapping[Lane, asyncio.Event] = field(default_factory=_events)
     receipts: asyncio.Event = field(default_factory=asyncio.Event)
+    urgent_receipts: asyncio.Event = field(default_factory=asyncio.Event)
     attachments: asyncio.Event = field(default_factory=asyncio.Event)
     trust: asyncio.Event = field(default_factory=asyncio.Event)
     pages: asyncio.Event = field(default_factory=asyncio.Event)
@@ -94,6 +99,12 @@ class Wake:
         for events in (self.tasks, self.urgent_tasks) if lane is Lane.URGENT else (self.tasks,):
             if event := events.get(principal):
                 event.set()
+
+    def signed(self, lane: Lane = Lane.STANDARD) -> None:
+        """There are receipts of ours to pack."""
+        self.receipts.set()
+        if lane is Lane.URGENT:
+            self.urgent_receipts.set()
 
     def agencies(self) -> None:
         """Everybody, for what is urgent too."""

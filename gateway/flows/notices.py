@@ -93,7 +93,7 @@ _SAID: Final = "notice"
 def ring(node: Node) -> None:
     """Wake whoever has something to do after a notice."""
     node.wake.outbox[Lane.URGENT].set()
-    node.wake.receipts.set()
+    node.wake.signed()
     node.wake.agencies()
 
 

@@ -101,7 +101,7 @@ def answered(tx: Transaction, node: Node, row: NoticeRow, told: JsonObject, now:
         return ()
     for step in steps(reader):
         reader = sign(tx, node, reader, envelope, step, now)
-    node.wake.receipts.set()
+    node.wake.signed()
     return ()
 
 

@@ -68,10 +68,12 @@ def sign(
     parts: Sequence[int] = (),
     reply: bytes | None = None,
     first: bool = False,
+    urgent: bool = False,
 ) -> Receipt:
     """Make the next receipt of ``by`` for a received message and leave it to be packed.
 
     ``first``: the message was stored a moment ago in this transaction, so there can be none before it.
+    ``urgent``: it is, where no ``leg`` says so.
     """
     earlier = () if first else tx.receipts(mid=envelope.mid, by=by)
     receipt = make_receipt(
@@ -85,7 +87,7 @@ def sign(
         prev=earlier[-1].hash if earlier else ZERO,
         reply=reply,
     )
-    keep(tx, receipt, envelope, leg, now)
+    keep(tx, receipt, envelope, leg, now, urgent=urgent)
     return receipt
 
 
@@ -98,9 +100,17 @@ def _dated(node: Node, envelope: EnvelopeRow, now: int) -> int:
     return max(now, integer(peek_body(note), "created"))
 
 
-def keep(tx: Transaction, receipt: Receipt, envelope: EnvelopeRow, leg: LegRow | None, now: int) -> None:
+def keep(
+    tx: Transaction,
+    receipt: Receipt,
+    envelope: EnvelopeRow,
+    leg: LegRow | None,
+    now: int,
+    *,
+    urgent: bool = False,
+) -> None:
     """Leave a receipt of our side to be packed: signed here, or by an agency that keeps its own key."""
-    urgent = leg is not None and leg.urgency == "URGENT"
+    urgent = urgent or (leg is not None and leg.urgency == "URGENT")
     tx.put_receipt(_row(receipt, envelope, ours=True, applied=True, leg=leg.id if leg else "", urgent=urgent))
     log_leaf(
         tx, "receipt", now, receipt=b64(receipt.hash), mid=envelope.mid, by=receipt.by, state=receipt.state

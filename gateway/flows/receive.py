@@ -15,7 +15,6 @@ import structlog
 from gateway.core.envelope import unbundle
 from gateway.errors import Refused, Replayed
 from gateway.flows import arrival, held, streams
-from gateway.flows.dispatch import before_others
 from gateway.flows.held import prove_via
 from gateway.flows.node import Node
 from gateway.flows.opening import read
@@ -114,7 +113,7 @@ async def accept(
     proven, slot = prove_via(node, envelope, via, now)
     try:
         opened = read(node, proven, slot, now)
-        first = before_others([lane])
+        first = lane is Lane.URGENT
         news = await node.store.write(lambda tx: arrival.store(tx, node, opened, now), first=first)
     except Replayed as error:
         if error.code == EQUIVOCATION:
@@ -123,9 +122,9 @@ async def accept(
     except Refused as error:
         code = error.code
         await node.store.write(lambda tx: arrival.store_refused(tx, node, proven, code, now))
-        node.wake.receipts.set()
+        node.wake.signed(lane)
         return error
-    node.wake.receipts.set()
+    node.wake.signed(lane)
     if "documents" in opened.sections:  # a suspension counts from its receipt on
         node.wake.trust.set()
     for task in news:

@@ -64,7 +64,7 @@ async def take(node: Node, caller: Caller, leg_id: str, notes: Sequence[str]) ->
     now = node.clock.now()
     given = [verified(node, caller, note, now) for note in notes]
     taken = await node.store.write(lambda tx: _take(tx, node, caller, leg_id, given, now))
-    node.wake.receipts.set()
+    node.wake.signed()
     return taken
 
 

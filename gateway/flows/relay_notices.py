@@ -33,7 +33,7 @@ async def take(node: Node, caller: Caller, name: str, notes: Sequence[str]) -> T
     now = node.clock.now()
     given = [relay_in.verified(node, caller, note, now) for note in notes]
     taken = await node.store.write(lambda tx: _take(tx, node, caller, name, given, now))
-    node.wake.receipts.set()
+    node.wake.signed()
     return taken
 
 

@@ -41,7 +41,7 @@ from gateway.flows import (
     workers,
 )
 from gateway.flows.deliver import deliver
-from gateway.flows.dispatch import RECEIPTS, STANDARD, URGENT, dispatch, pack
+from gateway.flows.dispatch import BULK, PRESSING, URGENT, dispatch, pack
 from gateway.flows.heartbeat import beat
 from gateway.flows.node import Node
 from gateway.flows.outage import Outage
@@ -193,16 +193,10 @@ def _work_pumps(node: Node, tally: catch_up.Tally) -> list[tuple[str, Pump]]:
     named: list[tuple[str, Pump]] = [
         ("hear", lambda: workers.hear(node)),
         ("dispatch-urgent", lambda: _repeat(lambda: dispatch(node, URGENT), wake.outbox[Lane.URGENT], poll)),
-        (
-            "dispatch-receipts",
-            lambda: _repeat(lambda: dispatch(node, RECEIPTS), wake.outbox[Lane.RECEIPTS], poll),
-        ),
-        (
-            "dispatch-bulk",
-            lambda: _repeat(lambda: dispatch(node, STANDARD), wake.outbox[Lane.STANDARD], poll),
-        ),
+        ("dispatch-bulk", lambda: _repeat(lambda: dispatch(node, BULK), wake.outbox[Lane.STANDARD], poll)),
         ("attachments", lambda: _repeat(lambda: attachments.send(node), wake.attachments, poll)),
         ("pack", lambda: _repeat(lambda: pack(node), wake.receipts, poll)),
+        ("pack-urgent", lambda: _repeat(lambda: pack(node, PRESSING), wake.urgent_receipts, None)),
         ("page", lambda: _repeat(lambda: paging.send(node), wake.pages, poll)),
         ("held", lambda: _repeat(lambda: held.collect(node), asyncio.Event(), node.pace.sweep)),
         ("heartbeat", lambda: _repeat(lambda: _pulse(node, since), asyncio.Event(), node.pace.sweep)),

@@ -105,7 +105,7 @@ async def downgrade(node: Node, caller: Caller, ref: str) -> Reviewed:
     reviewed, news = await node.store.write(work)
     for task in news:
         node.wake.agency(task.principal, task.lane)
-    node.wake.receipts.set()
+    node.wake.signed()
     return reviewed
 
 

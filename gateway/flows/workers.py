@@ -255,6 +255,7 @@ def bells(node: Node) -> Mapping[str, asyncio.Event]:
         "urgent": wake.outbox[Lane.URGENT],
         "bulk": wake.outbox[Lane.STANDARD],
         "receipts": wake.receipts,
+        "urgent receipts": wake.urgent_receipts,
         "attachments": wake.attachments,
         "pages": wake.pages,
     }

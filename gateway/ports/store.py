@@ -326,8 +326,9 @@ class Transaction(Protocol):
         """Those that match every filter given, oldest first (in the order they were put)."""
         ...
 
-    def unsent_receipts(self, limit: int) -> Sequence[ReceiptRow]:
-        """Our own with ``sent_in`` "", oldest first, locked so that one worker packs each."""
+    def unsent_receipts(self, limit: int, *, urgent: bool = False) -> Sequence[ReceiptRow]:
+        """Our own with ``sent_in`` "" that are ``urgent`` or are not, oldest first, locked so that one worker
+        packs each."""
         ...
 
     def mark_sent(self, hashes: Sequence[bytes], sent_in: str) -> None:
@@ -820,7 +821,7 @@ class Store(Protocol):
         ...
 
     async def write(self, work: Callable[[Transaction], T], *, first: bool = False) -> T:
-        """``first``: before all works that wait, for what is urgent and for receipts, by which work ends.
+        """``first``: before all works that wait, for what is urgent.
 
         Raises Unavailable when the database does not answer, is full or is read-only. Its code
         ``store_in_doubt`` alone leaves open whether the work was committed: the connection went in COMMIT."""

@@ -150,8 +150,9 @@ class MemoryMessages(MemoryPart):
             and sent_in in {"", row.sent_in}
         ]
 
-    def unsent_receipts(self, limit: int) -> Sequence[ReceiptRow]:
-        return [row for row in self._t.receipts.values() if row.ours and not row.sent_in][:limit]
+    def unsent_receipts(self, limit: int, *, urgent: bool = False) -> Sequence[ReceiptRow]:
+        waiting = (row for row in self._t.receipts.values() if row.ours and not row.sent_in)
+        return [row for row in waiting if row.urgent is urgent][:limit]
 
     def mark_sent(self, hashes: Sequence[bytes], sent_in: str) -> None:
         receipts = self._change().receipts

@@ -22,7 +22,9 @@ _r = tables.receipts.c
 
 _PUT: Final = put(RECEIPT)
 _FIND: Final = Statement(select(RECEIPT, _r.hash == bindparam("hash")))
-_WAITING = select(RECEIPT, tables.UNSENT).order_by(_r.n).limit(bindparam("limit"))
+_WAITING = (
+    select(RECEIPT, tables.UNSENT, _r.urgent == bindparam("urgent")).order_by(_r.n).limit(bindparam("limit"))
+)
 _UNSENT: Final = Statement(_WAITING)
 _UNSENT_LOCKED: Final = Statement(_WAITING.with_for_update(skip_locked=True))
 _MARK_SENT: Final = Statement(
@@ -60,9 +62,9 @@ class ReceiptPart(Part):
         filters = {name: value for name, value in given.items() if value}
         return RECEIPT.load_all(self._session.rows(_matching(tuple(filters)), **filters))
 
-    def unsent_receipts(self, limit: int) -> Sequence[ReceiptRow]:
+    def unsent_receipts(self, limit: int, *, urgent: bool = False) -> Sequence[ReceiptRow]:
         statement = _UNSENT_LOCKED if self._session.writable else _UNSENT
-        return RECEIPT.load_all(self._session.rows(statement, limit=limit))
+        return RECEIPT.load_all(self._session.rows(statement, limit=limit, urgent=urgent))
 
     def mark_sent(self, hashes: Sequence[bytes], sent_in: str) -> None:
         rows = [{"of": receipt, "envelope": sent_in} for receipt in hashes]

@@ -381,7 +381,7 @@ receipts: Final = sa.Table(
     sa.Index(None, "mid"),
     _partial("ix_receipts_ref", "ref", where=sa.text("ref <> ''")),
     _partial("ix_receipts_sent_in", "sent_in", where=sa.text("sent_in <> ''")),
-    _partial("ix_receipts_unsent", "n", where=UNSENT),
+    _partial("ix_receipts_unsent", "urgent", "n", where=UNSENT),
 )
 
 tasks: Final = sa.Table(

@@ -63,7 +63,7 @@ HOT: dict[str, Callable[[Transaction], object]] = {
     "put_outbox": lambda tx: tx.put_outbox(outbox("new")),
     "receipt": lambda tx: tx.receipt(digest("r")),
     "receipts": lambda tx: (tx.receipts(mid="m"), tx.receipts(ref="r"), tx.receipts(sent_in="m", by=POLICE)),
-    "unsent_receipts": lambda tx: tx.unsent_receipts(9),
+    "unsent_receipts": lambda tx: (tx.unsent_receipts(9), tx.unsent_receipts(9, urgent=True)),
     "mark": lambda tx: (tx.mark_sent([digest("r")], "m"), tx.mark_applied(digest("r"))),
     "task": lambda tx: (tx.task("t1"), tx.tasks_of("leg-1"), tx.parked_tasks(POLICE, 9)),
     "claim_tasks": lambda tx: tx.claim_tasks(POLICE, NOW, 9, 9),

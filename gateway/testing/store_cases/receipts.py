@@ -45,8 +45,12 @@ class ReceiptCases:
             receipt("x"),
         ]
         await store.write(lambda tx: [tx.put_receipt(row) for row in rows])
-        assert [row.note for row in await store.read(lambda tx: tx.unsent_receipts(9))] == [b"z", b"y", b"x"]
-        assert [row.note for row in await store.write(lambda tx: tx.unsent_receipts(2))] == [b"z", b"y"]
+        rows = [receipt("u", urgent=True), receipt("sent urgently", urgent=True, sent_in="m")]
+        await store.write(lambda tx: [tx.put_receipt(row) for row in rows])
+        assert [row.note for row in await store.read(lambda tx: tx.unsent_receipts(9))] == [b"z", b"x"]
+        assert [row.note for row in await store.write(lambda tx: tx.unsent_receipts(1))] == [b"z"]
+        waiting = await store.write(lambda tx: tx.unsent_receipts(9, urgent=True))
+        assert [row.note for row in waiting] == [b"y", b"u"]
 
     async def test_marked_sent_they_are_not_unsent_and_can_be_made_to_wait_again(self, store: Store) -> None:
         await store.write(lambda tx: [tx.put_receipt(receipt(name)) for name in "abc"])

@@ -1,4 +1,4 @@
-"""An agency's urgent parcels are found without passing those that wait.
+"""Urgent parcels, and receipts about what is urgent, are found without passing those that wait.
 
 Revision 0011.
 """
@@ -23,3 +23,7 @@ def upgrade() -> None:
     op.drop_index("ix_tasks_due", "tasks")
     columns = ["principal", "lane", "due", "id"]
     op.create_index("ix_tasks_due", "tasks", columns, sqlite_where=waiting, postgresql_where=waiting)
+    unsent = sa.text("ours AND sent_in = ''")
+    op.drop_index("ix_receipts_unsent", "receipts")
+    columns = ["urgent", "n"]
+    op.create_index("ix_receipts_unsent", "receipts", columns, sqlite_where=unsent, postgresql_where=unsent)
