@@ -1,9 +1,9 @@
 """Sealing and opening is work that never waits; it must not keep everybody else from the processor.
 
-Duty: :data:`AT_ONCE` of such works, then a look at the sockets. Left out: the work. A node that was off finds
-its queue full, and a bundle holds up to 64 envelopes: thousands of tasks may want to open one in the same turn
-of the event loop, a millisecond or two each; a commit that sixty shared wakes sixty that go on at once. Without
-this an agency's request waited two seconds behind them, and heartbeats to the broker as well.
+Duty: :data:`AT_ONCE` of such works, then a look at the sockets. Left out: the work. A node that was off
+finds its queue full, and a bundle holds up to 64 envelopes: thousands of tasks may want to open one in the
+same turn of the event loop, a millisecond or two each; a commit that sixty shared wakes sixty that go on at
+once. Without this an agency's request waited two seconds behind them, and heartbeats to the broker as well.
 
 Rules:
 
