@@ -88,6 +88,16 @@ TAKEN_ON = frozenset({_L.ACCEPTED, _L.IN_PROGRESS, _L.COMPLETED, _L.CLOSED})
 ANSWERED = TAKEN_ON | {_L.REJECTED, _L.RETURNED, _L.DECLINED_NOT_RELEVANT}
 """The agency has decided."""
 
+DECISIONS: Mapping[str, frozenset[LegState]] = MappingProxyType(
+    {
+        "accepted": TAKEN_ON,
+        "rejected": frozenset({_L.REJECTED}),
+        "returned": frozenset({_L.RETURNED}),
+        "declined": frozenset({_L.DECLINED_NOT_RELEVANT}),
+    }
+)
+"""What an agency may decide -> where its leg then stands."""
+
 ACKNOWLEDGED = ANSWERED | {_L.RECEIVED, _L.INFO_REQUESTED}
 """A named role has it."""
 

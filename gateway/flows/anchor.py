@@ -21,7 +21,7 @@ from hashlib import sha256
 
 import structlog
 
-from gateway.core.encoding import b64, decode_object, encode, fields, integer
+from gateway.core.encoding import JsonObject, b64, decode_object, encode, fields, integer
 from gateway.errors import GatewayError, Refused
 from gateway.flows import restart
 from gateway.flows.alarms import sound
@@ -90,8 +90,8 @@ def check(tx: Transaction, known: bytes | None) -> None:
 
 
 def note(node: Node, content: bytes) -> None:
-    """Before what stands there is published."""
-    if node.anchor is None:
+    """Before what stands there is published. Another pump may have been here with more since it was read."""
+    if node.anchor is None or _size(held(node)) >= _size(content):
         return
     try:
         node.anchor.write(content, durable=False)
@@ -104,10 +104,22 @@ def _begin(tx: Transaction, *, node: Node, now: int) -> None:
     sound(tx, "restored", peer=node.area, at=now, subject=f"leaves {tx.log_size()}")
 
 
+def _size(content: bytes | None) -> int:
+    """-1 for none, and for one that cannot be read."""
+    try:
+        return integer(_read(content or b""), "size")
+    except Refused:
+        return -1
+
+
+def _read(content: bytes) -> JsonObject:
+    return fields(decode_object(content), {"leaf": str, "size": int, "v": int})
+
+
 def _holds(tx: Transaction, known: bytes) -> bool:
     """The log goes on from where it stood."""
     try:
-        body = fields(decode_object(known), {"leaf": str, "size": int, "v": int})
+        body = _read(known)
         size = integer(body, "size")
     except Refused:
         return False

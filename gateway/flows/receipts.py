@@ -18,7 +18,7 @@ from gateway.core.encoding import b64, integer
 from gateway.core.envelope import SKEW, Kind
 from gateway.core.notes import peek_body
 from gateway.core.receipts import ZERO, About, Receipt, make_receipt
-from gateway.core.states import HandoverState, LegState, advance_leg, follow
+from gateway.core.states import ANSWERED, DECISIONS, HandoverState, LegState, advance_leg, follow
 from gateway.errors import Conflict, Forged, Refused
 from gateway.flows import actions, closing, notice_legs, purge_clock, stale, streams
 from gateway.flows.alarms import sound
@@ -286,6 +286,10 @@ def move(
             leg.id, now, f"ignored:{receipt.state}", leg.state, leg.state, receipt.by, receipt.code
         )
         tx.advance_leg(leg.id, leg.state, leg.state, event)
+        if leg.state in ANSWERED and leg.state not in DECISIONS.get(receipt.state, ANSWERED):
+            # Decided anew at a node whose database was put back. What its people say and what stands here
+            # differ: each may believe that the other has the case.
+            sound(tx, "decided_twice", peer=receipt.peer, at=now, subject=leg.id, evidence=receipt.note)
         return leg, ()
     changes = clocks(tx, leg, receipt.state, receipt.at)
     event = LegEvent(leg.id, receipt.at, receipt.state, leg.state, after, receipt.by, receipt.code)

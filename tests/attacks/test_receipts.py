@@ -117,7 +117,8 @@ async def test_084_a_message_replayed_as_a_receipt(attack):
 
 
 async def test_085_a_state_that_goes_backwards(attack):
-    """Signed by the right key in the right chain: kept as evidence, and the leg stays where it is."""
+    """Signed by the right key in the right chain: kept as evidence, and the leg stays where it is. A person is
+    told, for the agency may believe what it said last."""
     row = await attack.delivered()
     leg = (await attack.world.bexley.legs(row.ref))["police"]
     await attack.world.bexley.answer("police", leg.id)
@@ -127,6 +128,20 @@ async def test_085_a_state_that_goes_backwards(attack):
     assert leg.state == "ACCEPTED"
     events = await attack.world.hackney.node.store.read(lambda tx: tx.history(leg.id))
     assert events[-1].event == "ignored:rejected"
+    (alarm,) = await attack.world.hackney.node.store.read(lambda tx: tx.alarms(cleared=False, limit=9))
+    assert (alarm.code, alarm.peer, alarm.subject) == ("decided_twice", attack.world.bexley.area, leg.id)
+
+
+async def test_085_the_same_decision_twice_alarms_nobody(attack):
+    """As after a restored database that asks the same agency once more."""
+    row = await attack.delivered()
+    leg = (await attack.world.bexley.legs(row.ref))["police"]
+    await attack.world.bexley.answer("police", leg.id)
+    await attack.world.settle()
+    await attack.send_receipts(attack.receipt(row, state="accepted", prev=await chain(attack, row)))
+    events = await attack.world.hackney.node.store.read(lambda tx: tx.history(leg.id))
+    assert await attack.world.hackney.node.store.read(lambda tx: tx.alarms(cleared=False, limit=9)) == []
+    assert events[-1].after == "ACCEPTED"
 
 
 async def test_086_parts_that_it_was_never_given_keys_for(attack):

@@ -173,6 +173,17 @@ async def test_a_database_that_goes_back_under_a_running_node_ends_it_before_it_
         assert await anchor.weigh(node), "and the next start begins new streams"
 
 
+async def test_of_two_pumps_the_slower_takes_nothing_back(world: World, document: Any) -> None:
+    place = MemoryAnchor()
+    node = replace(world.hackney.node, anchor=place)
+    early = await node.store.read(anchor.content_of)
+    await world.hackney.submit(document)
+    late = await node.store.read(anchor.content_of)
+    for content, stands in ((early, early), (late, late), (early, late)):
+        anchor.note(node, content)
+        assert place.content == stands
+
+
 async def test_an_anchor_that_cannot_be_read_stops_no_message(world: World, document: Any) -> None:
     place = MemoryAnchor()
     node = replace(world.hackney.node, anchor=place)
