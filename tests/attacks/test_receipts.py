@@ -117,8 +117,8 @@ async def test_084_a_message_replayed_as_a_receipt(attack):
 
 
 async def test_085_a_state_that_goes_backwards(attack):
-    """Signed by the right key in the right chain: kept as evidence, and the leg stays where it is. A person is
-    told, for the agency may believe what it said last."""
+    """Signed by the right key in the right chain: kept as evidence, and the leg stays where it is. A person
+    is told, for the agency may believe what it said last."""
     row = await attack.delivered()
     leg = (await attack.world.bexley.legs(row.ref))["police"]
     await attack.world.bexley.answer("police", leg.id)
