@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli.output import ConfigOption, JsonFlag, emit, errors, next_step, say
+from gateway.core.durations import DAY
 
 if TYPE_CHECKING:  # imported when a command runs: --help stays quick
     from gateway.ports import TokenRow
@@ -15,8 +16,6 @@ if TYPE_CHECKING:  # imported when a command runs: --help stays quick
 app = typer.Typer(help="The agencies of this area.", no_args_is_help=True)
 token = typer.Typer(help="Tokens of an agency's systems for this node's API.", no_args_is_help=True)
 app.add_typer(token, name="token")
-
-DAY = 86_400
 
 
 @token.command()

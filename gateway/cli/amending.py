@@ -18,9 +18,10 @@ from gateway.core import amend
 from gateway.core import draft as drafts
 from gateway.core.ceremony import Roles, open_request
 from gateway.core.draft import pack_draft
+from gateway.core.durations import DAY
 from gateway.core.encoding import decode_object, fields
 from gateway.core.keys import fingerprint_of
-from gateway.core.root import DAY, ROOT_LIFE
+from gateway.core.root import ROOT_LIFE
 from gateway.core.suspension import make_suspension, read_suspension
 from gateway.errors import NotAllowed
 from gateway.keystore import KeyStore

@@ -10,6 +10,7 @@ from typing import Any, Final
 from gateway.cli.files import write_output
 from gateway.cli.output import Usage
 from gateway.cli.shredding import Keeper, with_keeper
+from gateway.core.durations import HOUR
 from gateway.core.encoding import Json, JsonObject, encode
 from gateway.core.rotation import PACE
 from gateway.errors import Conflict
@@ -18,7 +19,6 @@ from gateway.flows.compromise import Exposed
 from gateway.flows.show import when
 
 _REASON: Final = re.compile(r"[a-z][a-z0-9_]{0,40}\Z")
-HOUR: Final = 3600
 
 
 def revoke(

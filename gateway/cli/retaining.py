@@ -11,9 +11,10 @@ from gateway.cli.files import write_output
 from gateway.cli.output import Usage
 from gateway.cli.shredding import Keeper, with_keeper
 from gateway.core import attestation
+from gateway.core.durations import DAY
 from gateway.core.logged import Logged
 from gateway.core.merkle import leaf_hash
-from gateway.core.retention import DAY, TABLE
+from gateway.core.retention import TABLE
 from gateway.errors import GatewayError, NotFound
 from gateway.flows import attest as attesting
 from gateway.flows import holds as holding

@@ -21,10 +21,11 @@ from gateway.core.agency_part import read_part
 from gateway.core.ceremony import Member, Request, Roles, make_request, make_root, open_request, pack
 from gateway.core.directory import Directory, Principal, parse_principal
 from gateway.core.draft import Draft, pack_draft, unpack_draft
+from gateway.core.durations import DAY
 from gateway.core.encoding import JsonObject, decode_object, fields, octets
 from gateway.core.entitlements import ENTITLEMENTS
 from gateway.core.keys import PUBLIC, check_public, fingerprint, fingerprint_of
-from gateway.core.root import DAY, ROOT_LIFE
+from gateway.core.root import ROOT_LIFE
 from gateway.core.suspension import Suspension
 from gateway.core.trust import Network
 from gateway.errors import Conflict, Misconfigured, NotAllowed

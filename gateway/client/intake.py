@@ -19,6 +19,7 @@ from gateway.client.records import Records
 from gateway.core.bridge import keys_fingerprint, open_file
 from gateway.core.ceremony import make_card
 from gateway.core.directory import MAX_SUBKEYS
+from gateway.core.durations import DAY
 from gateway.core.encoding import Json, JsonObject, b64, decode_object, encode, integer
 from gateway.core.envelope import (
     Kind,
@@ -41,7 +42,6 @@ from gateway.flows.node import area_of
 from gateway.flows.opening import NODE_PARTS, NOTICE, NOTIFICATION, Routing, read_routing
 from gateway.flows.vault import read_sections
 
-DAY: Final = 86_400
 PACE: Final = Pace(every=30 * DAY, term=120 * DAY)
 """A desk's subkeys: longer than a call-back counts (90 days), for they are renewed when somebody works."""
 

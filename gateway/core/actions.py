@@ -21,7 +21,8 @@ import calendar
 from datetime import date, datetime
 from typing import Final, NamedTuple
 
-from gateway.core.deadlines import END_OF_DAY, HOUR, LONDON, add_working_days, london_day
+from gateway.core.deadlines import END_OF_DAY, LONDON, add_working_days, london_day
+from gateway.core.durations import HOUR
 from schemas.actions import ACTIONS, Start, Term, Unit
 
 MONTHS_A_YEAR: Final = 12

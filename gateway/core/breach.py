@@ -22,9 +22,9 @@ from collections.abc import Collection
 from enum import StrEnum
 from typing import Final
 
+from gateway.core.durations import HOUR
 from gateway.errors import InvalidDocument, NotAllowed, Problem
 
-HOUR: Final = 3600
 LIMIT: Final = 72 * HOUR
 """Seconds from being aware until the Commissioner has to be told."""
 

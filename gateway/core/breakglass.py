@@ -24,9 +24,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.core.directory import NODE_ROLE, REASON
+from gateway.core.durations import DAY
 from gateway.core.encoding import AREA, JsonObject, b64, check_version, fields, integer, octets, text
 from gateway.core.notes import Keyring, Signer, open_note, sign_note
-from gateway.core.root import DAY, SKEW
+from gateway.core.root import SKEW
 from gateway.errors import Expired, Forged, Malformed
 
 BREAK_GLASS: Final = "bx/1/break-glass"

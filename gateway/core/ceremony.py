@@ -29,12 +29,13 @@ from gateway.core.directory import (
     parse_card,
     parse_directory,
 )
+from gateway.core.durations import DAY
 from gateway.core.encoding import Json, JsonObject, b64, decode_object, encode, fields, unb64
 from gateway.core.keys import KemKey
 from gateway.core.notes import Signer, peek_body, sign_note
 from gateway.core.request import Member, Request, make_request, open_request
 from gateway.core.root import CONTEXT as ROOT
-from gateway.core.root import DAY, Root, network_id, parse_root
+from gateway.core.root import Root, network_id, parse_root
 from gateway.errors import Forged, Malformed
 
 ROOT_LIFE: Final = 365 * DAY

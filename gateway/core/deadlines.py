@@ -30,6 +30,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from gateway.core.durations import HOUR
 from gateway.core.holidays import BANK_HOLIDAYS
 from gateway.errors import Malformed
 
@@ -37,7 +38,6 @@ LONDON = ZoneInfo("Europe/London")
 END_OF_DAY = time(17, 0)
 """Domain 6.6: standard deadlines stop at 17:00."""
 
-HOUR = 3600
 ACKNOWLEDGE_HOURS, DECIDE_HOURS = 2, 4
 ACKNOWLEDGE_DAYS, DECIDE_DAYS = 1, 5
 

@@ -28,6 +28,7 @@ from types import MappingProxyType
 from typing import Final
 
 from gateway.core import kem
+from gateway.core.durations import DAY
 from gateway.core.encoding import (
     AREA,
     PRINCIPAL,
@@ -42,7 +43,7 @@ from gateway.core.encoding import (
 )
 from gateway.core.keys import PUBLIC, check_public
 from gateway.core.notes import Keyring, open_note
-from gateway.core.root import DAY, SKEW, Root
+from gateway.core.root import SKEW, Root
 from gateway.errors import Expired, Forged, Malformed, Unsupported
 
 DIRECTORY: Final = "bx/1/directory"

@@ -25,8 +25,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.core.deadlines import add_working_days
+from gateway.core.durations import MINUTE
 
-MINUTE = 60
 PAGE_EVERY = 30
 """Minutes between two calls about an urgent leg, at most (domain 6.6)."""
 

@@ -28,10 +28,10 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from gateway.core.durations import DAY
 from schemas.assertions import Assertion
 from schemas.handover import HandoverNotification
 
-DAY: Final = 24 * 3600
 AFTER_ACKNOWLEDGED: Final = 30 * DAY
 AFTER_ISSUE: Final = 90 * DAY
 

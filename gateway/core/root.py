@@ -28,6 +28,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
+from gateway.core.durations import DAY
 from gateway.core.encoding import (
     Json,
     JsonObject,
@@ -44,7 +45,6 @@ from gateway.errors import Expired, Forged, Malformed, Untrusted
 
 CONTEXT: Final = "bx/1/root"
 SKEW: Final = 120  # seconds two honest clocks may differ (protocol 4.3, rule R26)
-DAY: Final = 86_400
 # Seconds. A root is renewed every year (protocol 6); that of a demo is public anyway and lives for ten.
 ROOT_LIFE: Final = {"prod": 366 * DAY, "demo": 3660 * DAY}
 

@@ -24,7 +24,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
-from gateway.core.root import DAY, SKEW
+from gateway.core.durations import DAY
+from gateway.core.root import SKEW
 from gateway.core.statement import MAX_LIFE
 from gateway.errors import Misconfigured
 

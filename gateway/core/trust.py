@@ -40,9 +40,10 @@ from gateway.core.directory import (
     open_card,
     open_directory,
 )
+from gateway.core.durations import DAY
 from gateway.core.keys import fingerprint
 from gateway.core.notes import Keyring, Stopped
-from gateway.core.root import DAY, Root, verify_roots
+from gateway.core.root import Root, verify_roots
 from gateway.core.suspension import Suspension, open_suspension, read_suspension
 from gateway.errors import Expired, Forged, Misconfigured, UnknownRecipient, Unsupported, Untrusted
 from schemas.vocabulary import agency_type

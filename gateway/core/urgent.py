@@ -27,13 +27,13 @@ from typing import Final
 from gateway.core.deadlines import (
     ACKNOWLEDGE_HOURS,
     END_OF_DAY,
-    HOUR,
     LONDON,
     Deadlines,
     add_working_days,
     deadlines,
     is_working_day,
 )
+from gateway.core.durations import HOUR
 from gateway.core.narrowing import ADULT_AGE
 from gateway.core.rules import Case
 from gateway.core.rules.sharing import r14_urgent_evidence

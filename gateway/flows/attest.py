@@ -19,11 +19,12 @@ from typing import Final
 
 from gateway.core import attestation
 from gateway.core.attestation import Attestation
+from gateway.core.durations import DAY
 from gateway.core.encoding import Json, b64, fields, integer, text
 from gateway.core.layout import MAX_PARTS
 from gateway.core.merkle import leaf_hash
 from gateway.core.notes import text_hash
-from gateway.core.retention import BY_NOTICE, DAY, Why
+from gateway.core.retention import BY_NOTICE, Why
 from gateway.core.states import HandoverState
 from gateway.errors import Forged, GatewayError, Malformed, NotFound
 from gateway.flows import control

@@ -29,7 +29,8 @@ from typing import Final, Protocol
 from uuid_utils import uuid7
 
 from gateway.core import breach, shred
-from gateway.core.breach import HOUR, HOURS, Delay, Exemption, Source, What
+from gateway.core.breach import HOURS, Delay, Exemption, Source, What
+from gateway.core.durations import DAY, HOUR
 from gateway.core.encoding import Json, JsonObject
 from gateway.core.notices import NoticeKind
 from gateway.core.receipts import open_receipt
@@ -63,7 +64,6 @@ WORDS: Final = "breach-words"
 OWED: Final = "breach_tell_subject"
 """The alarm: the risk is called high, and the person has not been told."""
 
-DAY: Final = 24 * HOUR
 MOST: Final = 1_000_000  # people
 LONGEST: Final = 4_000  # characters of a rationale
 ROLE: Final = 64  # characters of a role

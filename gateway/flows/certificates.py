@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
+from gateway.core.durations import DAY
 from gateway.flows.alarms import settle, sound
 from gateway.flows.node import Node
 from gateway.ports import Transaction
 
 ALARM: Final = "broker_certificate_expires"
 DAYS: Final = (1, 7, 14, 30)
-DAY: Final = 86_400
 
 
 def days_left(ends: int, now: int) -> int:

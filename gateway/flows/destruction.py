@@ -25,6 +25,7 @@ from dataclasses import replace
 from typing import Final
 
 from gateway.core.deadlines import add_working_days
+from gateway.core.durations import DAY
 from gateway.core.encoding import JsonObject
 from gateway.core.notices import PURGE_DAYS, TYPES, NoticeKind
 from gateway.core.retention import Why
@@ -59,7 +60,6 @@ OVERDUE: Final = "purge_overdue"
 HELD: Final = "erasure_held"
 """The alarm: a notice asks for what a legal hold forbids."""
 
-DAY: Final = 86_400
 SOON: Final = 60
 """Seconds until it is looked at again whether the key store has forgotten."""
 

@@ -23,6 +23,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from gateway.core.durations import DAY
 from gateway.core.encoding import Json, JsonObject
 from gateway.core.notices import TYPES, NoticeKind, answerable, one_month
 from gateway.core.states import TAKEN_ON, TERMINAL, HandoverState, LegState, advance_handover, advance_leg
@@ -281,7 +282,7 @@ def reply_due(tx: Transaction, node: Node, timer: TimerRow, now: int) -> Sequenc
     code = REPLY_DUE if timer.step == 0 else "rectification_overdue"
     sound(tx, code, peer=row.peer, at=now, subject=row.id)
     if timer.step:
-        set_again(tx, REPLY_DUE, row.id, now + destruction.DAY)
+        set_again(tx, REPLY_DUE, row.id, now + DAY)
     return ()
 
 

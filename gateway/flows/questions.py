@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from gateway.core.deadlines import HOUR, add_working_days
+from gateway.core.deadlines import add_working_days
+from gateway.core.durations import DAY, HOUR
 from gateway.core.encoding import JsonObject
 from gateway.core.notices import NoticeKind, advance_reader
 from gateway.errors import Conflict, NotFound
@@ -40,8 +41,6 @@ OVERDUE: Final = "question_overdue"
 
 DAYS, HOURS = 5, 4
 """CS-02: five working days, four hours in an urgent handover."""
-
-DAY: Final = 86_400
 
 
 def facts_of(permission: Permission) -> JsonObject:

@@ -32,8 +32,9 @@ from typing import Final
 
 import structlog
 
+from gateway.core.durations import DAY
 from gateway.core.encoding import JsonObject, encode
-from gateway.core.retention import DAY, Due, Why, look_again
+from gateway.core.retention import Due, Why, look_again
 from gateway.core.rotation import GRACE
 from gateway.core.states import ANSWERED, TERMINAL, HandoverState, LegState, advance_handover
 from gateway.errors import NotFound

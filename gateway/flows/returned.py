@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from gateway.core.durations import DAY
 from gateway.core.encoding import JsonObject
 from gateway.core.notices import NoticeKind
 from gateway.flows import breaches, effects
@@ -32,7 +33,6 @@ from gateway.flows.notice_out import Drawn, Reader, send, words_of
 from gateway.ports import LegRow, NoticeLegRow, NoticeRow, Side, TaskRow, TimerRow, Transaction
 from schemas.notice import NoticeAnswer
 
-DAY: Final = 86_400
 WITHIN: Final = DAY
 """Seconds until every copy has to be gone."""
 

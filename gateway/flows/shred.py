@@ -28,11 +28,12 @@ from functools import partial
 
 import structlog
 
+from gateway.core.durations import DAY
 from gateway.core.shred import leaf
 from gateway.errors import Conflict, GatewayError, NotFound
 from gateway.flows import accounts, attachments, holds
 from gateway.flows.node import log_leaf
-from gateway.flows.shred_plan import DAY, HELD, REMEDIES, Piece, Plan, Shredder, against, ended, make
+from gateway.flows.shred_plan import HELD, REMEDIES, Piece, Plan, Shredder, against, ended, make
 from gateway.flows.vault import record_name, without
 from gateway.ports import AccessRow, PunctureRow, Side, Transaction
 

@@ -32,7 +32,6 @@ from gateway.ports import (
     Transaction,
 )
 
-DAY: Final = 24 * 3600
 """Seconds after its end at which a month can be destroyed or compacted: nothing is stored in it any more,
 also by whoever took the time just before midnight, or has a clock that is a little slow."""
 

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from gateway.core.deadlines import HOUR
+from gateway.core.durations import HOUR
 from gateway.core.encoding import Json, JsonObject, fields, integer, text
 from gateway.core.urgent import REVIEW, softened
 from gateway.errors import Conflict, Forged, NotFound, Unavailable

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from gateway.core.durations import DAY
 from gateway.core.retention import Why
 from gateway.core.states import HandoverState, LegState, advance_handover
 from gateway.errors import Conflict
@@ -25,7 +26,6 @@ from gateway.ports import HandoverRow, Parcel, Side, Task, TaskRow, TimerRow, Tr
 
 TIMER: Final = parcels.SUPERSEDED
 
-DAY: Final = 86_400
 KEEP: Final = 7 * DAY
 """Seconds that what is superseded is kept, where an agency does not open the newer version [D]."""
 

@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any, Final
 
+from gateway.core.durations import DAY
 from gateway.ports import EnvelopeRow, Side, Task
 from gateway.stores.memory_tables import MemoryPart, Tables
 
-DAY: Final = 86_400
 CONTROL: Final = 3
 MESSAGE: Final = 1
 

@@ -37,7 +37,6 @@ from typing import Final
 from gateway.errors import GatewayError, Misconfigured, Unavailable
 
 CODE: Final = "broker_certificate"
-DAY: Final = 86_400
 RENEW: Final = (
     "have it renewed by the authority that the broker trusts, and put certificate and key in the place of the"
     " old ones: they are taken up within a minute, without a restart"

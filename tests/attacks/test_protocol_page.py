@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from gateway import errors
+from gateway.core.durations import DAY
 from gateway.core.keys import CHEAP, MODERATE
-from gateway.core.root import DAY, ROOT_LIFE
+from gateway.core.root import ROOT_LIFE
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "protocol.md").read_text()

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from gateway.cli import shredding
+from gateway.core.durations import DAY
 from gateway.core.entitlements import ENTITLEMENTS
-from gateway.core.retention import DAY, TABLE, Why
+from gateway.core.retention import TABLE, Why
 from gateway.core.trust import Network
 from gateway.flows import attest
 from gateway.flows.vault import secrets_of

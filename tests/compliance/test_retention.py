@@ -15,11 +15,11 @@ import pytest
 
 from gateway.core import attestation
 from gateway.core.ceremony import Bundle
+from gateway.core.durations import DAY
 from gateway.core.entitlements import ENTITLEMENTS
 from gateway.core.envelope import open_slot, split
 from gateway.core.examination import judge_evidence
 from gateway.core.judgement import Verdict
-from gateway.core.retention import DAY
 from gateway.errors import GatewayError, NotAllowed
 from gateway.flows import accounts, attest, documents, holds, rekey, shred
 from gateway.flows.evidence import gather

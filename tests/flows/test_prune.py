@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from gateway.core.ceremony import Bundle
+from gateway.core.durations import DAY
 from gateway.core.encoding import b64
 from gateway.core.entitlements import ENTITLEMENTS
 from gateway.core.examination import judge_evidence
 from gateway.core.judgement import Verdict
-from gateway.core.retention import DAY, TABLE
+from gateway.core.retention import TABLE
 from gateway.flows import prune, witness
 from gateway.flows.evidence import Unanswered, gather
 from gateway.flows.heartbeat import beat

@@ -12,10 +12,10 @@ import pytest
 
 from gateway.core import attestation
 from gateway.core.ceremony import Bundle
+from gateway.core.durations import DAY
 from gateway.core.encoding import b64, decode_object
 from gateway.core.entitlements import ENTITLEMENTS
 from gateway.core.notes import text_hash
-from gateway.core.retention import DAY
 from gateway.errors import Conflict, Forged, NotAllowed, NotFound
 from gateway.flows import attest, holds, retention, shred, vault
 from gateway.flows.runtime import running

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.core.durations import DAY
 from gateway.ports import (
     AlarmRow,
     CosignatureRow,
@@ -23,7 +24,6 @@ from gateway.ports import (
 from gateway.ports.rows import Parcel
 from gateway.testing.store_cases.rows import digest, envelope
 
-DAY = 86_400
 LOG, OWN, PEER = "bx/1/log/1/E09000012", "E09000012", "E09000004"
 
 
