@@ -18,7 +18,6 @@ settings.load_profile("gateway")
 from gateway.errors import GatewayError  # noqa: E402 - the rewriting must be asked for before any import of it
 from gateway.testing.broker import PrivateBroker  # noqa: E402 - the same
 
-
 LONG = (
     "tests/cli/test_docs.py",
     "tests/cli/test_destinations.py",
