@@ -74,6 +74,35 @@ async def test_what_is_refused_in_a_fault_is_really_refused(tmp_path: Path, hub:
             await fault.end()
 
 
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("name", ["memory_alarm", "disk_alarm"])
+async def test_an_alarm_of_the_broker_stands_while_it_should(
+    tmp_path: Path, hub: PrivateHub, name: str
+) -> None:
+    async with world(tmp_path / "world", hub, seed=1) as there:
+        fault = FAULTS[name](there, HACKNEY, random.Random(1))
+
+        def stands() -> bool:
+            return name.partition("_")[0] in hub.broker.ctl("eval", "rabbit_alarm:get_alarms().")
+
+        async with asyncio.timeout(60):
+            await fault.begin()
+            while not await asyncio.to_thread(stands):  # noqa: ASYNC110 - a broker tells nobody
+                await asyncio.sleep(0.2)
+            await fault.end()
+            while await asyncio.to_thread(stands):  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.2)
+
+
+def test_what_was_tried_and_never_done_fails_a_campaign(tmp_path: Path) -> None:
+    missed = ["disk_alarm: Unavailable", "line_cut: OSError"]
+    one = Outcome(1, injected=["line_cut"], failed=missed, wrong={"legal": []}, recovery=1.0)
+    done = campaign.Campaign(1, 1, [one])
+    assert done.never == ["disk_alarm"]
+    assert "tried and never done: disk_alarm\n" in campaign.text(campaign.summary(done))
+    assert campaign.finish(done, tmp_path / "gone", None) == 1
+
+
 def test_a_fault_that_does_not_exist_is_no_campaign() -> None:
     with pytest.raises(Misconfigured, match="nod_kill"):
         campaign.kinds(["nod_kill"])

@@ -70,6 +70,12 @@ class Campaign:
         return any(one.injected for one in self.outcomes[-IN_VAIN:]) or len(self.outcomes) < IN_VAIN
 
     @property
+    def never(self) -> list[str]:
+        """Tried and never once done: a fault of the suite itself, which would look like success."""
+        done = {name for one in self.outcomes for name in one.injected}
+        return sorted({text.partition(":")[0] for one in self.outcomes for text in one.failed} - done)
+
+    @property
     def bad(self) -> list[Outcome]:
         return [one for one in self.outcomes if not one.good]
 
@@ -185,6 +191,7 @@ def summary(campaign: Campaign) -> dict[str, Any]:
             }
             for name in FAULTS
         },
+        "never done": campaign.never,
         "left out": campaign.left_out,
         "oracles": {
             name: {
@@ -216,6 +223,7 @@ def text(found: dict[str, Any]) -> str:
         lines.append(
             f"{name:30} {row['injected']:9} {row['histories']:10} {row['not possible at that moment']:13}"
         )
+    lines += [f"tried and never done: {name}" for name in found["never done"]]
     lines += [f"left out: {name}: {why}" for name, why in found["left out"].items()]
     lines += ["", f"{'oracle':30} {'held':>9} {'broken':>10}"]
     lines += [f"{name:30} {row['held']:9} {row['broken']:10}" for name, row in found["oracles"].items()]
@@ -242,7 +250,7 @@ def scratch() -> Path:
 
 
 def finish(campaign: Campaign, folder: Path, results: Path | None) -> int:
-    """Print, keep, tidy up. 1 when anything failed."""
+    """Print, keep, tidy up. 1 when anything failed, or a fault was tried and never done."""
     if results is not None:
         keep(campaign, results)
     sys.stdout.write("\n" + text(summary(campaign)))
@@ -250,4 +258,4 @@ def finish(campaign: Campaign, folder: Path, results: Path | None) -> int:
         sys.stdout.write(f"\nfolders of the failed histories: {folder}\n")
         return 1
     shutil.rmtree(folder, ignore_errors=True)
-    return 0
+    return 1 if campaign.never else 0

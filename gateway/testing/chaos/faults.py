@@ -232,7 +232,7 @@ class MemoryAlarm(_Control):
 
 class DiskAlarm(_Control):
     name = "disk_alarm"
-    first, then = ("set_disk_free_limit", "900TB"), ("set_disk_free_limit", "50MB")
+    first, then = ("set_disk_free_limit", "900000GB"), ("set_disk_free_limit", "50MB")
 
 
 class PermissionRevoked(Fault):
