@@ -161,7 +161,7 @@ def test_every_target_sets_up_what_it_needs(target: str) -> None:
 @pytest.mark.parametrize(
     ("target", "steps"),
     [
-        ("test", ["ruff check", "mypy", "lint-imports", "install-system-packages", "--numprocesses=2"]),
+        ("test", ["ruff check", "mypy", "lint-imports", "install-system-packages", "--numprocesses=3"]),
         ("lint", ["ruff check", "ruff format --check", "mypy", "lint-imports"]),
         ("demo", ["gateway demo"]),
         ("bench", ["install-system-packages", "bench/all.py"]),
