@@ -26,17 +26,17 @@ demo: setup ## two boroughs, one handover there and back, as a live timeline
 	@$(BIN)/gateway demo
 
 # Three at once, on two cores: each has its own broker and database, and much of a test's time is waiting for one of
-# them. In the order of tests/conftest.py: the files that take long, and mostly wait, first.
+# them.
 # What fails beside the others is run once more alone, and named: brokers and nodes are killed here under load.
 test: setup lint ## everything: installs RabbitMQ and PostgreSQL when root, then lint and the whole suite
 	@scripts/install-system-packages
-	$(BIN)/pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder || \
+	$(BIN)/pytest --numprocesses=3 --dist=loadfile || \
 	  $(BIN)/pytest --last-failed --last-failed-no-failures none -v
 
 # Apart from `test`: measuring every line takes a quarter of the time again.
 coverage: setup ## the whole suite once more, and which lines and branches no test reaches
 	@scripts/install-system-packages
-	$(BIN)/pytest --cov --cov-report=term --numprocesses=3 --dist=loadfile --no-loadscope-reorder
+	$(BIN)/pytest --cov --cov-report=term --numprocesses=3 --dist=loadfile
 
 lint: setup ## style, types, and who may import whom
 	$(BIN)/ruff check .

@@ -31,7 +31,7 @@ from gateway.api.app import build
 from gateway.api.ops import build_metrics
 from gateway.api.routes import Options
 from gateway.clock import SystemClock
-from gateway.config import Agency, Api, Escalation, Settings, Timing, credentials
+from gateway.config import Agency, Api, Escalation, Settings, Timing
 from gateway.core.deadlines import london_day
 from gateway.core.ladder import DEFAULT, Ladders, Role
 from gateway.core.rotation import Pace as Rotation
@@ -39,10 +39,10 @@ from gateway.core.tailoring import Tailoring, tailor
 from gateway.core.trust import Network
 from gateway.errors import GatewayError, Misconfigured, Unavailable
 from gateway.flows.metrics import Metrics
-from gateway.flows.node import Node, Pace, Seat, Trust, Wake
+from gateway.flows.node import Node, Pace, Seat, Wake
 from gateway.flows.runtime import running
-from gateway.flows.trust import trust_of
-from gateway.keystore import KeyStore, read_passphrase
+from gateway.identity import accept_network, load_trust, open_keys
+from gateway.keystore import KeyStore
 from gateway.pagers import EmailPager, WebhookPager
 from gateway.ports import (
     Adapter,
@@ -61,12 +61,6 @@ from gateway.stores.siblings import open_siblings
 from gateway.transports.rabbit import RabbitTransport, declare
 
 log = structlog.get_logger("bootstrap")
-
-
-def open_keys(settings: Settings) -> KeyStore:
-    """Raises Misconfigured when the passphrase or a key file is not usable in this environment."""
-    passphrase = read_passphrase(file=settings.keys.passphrase_file, credentials=credentials())
-    return KeyStore.open(settings.key_folder, passphrase, settings.environment)
 
 
 def connect(settings: Settings) -> Transport:
@@ -184,24 +178,6 @@ def pace_of(timing: Timing) -> Pace:
     """Raises Misconfigured for subkeys that would end before their successors begin."""
     plain = timing.model_dump(exclude={"subkey_every", "subkey_term"})
     return Pace(**plain, subkeys=Rotation(every=timing.subkey_every, term=timing.subkey_term))
-
-
-async def load_trust(settings: Settings, store: Store, now: int) -> Trust:
-    trust = await store.read(lambda tx: trust_of(tx, now))
-    if trust is None:
-        raise Misconfigured(
-            "this node has joined no network",
-            code="not_joined",
-            remedy="run `gateway join BUNDLE --expect FINGERPRINT` with the bundle its operators published",
-        )
-    accept_network(settings, trust.network)
-    return trust
-
-
-def accept_network(settings: Settings, network: Network) -> None:
-    """A demo network never runs under a production configuration, nor the other way round (protocol 7)."""
-    network.require_env(settings.environment)
-    network.node(settings.area)
 
 
 def bind_agencies(settings: Settings, network: Network) -> Mapping[str, AgencyBinding]:

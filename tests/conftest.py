@@ -18,24 +18,6 @@ settings.load_profile("gateway")
 from gateway.errors import GatewayError  # noqa: E402 - the rewriting must be asked for before any import of it
 from gateway.testing.broker import PrivateBroker  # noqa: E402 - the same
 
-LONG = (
-    "tests/cli/test_docs.py",
-    "tests/cli/test_destinations.py",
-    "tests/e2e/test_agency_agent.py",
-    "tests/e2e/test_workers.py",
-    "tests/transports/",
-    "tests/e2e/",
-    "tests/faults/",
-)
-"""What takes minutes, and mostly waits."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long files first: begun last, each keeps one process busy while the others have nothing to do."""
-    items.sort(
-        key=lambda item: next((n for n, at in enumerate(LONG) if item.nodeid.startswith(at)), len(LONG))
-    )
-
 
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateBroker]:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gateway.bootstrap import load_trust, open_keys
 from gateway.cli.files import replacing, write_output
 from gateway.cli.output import Usage
 from gateway.clock import SystemClock
@@ -28,6 +27,7 @@ from gateway.flows import accounts, logbook, standing
 from gateway.flows.logbook import MAX_LEAVES, Proven
 from gateway.flows.show import when
 from gateway.flows.standing import Standing
+from gateway.identity import load_trust, open_keys
 from gateway.ports import Clock, Store
 from gateway.stores import open_store
 

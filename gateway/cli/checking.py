@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway import governance, uplink
-from gateway.bootstrap import accept_network, bind_agencies, connect, open_keys, tls
+from gateway.bootstrap import bind_agencies, connect, tls
 from gateway.cli import database
 from gateway.clock import SystemClock
 from gateway.config import Settings, find, load
@@ -21,6 +21,7 @@ from gateway.core.deadlines import london_day
 from gateway.core.entitlements import ENTITLEMENTS
 from gateway.core.trust import Network
 from gateway.errors import GatewayError
+from gateway.identity import accept_network, open_keys
 
 _PASSWORD = re.compile(r"(?<=://)([^/@:]*):[^/@]*@")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway import uplink
-from gateway.bootstrap import ladders_of, load_trust, open_keys, pace_of, pagers_of
+from gateway.bootstrap import ladders_of, pace_of, pagers_of
 from gateway.cli import checking, database
 from gateway.clock import SystemClock
 from gateway.config import Settings, load
@@ -20,6 +20,7 @@ from gateway.core.trust import Network
 from gateway.errors import GatewayError, Misconfigured, NotFound
 from gateway.flows import certificates, checkup, spoc
 from gateway.flows.node import Node, Wake
+from gateway.identity import load_trust, open_keys
 from gateway.ports import Store
 from gateway.stores import open_store
 from gateway.transports.certificates import CODE, RENEW

@@ -10,9 +10,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gateway.bootstrap import open_keys
 from gateway.config import Settings
 from gateway.errors import GatewayError
+from gateway.identity import open_keys
 from gateway.stores import tables
 from gateway.stores.database import Database, parse
 from gateway.stores.examine import Finding, examine

@@ -14,7 +14,6 @@ from html import escape
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.bootstrap import open_keys
 from gateway.cli import database
 from gateway.cli.files import read_input, write_output
 from gateway.cli.output import Usage
@@ -26,6 +25,7 @@ from gateway.core.trust import Network
 from gateway.flows import report
 from gateway.flows.node import Caller
 from gateway.flows.processing import record
+from gateway.identity import open_keys
 from gateway.keystore import KeyStore
 from gateway.ports import Clock, Store
 from gateway.stores import open_store

@@ -21,11 +21,11 @@ def break_glass(
     For one version of the directory: a renewed one ends it. Nothing carries over the end of the root.
     """
     with errors(as_json=as_json):
-        from gateway.bootstrap import open_keys
         from gateway.cli import database, keyring
         from gateway.clock import SystemClock
         from gateway.config import load
         from gateway.flows import glass
+        from gateway.identity import open_keys
 
         settings, now = load(config), SystemClock().now()
         keys = open_keys(settings)

@@ -28,7 +28,6 @@ def join(
 
 
 def _taken_up(data: bytes, expect: str, config: Path | None) -> dict[str, Any]:
-    from gateway.bootstrap import accept_network
     from gateway.cli import database, keyring, signing
     from gateway.clock import SystemClock
     from gateway.config import load
@@ -37,6 +36,7 @@ def _taken_up(data: bytes, expect: str, config: Path | None) -> dict[str, Any]:
     from gateway.core.trust import Network
     from gateway.flows.trust import join as take_up
     from gateway.flows.trust import take_suspension, trust_of
+    from gateway.identity import accept_network
     from gateway.ports import Transaction
 
     settings, now = load(config), SystemClock().now()

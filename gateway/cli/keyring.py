@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from gateway.bootstrap import open_keys
 from gateway.cli import database
 from gateway.cli.files import write_output
 from gateway.cli.output import Usage
@@ -24,6 +23,7 @@ from gateway.core.encoding import b64, decode_object, encode
 from gateway.core.keys import ENVIRONMENT, KEY_NAME, KemKey, fingerprint_of
 from gateway.core.trust import Network
 from gateway.errors import GatewayError, Misconfigured, NotFound
+from gateway.identity import open_keys
 from gateway.keystore import KeyStore, read_private
 from gateway.ports import Transaction, TrustRow
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from gateway.bootstrap import load_trust, open_keys
 from gateway.cli.output import Usage
 from gateway.clock import SystemClock
 from gateway.config import Settings, load
@@ -20,6 +19,7 @@ from gateway.core.trust import Network
 from gateway.flows import shred
 from gateway.flows.shred import Month, Person
 from gateway.flows.shred_plan import REMEDIES, Piece, Plan
+from gateway.identity import load_trust, open_keys
 from gateway.keystore import KeyStore
 from gateway.ports import Clock, Store
 from gateway.stores import open_store

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gateway.bootstrap import open_keys
 from gateway.cli.files import read_input, write_output
 from gateway.cli.keyring import cards_of, day
 from gateway.cli.output import Usage
@@ -29,6 +28,7 @@ from gateway.core.root import ROOT_LIFE
 from gateway.core.suspension import Suspension
 from gateway.core.trust import Network
 from gateway.errors import Conflict, Misconfigured, NotAllowed
+from gateway.identity import open_keys
 from gateway.keystore import KeyStore
 from schemas.areas import display_name
 from schemas.vocabulary import agency_type

@@ -43,7 +43,7 @@ from gateway.flows import (
     uploads,
 )
 from gateway.flows.node import Caller, Node, Pace, Trust, Wake
-from gateway.flows.trust import join
+from gateway.flows.trust import join, refresh_trust
 from gateway.ports import (
     AgencyBinding,
     Answer,
@@ -217,6 +217,14 @@ class World:
                 return
         raise RuntimeError("the pumps do not come to rest")
 
+    async def renew(self) -> None:
+        """Every node hears of the demo network's directory and cards, signed anew; each lives a fortnight."""
+        now = self.clock.now()
+        bundle = demo_bundle(now)
+        for borough in self.boroughs:
+            await borough.node.store.write(lambda tx: join(tx, bundle, now))
+            await refresh_trust(borough.node, lambda _: None)
+
 
 def sections(view: View) -> Mapping[str, Any]:
     """The merged sections inside what an agency was given."""
@@ -283,9 +291,9 @@ async def assemble(
     return Borough(node, desks)
 
 
-def demo_bundle() -> Bundle:
-    """The demo network as of the story's beginning."""
-    demo = demo_network(START - 3600, ENTITLEMENTS)
+def demo_bundle(now: int = START - 3600) -> Bundle:
+    """The demo network as of the story's beginning, or of another second."""
+    demo = demo_network(now, ENTITLEMENTS)
     return Bundle(demo.roots, demo.directory, tuple(demo.cards.values()))
 
 

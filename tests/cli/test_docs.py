@@ -117,7 +117,7 @@ class Walk:
             ("HACKNEY-FINGERPRINT", "hackney/hackney.request", "fingerprint"),
             ("BEXLEY-FINGERPRINT", "bexley/bexley.request", "fingerprint"),
         ):
-            if placeholder in script:
+            if placeholder in script and placeholder not in self.words:
                 self.words[placeholder] = json.loads(
                     self.sh(".", f"gateway directory show --network {file} --json")
                 )[key]

@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 
 import pytest
 
-from gateway.bootstrap import open_keys
 from gateway.clock import SystemClock
 from gateway.config import load
 from gateway.demo import boroughs
 from gateway.flows import accounts, held
+from gateway.identity import open_keys
 from gateway.ports import Lane, Parcel, Place, Task, TaskRow, Transaction
 from gateway.stores import open_store
 from gateway.testing.boroughs import BEXLEY, HACKNEY

@@ -8,21 +8,17 @@ from typing import Any
 
 import pytest
 
-from gateway.core.ceremony import Bundle
 from gateway.core.durations import DAY
 from gateway.core.encoding import b64
-from gateway.core.entitlements import ENTITLEMENTS
 from gateway.core.examination import judge_evidence
 from gateway.core.judgement import Verdict
 from gateway.core.retention import TABLE
 from gateway.flows import prune, witness
 from gateway.flows.evidence import Unanswered, gather
 from gateway.flows.heartbeat import beat
-from gateway.flows.trust import join, refresh_trust
 from gateway.flows.vault import stripped
 from gateway.ports import EnvelopeRow, Side
 from gateway.testing.boroughs import START, Borough, World, two_boroughs
-from keys_example import demo_network
 from schemas.samples import minimal_example, restamp
 
 REF = "HO-E09000012-2026-000417"
@@ -44,21 +40,19 @@ async def world() -> AsyncIterator[World]:
 
 async def hours(world: World, count: int, step: int = 6) -> None:
     """Time passes; both nodes say every few hours that they are there, as they do while they have business:
-    a handover every five days."""
+    a handover every five days. The network is signed anew once a day, and at the end."""
     since = world.clock.now()
-    last = since
-    for _ in range(count // step):
+    last, daily = since, max(1, 24 // step)
+    for turn in range(count // step, 0, -1):
         world.clock.advance(step * 3600)
         now = world.clock.now()
-        demo = demo_network(now, ENTITLEMENTS)
-        bundle = Bundle(demo.roots, demo.directory, tuple(demo.cards.values()))
         if now - last >= 5 * DAY:
             last = now
             ref = f"HO-E09000012-2026-{now // DAY % 10**6:06}"
             await world.hackney.submit(document(ref, now), key=ref)
+        if turn % daily == 1 % daily:
+            await world.renew()
         for borough in world.boroughs:
-            await borough.node.store.write(lambda tx, now=now, bundle=bundle: join(tx, bundle, now))
-            await refresh_trust(borough.node, lambda _: None)
             await witness.sign(borough.node)
             await beat(borough.node, since)
         await world.settle()

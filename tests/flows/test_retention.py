@@ -11,20 +11,16 @@ from typing import Any
 import pytest
 
 from gateway.core import attestation
-from gateway.core.ceremony import Bundle
 from gateway.core.durations import DAY
 from gateway.core.encoding import b64, decode_object
-from gateway.core.entitlements import ENTITLEMENTS
 from gateway.core.notes import text_hash
 from gateway.errors import Conflict, Forged, NotAllowed, NotFound
 from gateway.flows import attest, holds, retention, shred, vault
 from gateway.flows.runtime import running
 from gateway.flows.shred import Person
-from gateway.flows.trust import join, refresh_trust
 from gateway.flows.vault import secrets_of
 from gateway.ports import AlarmRow, EnvelopeRow, PurgeRow, Side, Task
 from gateway.testing.boroughs import START, Borough, World, two_boroughs
-from keys_example import demo_network
 from schemas.samples import minimal_example, restamp
 
 REF = "HO-E09000012-2026-000417"
@@ -68,21 +64,12 @@ async def tend(world: World) -> None:
     await world.settle()
 
 
-async def renew(world: World) -> None:
-    """The network's directory and cards, signed anew."""
-    now = world.clock.now()
-    demo = demo_network(now, ENTITLEMENTS)
-    bundle = Bundle(demo.roots, demo.directory, tuple(demo.cards.values()))
-    for borough in world.boroughs:
-        await borough.node.store.write(lambda tx: join(tx, bundle, now))
-        await refresh_trust(borough.node, lambda _: None)
-
-
 async def days(world: World, count: int) -> None:
-    """Days pass, and both nodes live through each."""
-    for _ in range(count):
+    """Days pass, and both nodes live through each; the network is signed anew every week, and at the end."""
+    for day in range(count, 0, -1):
         world.clock.advance(DAY)
-        await renew(world)
+        if day % 7 == 1:
+            await world.renew()
         await tend(world)
 
 
@@ -126,7 +113,7 @@ async def test_answers_that_come_late_count_from_when_they_were_signed(world: Wo
     world.clock.advance(29 * DAY + 1)
     await world.hackney.turn()
     assert await state(world.hackney) == "ISSUED"
-    await renew(world)
+    await world.renew()
     await world.settle()
     assert await state(world.hackney) == "ACTIVE"
     world.clock.advance(DAY)
