@@ -75,6 +75,9 @@ FRESH = 10.0
 READ: Final = (Parcel.NOTIFICATION, Parcel.REPLY)
 """Parcels with content of a handover, which a notice can bar."""
 
+SIGNED: Final = (Parcel.NOTIFICATION, Parcel.NOTICE)
+"""Parcels whose delivery makes a receipt."""
+
 log = structlog.get_logger("deliver")
 
 
@@ -92,27 +95,28 @@ class _Claimed:
 
 
 async def deliver(node: Node, binding: AgencyBinding, lanes: Sequence[Lane] = PARCELS) -> int:
-    """Deliver what is due for one agency on ``lanes``. Returns how many parcels were taken up."""
+    """Deliver what is due for one agency on ``lanes``. Returns how many were claimed: fewer than BATCH when
+    no more are due."""
     first = Lane.STANDARD not in lanes
     now, since = node.clock.now(), asyncio.get_running_loop().time()
 
-    def claim(tx: Transaction) -> Sequence[_Claimed]:
+    def claim(tx: Transaction) -> tuple[int, Sequence[_Claimed]]:
         lease = LEASE + node.pace.adapter_timeout * (BATCH // AT_ONCE)
         tasks = tx.claim_tasks(binding.principal, now, BATCH, lease, lanes=lanes, worker=node.worker)
         # Due since before the agency changed to fetching, or to a key of its own: it finds them parked.
         if binding.adapter.pulls or keeps_own_key(node, binding.principal):
             for task in tasks:
                 tx.advance_task(task.id, Task.WAITING, Task.PARKED)
-            return ()
+            return len(tasks), ()
         claimed = [found for task in tasks if (found := _claimed(tx, task, binding, now)) is not None]
         for parcel in claimed:
             _account(tx, parcel.task, parcel.leg, binding, now)
-        return claimed
+        return len(tasks), claimed
 
-    claimed = await node.store.write(claim, first=first)
+    taken, claimed = await node.store.write(claim, first=first)
     room = asyncio.Semaphore(AT_ONCE)
     await asyncio.gather(*(_hand_over(node, binding, parcel, room, since) for parcel in claimed))
-    return len(claimed)
+    return taken
 
 
 def _claimed(tx: Transaction, task: TaskRow, binding: AgencyBinding, now: int) -> _Claimed | None:
@@ -213,7 +217,8 @@ async def _hand_over(
 async def _delivered(node: Node, task: TaskRow, given: Given) -> None:
     first = task.lane is Lane.URGENT
     await node.store.write(lambda tx: delivered(tx, node, task, node.clock.now(), given), first=first)
-    node.wake.signed(task.lane)
+    if task.kind in SIGNED:
+        node.wake.signed(task.lane)
 
 
 async def _answered(

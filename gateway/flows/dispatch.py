@@ -42,6 +42,9 @@ from gateway.ports import (
 WINDOW = 256
 """Rows claimed at once: enough to fill bundles, few enough that urgent rows never wait behind many."""
 
+FULL = WINDOW // 2
+"""Rows from which on there may be more that are due: see ``Store.claim_outbox``."""
+
 LEASE = 60
 """Seconds a claimed row is ours alone; longer than any wait on the broker."""
 
@@ -98,6 +101,8 @@ async def dispatch(node: Node, lanes: Sequence[Lane]) -> int:
             await node.store.write(partial(_let_go, row=row))
         else:
             await _reseal(node, row)
+    for lane in lanes if taken.late else ():
+        node.wake.outbox[lane].set()  # what was sealed again waits there
     if taken.loads:
         anchor.note(node, taken.sent)
     await asyncio.gather(*(_publish(node, load) for load in taken.loads))
@@ -211,7 +216,8 @@ def _transmitted(tx: Transaction, leg: LegRow, by: str, now: int) -> None:
 
 
 async def pack(node: Node, urgent: Sequence[bool] = (True, False)) -> int:
-    """Put waiting receipts of ours into envelopes, one a peer. Returns how many were taken up.
+    """Put waiting receipts of ours into envelopes, one a peer. Returns how many were taken up: fewer than
+    PACK when no others can go now.
 
     Sealed inside the transaction, unlike messages: the rows are locked, so no other worker packs the same
     receipt, and one seal serves up to PACK of them. Those about what is urgent travel apart, on its lane.
@@ -232,12 +238,12 @@ def _lane(*, urgent: bool) -> Lane:
 
 
 def _pack(tx: Transaction, node: Node, now: int, *, urgent: bool) -> int:
-    """Looks further when nothing could be sealed: the oldest rows may all be for one peer without a key."""
-    limit = PACK
+    """Looks further when few could be sealed: the oldest rows may all be for one peer without a key."""
+    limit, taken = PACK, 0
     while True:
         rows = tx.unsent_receipts(limit, urgent=urgent)
-        taken = _pack_rows(tx, node, rows, now)
-        if taken or len(rows) < limit:
+        taken += _pack_rows(tx, node, rows, now)
+        if taken >= PACK or len(rows) < limit:
             return taken
         limit *= 4
 

@@ -102,9 +102,7 @@ class Wake:
 
     def signed(self, lane: Lane = Lane.STANDARD) -> None:
         """There are receipts of ours to pack."""
-        self.receipts.set()
-        if lane is Lane.URGENT:
-            self.urgent_receipts.set()
+        (self.urgent_receipts if lane is Lane.URGENT else self.receipts).set()
 
     def agencies(self) -> None:
         """Everybody, for what is urgent too."""

@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from gateway.core.envelope import unbundle
+from gateway.core.envelope import Kind, unbundle
 from gateway.errors import Refused, Replayed
 from gateway.flows import arrival, held, streams
 from gateway.flows.held import prove_via
@@ -124,7 +124,8 @@ async def accept(
         await node.store.write(lambda tx: arrival.store_refused(tx, node, proven, code, now))
         node.wake.signed(lane)
         return error
-    node.wake.signed(lane)
+    if opened.statement.kind is not Kind.RECEIPTS:  # those are never receipted
+        node.wake.signed(lane)
     if "documents" in opened.sections:  # a suspension counts from its receipt on
         node.wake.trust.set()
     for task in news:

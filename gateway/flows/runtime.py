@@ -40,8 +40,8 @@ from gateway.flows import (
     witness,
     workers,
 )
-from gateway.flows.deliver import deliver
-from gateway.flows.dispatch import BULK, PRESSING, URGENT, dispatch, pack
+from gateway.flows.deliver import BATCH, deliver
+from gateway.flows.dispatch import BULK, FULL, PACK, PRESSING, URGENT, dispatch, pack
 from gateway.flows.heartbeat import beat
 from gateway.flows.node import Node
 from gateway.flows.outage import Outage
@@ -192,11 +192,17 @@ def _work_pumps(node: Node, tally: catch_up.Tally) -> list[tuple[str, Pump]]:
     wake, poll, since = node.wake, node.pace.poll, node.clock.now()
     named: list[tuple[str, Pump]] = [
         ("hear", lambda: workers.hear(node)),
-        ("dispatch-urgent", lambda: _repeat(lambda: dispatch(node, URGENT), wake.outbox[Lane.URGENT], poll)),
-        ("dispatch-bulk", lambda: _repeat(lambda: dispatch(node, BULK), wake.outbox[Lane.STANDARD], poll)),
+        (
+            "dispatch-urgent",
+            lambda: _repeat(lambda: dispatch(node, URGENT), wake.outbox[Lane.URGENT], poll, FULL),
+        ),
+        (
+            "dispatch-bulk",
+            lambda: _repeat(lambda: dispatch(node, BULK), wake.outbox[Lane.STANDARD], poll, FULL),
+        ),
         ("attachments", lambda: _repeat(lambda: attachments.send(node), wake.attachments, poll)),
-        ("pack", lambda: _repeat(lambda: pack(node), wake.receipts, poll)),
-        ("pack-urgent", lambda: _repeat(lambda: pack(node, PRESSING), wake.urgent_receipts, None)),
+        ("pack", lambda: _repeat(lambda: pack(node), wake.receipts, poll, PACK)),
+        ("pack-urgent", lambda: _repeat(lambda: pack(node, PRESSING), wake.urgent_receipts, None, PACK)),
         ("page", lambda: _repeat(lambda: paging.send(node), wake.pages, poll)),
         ("held", lambda: _repeat(lambda: held.collect(node), asyncio.Event(), node.pace.sweep)),
         ("heartbeat", lambda: _repeat(lambda: _pulse(node, since), asyncio.Event(), node.pace.sweep)),
@@ -211,24 +217,34 @@ def _agency_pumps(node: Node, binding: AgencyBinding) -> list[tuple[str, Pump]]:
     name = binding.principal
     event, urgent = node.wake.tasks[name], node.wake.urgent_tasks[name]
     return [
-        (f"deliver {name}", lambda: _repeat(lambda: _deliver(node, binding, PARCELS), event, node.pace.poll)),
-        (f"deliver-urgent {name}", lambda: _repeat(lambda: _deliver(node, binding, URGENT), urgent, None)),
+        (
+            f"deliver {name}",
+            lambda: _repeat(lambda: _deliver(node, binding, PARCELS), event, node.pace.poll, BATCH),
+        ),
+        (
+            f"deliver-urgent {name}",
+            lambda: _repeat(lambda: _deliver(node, binding, URGENT), urgent, None, BATCH),
+        ),
         (f"answers {name}", lambda: _answers(node, binding)),
         (f"submissions {name}", lambda: _submissions(node, binding)),
     ]
 
 
-async def _repeat(work: Callable[[], Awaitable[int]], event: asyncio.Event, poll: float | None) -> None:
-    """``poll``: None where another pump looks for what a lost call would have brought."""
+async def _repeat(
+    work: Callable[[], Awaitable[int]], event: asyncio.Event, poll: float | None, full: int = 1
+) -> None:
+    """``poll``: None where another pump looks for what a lost call would have brought. ``full``: how many
+    done at once say that there may be more, so that it goes on without a call; after fewer, to look again
+    would cost a transaction for nothing."""
     while True:
         event.clear()
         try:
-            busy = await work()
+            done = await work()
         except Unavailable as error:
             log.warning("paused", code=error.code)
             await asyncio.sleep(PAUSE)
             continue
-        if not busy:
+        if done < full:
             # Not wait_for: before Python 3.12 it loses a cancellation that meets the wake-up call, and the
             # node never stops.
             with contextlib.suppress(TimeoutError):

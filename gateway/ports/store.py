@@ -171,7 +171,8 @@ class Transaction(Protocol):
         resting: Collection[tuple[str, Lane]] = (),
     ) -> Sequence[OutboxRow]:
         """Due rows that are not settled, oldest due first. Where more are due than ``limit``, every peer that
-        has some gets its share. ``resting``: peers that are passed over on a lane."""
+        has some gets its share. When fewer than half of ``limit`` come, no more are due. ``resting``: peers
+        that are passed over on a lane."""
         ...
 
     def advance_outbox(

@@ -23,8 +23,8 @@ from gateway.stores.database import Part
 from gateway.stores.records import ENVELOPE, OUTBOX, STREAM
 from gateway.stores.statements import Statement, at_attempt, fence, put, select
 
-FEW, PEER = 4, 128
-"""Up to so many peers each may fill a whole claim; of more, each gives so many rows at most, or a claim would
+FEW = 4
+"""Up to so many peers each may fill a whole claim; of more, each gives half of one at most, or a claim would
 read a window of every peer to take one."""
 
 MESSAGE: Final = 1  # the kind that only a receipt settles (protocol 4.1); 2 and 3 are settled by `seen`
@@ -222,7 +222,7 @@ class MessagePart(Part):
             for (peer,) in self._session.rows(_PEERS, lane=lane.value)
             if (peer, lane) not in resting
         ]
-        most = limit if len(places) <= FEW else min(limit, PEER)
+        most = limit if len(places) <= FEW else (limit + 1) // 2
         due = [self._due(peer, lane, now, most) for peer, lane in places]
         claimed = [replace(row, due=now + lease, attempts=row.attempts + 1) for row in shared(due, limit)]
         who = worker or None

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from gateway.ports import Lane, Outbound, OutboxRow, Side, Store, StreamRow, Transaction
 from gateway.testing.store_cases.rows import NOW, PEER, STREAM, digest, envelope, outbox
 
@@ -115,6 +117,18 @@ class MessageCases:
         taken = await store.write(lambda tx: tx.claim_outbox(NOW, 12, 30, ALL))
         assert [row.mid for row in taken] == [*(f"a{n}" for n in range(9)), "b0", "b1", "b2"]
         assert len(await store.write(lambda tx: tx.claim_outbox(NOW, 50, 30, ALL))) == 21
+
+    @pytest.mark.parametrize("peers", [1, 6])
+    async def test_a_claim_of_less_than_half_its_limit_leaves_nothing_that_is_due(
+        self, store: Store, peers: int
+    ) -> None:
+        """Whoever claims looks no further then (``flows.runtime``)."""
+        due = [outbox(f"a{n}", NOW - n, peer="E09000099") for n in range(11)]
+        others = [outbox(f"b{n}", NOW + 9, peer=f"E0900000{n}") for n in range(peers - 1)]
+        await store.write(lambda tx: [tx.put_outbox(row) for row in [*due, *others]])
+        taken = [len(await store.write(lambda tx: tx.claim_outbox(NOW, 7, 30, ALL))) for _ in range(9)]
+        least = next(number for number, count in enumerate(taken) if count < 7 / 2)
+        assert sum(taken[: least + 1]) == 11
 
     async def test_of_more_peers_than_a_claim_takes_the_oldest_rows_are_taken(self, store: Store) -> None:
         rows = [outbox(f"m{n}", NOW - n, peer=f"E09000{n:03}") for n in range(9)]
