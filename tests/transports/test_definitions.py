@@ -30,17 +30,13 @@ PASSWORD = "for this test alone"
 
 
 @pytest.fixture
-def loaded(broker: PrivateBroker, broker_url: str, tmp_path: Path) -> Iterator[str]:
+def loaded(broker: PrivateBroker, broker_url: str) -> Iterator[str]:
     """A virtual host made from the definitions, each area with a password; its name."""
     vhost = broker_url.rpartition("/")[2]
-    file = tmp_path / "definitions.json"
-    file.write_text(json.dumps(hub(AREAS, vhost=vhost)))
-    broker.ctl("import_definitions", str(file))
-    for area in AREAS:
-        broker.ctl("change_password", area, PASSWORD)
+    broker.load(hub(AREAS, vhost=vhost), vhost, password=PASSWORD)
     yield vhost
-    for area in AREAS:
-        broker.ctl("delete_user", area)
+    gone = ", ".join(f'rabbit_auth_backend_internal:delete_user(<<"{area}">>, <<"test">>)' for area in AREAS)
+    broker.ctl("eval", f"{gone}.")
 
 
 @pytest.fixture
