@@ -106,7 +106,7 @@ def store_refused(tx: Transaction, node: Node, proven: Opened, code: str, now: i
             now=now,
             code=code,
             first=True,
-            urgent=_urgent(proven),
+            urgent=pressing(proven),
         )
 
 
@@ -166,12 +166,14 @@ def _store_message(
         now=now,
         parts=NODE_PARTS,
         first=True,
-        urgent=_urgent(opened),
+        urgent=pressing(opened),
     )
     return news
 
 
-def _urgent(opened: Opened) -> bool:
+def pressing(opened: Opened) -> bool:
+    """Whether what is signed for it goes with what is urgent. The lane does not say so: a notice comes on the
+    urgent one."""
     return opened.parsed.priority == PRIORITY["URGENT"]
 
 

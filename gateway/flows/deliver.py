@@ -75,9 +75,6 @@ FRESH = 10.0
 READ: Final = (Parcel.NOTIFICATION, Parcel.REPLY)
 """Parcels with content of a handover, which a notice can bar."""
 
-SIGNED: Final = (Parcel.NOTIFICATION, Parcel.NOTICE)
-"""Parcels whose delivery makes a receipt."""
-
 log = structlog.get_logger("deliver")
 
 
@@ -217,8 +214,7 @@ async def _hand_over(
 async def _delivered(node: Node, task: TaskRow, given: Given) -> None:
     first = task.lane is Lane.URGENT
     await node.store.write(lambda tx: delivered(tx, node, task, node.clock.now(), given), first=first)
-    if task.kind in SIGNED:
-        node.wake.signed(task.lane)
+    _wake_for_receipts(node, task)
 
 
 async def _answered(
@@ -245,9 +241,17 @@ async def _answered(
         log.critical("an answer could not be recorded", principal=task.principal, error=type(error).__name__)
         await _hold(node, task, "answer_fault")
     else:
-        node.wake.signed(task.lane)
+        _wake_for_receipts(node, task)
         said.ring()
     return True
+
+
+def _wake_for_receipts(node: Node, task: TaskRow) -> None:
+    """For "opened", which no other kinds bring; of a notice it is never urgent, though its parcel may be."""
+    if task.kind is Parcel.NOTIFICATION:
+        node.wake.signed(task.lane)
+    elif task.kind is Parcel.NOTICE:
+        node.wake.signed()
 
 
 @dataclass(frozen=True, slots=True)
@@ -475,5 +479,5 @@ async def open_parked(
     )
     parked = replace(task, state=Task.PARKED)
     await node.store.write(lambda tx: delivered(tx, node, parked, node.clock.now(), shown.given))
-    node.wake.signed(task.lane)
+    _wake_for_receipts(node, task)
     return shown.view

@@ -17,7 +17,7 @@ from gateway.errors import Refused, Replayed
 from gateway.flows import arrival, held, streams
 from gateway.flows.held import prove_via
 from gateway.flows.node import Node
-from gateway.flows.opening import read
+from gateway.flows.opening import Opened, read
 from gateway.ports import Delivery, Lane, Place
 
 EQUIVOCATION: Final = "equivocation"
@@ -122,12 +122,16 @@ async def accept(
     except Refused as error:
         code = error.code
         await node.store.write(lambda tx: arrival.store_refused(tx, node, proven, code, now))
-        node.wake.signed(lane)
+        _wake_for_receipts(node, proven)
         return error
-    if opened.statement.kind is not Kind.RECEIPTS:  # those are never receipted
-        node.wake.signed(lane)
+    _wake_for_receipts(node, opened)
     if "documents" in opened.sections:  # a suspension counts from its receipt on
         node.wake.trust.set()
     for task in news:
         node.wake.agency(task.principal, task.lane)
     return None
+
+
+def _wake_for_receipts(node: Node, opened: Opened) -> None:
+    if opened.statement.kind is not Kind.RECEIPTS:  # those are never receipted
+        node.wake.signed(Lane.URGENT if arrival.pressing(opened) else Lane.STANDARD)

@@ -4,13 +4,14 @@ costs a transaction, and an exchange has many."""
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
 
 from gateway.demo.processes import documents
-from gateway.flows import deliver, dispatch, runtime
+from gateway.flows import deliver, dispatch, notice_view, notices, runtime, show
 from gateway.flows.node import Pace
 from gateway.ports import Lane, Transaction
 from gateway.testing.boroughs import Borough, World, two_boroughs
@@ -18,6 +19,15 @@ from gateway.testing.boroughs import Borough, World, two_boroughs
 SOON = 20.0
 NEVER = 3600.0
 """Seconds between two looks that nobody called for: longer than a test."""
+
+
+NOTICE = {
+    "kind": "CORRECTION",
+    "role": "Integrated gangs team leader",
+    "reason_code": "DATA_INACCURATE",
+    "text": "The flat number is another one.",
+    "changes": ["/core/family_name"],
+}
 
 
 @pytest.fixture
@@ -72,6 +82,34 @@ async def test_a_backlog_of_many_claims_is_worked_off_in_one_go(
         async with asyncio.timeout(SOON):
             while not await _all_opened(world.hackney, refs):  # noqa: ASYNC110 - a store tells nobody
                 await asyncio.sleep(0.005)
+
+
+async def test_every_receipt_leaves_though_nobody_looks_by_himself(world: World) -> None:
+    """Of a handover, of an urgent one, and of a notice, which comes on the urgent lane."""
+    made = documents(world.clock.now() - 5), documents(world.clock.now() - 5, urgent=True, first=500_000)
+    words = notices.read(json.dumps(NOTICE).encode())
+    async with AsyncExitStack() as stack:
+        for borough in world.boroughs:
+            await stack.enter_async_context(runtime.running(borough.node, accept=lambda _: None))
+        refs = [(await world.hackney.submit(next(one), key=f"k{n}")).ref for n, one in enumerate(made)]
+        async with asyncio.timeout(SOON):
+            while not await _all_opened(world.hackney, refs):  # noqa: ASYNC110 - a store tells nobody
+                await asyncio.sleep(0.005)
+        caller = world.hackney.caller("community_safety")
+        await notices.issue(world.hackney.node, caller, refs[0], words, key="n")
+        async with asyncio.timeout(SOON):
+            while not await _heard_of(world.hackney, refs[0]):  # noqa: ASYNC110 - nor here
+                await asyncio.sleep(0.005)
+
+
+async def _heard_of(borough: Borough, ref: str) -> bool:
+    """That it was opened."""
+
+    def opened(tx: Transaction) -> bool:
+        told = notice_view.listing(tx, show.find(tx, ref, None), None)
+        return {one["state"] for one in told["unresolved"]} == {"OPENED"}
+
+    return await borough.node.store.read(opened)
 
 
 async def _all_opened(borough: Borough, refs: list[str]) -> bool:
