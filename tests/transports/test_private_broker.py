@@ -42,6 +42,7 @@ def test_a_broker_that_does_not_come_up_leaves_nothing_behind(
     (folder / "rabbitmq-server").write_text("#!/bin/sh\necho broken\nexit 1\n")
     (folder / "rabbitmq-server").chmod(0o755)
     monkeypatch.setattr(private_broker, "HOME", folder)
+    monkeypatch.delenv(private_broker.OTHER, raising=False)
     broker = PrivateBroker()
     with pytest.raises(Unavailable) as caught:
         broker.start(tmp_path)
