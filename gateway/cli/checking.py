@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from gateway import governance, uplink
 from gateway.bootstrap import bind_agencies, connect, tls
@@ -22,6 +23,9 @@ from gateway.core.entitlements import ENTITLEMENTS
 from gateway.core.trust import Network
 from gateway.errors import GatewayError
 from gateway.identity import accept_network, open_keys
+from gateway.keystore import KeyStore
+
+Keys: TypeAlias = Callable[[], KeyStore]
 
 _PASSWORD = re.compile(r"(?<=://)([^/@:]*):[^/@]*@")
 
@@ -40,13 +44,17 @@ def _blotted(value: Any) -> Any:
     return _PASSWORD.sub(r"\1:***@", value) if isinstance(value, str) else value
 
 
-def checks(config: Path | None) -> dict[str, Any]:
-    """Raises Misconfigured only when there are no settings to check."""
-    settings = load(config)
+def once(settings: Settings) -> Keys:
+    """The node's keys, opened when they are first asked for and not again: deriving the key from the
+    passphrase takes half a second, on purpose. What fails is told to each who asks."""
+    return cache(lambda: open_keys(settings))
+
+
+def checks(settings: Settings, keys: Keys) -> dict[str, Any]:
     done = [
         outcome("governance", lambda: _governance(settings)),
         outcome("api", lambda: tls(settings.api)),
-        outcome("keys", lambda: _keys(settings)),
+        outcome("keys", lambda: _keys(settings, keys())),
         outcome("network", lambda: _network(settings)),
         outcome("agencies", lambda: bind_agencies(settings, _network(settings))),
         outcome("broker", lambda: asyncio.run(_broker(settings))),
@@ -76,8 +84,7 @@ def _governance(settings: Settings) -> None:
     governance.places_of(settings)
 
 
-def _keys(settings: Settings) -> None:
-    store = open_keys(settings)
+def _keys(settings: Settings, store: KeyStore) -> None:
     for role in ("node", *settings.agencies):
         principal = f"{settings.area}/{role}"
         store.signer(principal)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from gateway import uplink
 from gateway.bootstrap import ladders_of, pace_of, pagers_of
 from gateway.cli import checking, database
 from gateway.clock import SystemClock
-from gateway.config import Settings, load
+from gateway.config import Settings
 from gateway.core.deadlines import london_day
 from gateway.core.directory import NODE_AGENCY
 from gateway.core.holidays import holidays_end_soon, holidays_known_until
@@ -20,7 +19,8 @@ from gateway.core.trust import Network
 from gateway.errors import GatewayError, Misconfigured, NotFound
 from gateway.flows import certificates, checkup, spoc
 from gateway.flows.node import Node, Wake
-from gateway.identity import load_trust, open_keys
+from gateway.identity import load_trust
+from gateway.keystore import KeyStore
 from gateway.ports import Store
 from gateway.stores import open_store
 from gateway.transports.certificates import CODE, RENEW
@@ -38,14 +38,13 @@ SANE: Final = 1_704_067_200
 """The first second of 2024: a machine that says less has lost its clock."""
 
 
-def checks(config: Path | None) -> dict[str, Any]:
-    """Raises Misconfigured only when there are no settings to check."""
-    settings, found = load(config), checking.checks(config)
+def checks(settings: Settings, keys: checking.Keys) -> dict[str, Any]:
+    found = checking.checks(settings, keys)
     more = [
-        checking.outcome("log key", lambda: open_keys(settings).log_signer(settings.area)),
+        checking.outcome("log key", lambda: keys().log_signer(settings.area)),
         checking.outcome("clock", lambda: _clock(settings)),
         checking.outcome("dates", lambda: _dates(settings)),
-        checking.outcome("cards", lambda: _cards(settings)),
+        checking.outcome("cards", lambda: _cards(settings, keys())),
         checking.outcome("adapters", lambda: _adapters(settings)),
         checking.outcome("point of contact", lambda: _spoc(settings)),
         checking.outcome("disk", lambda: _disk(settings)),
@@ -93,9 +92,9 @@ def _dates(settings: Settings) -> None:
         )
 
 
-def _cards(settings: Settings) -> None:
+def _cards(settings: Settings, keys: KeyStore) -> None:
     """Ours as peers know them: valid now, and made of keys that lie here."""
-    network, now, keys = _network(settings), SystemClock().now(), open_keys(settings)
+    network, now = _network(settings), SystemClock().now()
     for principal in (network.node(settings.area), *network.agencies(settings.area)):
         if not principal.hosted and principal.agency != NODE_AGENCY:
             continue  # it renews its own
@@ -192,27 +191,26 @@ def _disk(settings: Settings) -> None:
 # --- the test message -----------------------------------------------------------------------------------
 
 
-def peers(config: Path | None, area: str, wait: int) -> list[dict[str, Any]]:
+def peers(settings: Settings, keys: checking.Keys, area: str, wait: int) -> list[dict[str, Any]]:
     """One line a peer. Raises NotFound for an area that the directory does not hold, or our own."""
-    settings = load(config)
     network = _network(settings)
     others = sorted(area for area in network.areas if area != settings.area and not network.external(area))
     if area and area not in others:
         raise NotFound("the directory holds no such peer", code="unknown_area", field="--peer")
-    return asyncio.run(_try(settings, [area] if area else others, wait))
+    return asyncio.run(_try(settings, keys(), [area] if area else others, wait))
 
 
-async def _try(settings: Settings, areas: Sequence[str], wait: int) -> list[dict[str, Any]]:
+async def _try(settings: Settings, keys: KeyStore, areas: Sequence[str], wait: int) -> list[dict[str, Any]]:
     store = open_store(settings.database_url)
     await store.start()
     try:
-        node = await _node(settings, store)
+        node = await _node(settings, keys, store)
         return await asyncio.gather(*(_ping(node, area, wait) for area in areas))
     finally:
         await store.close()
 
 
-async def _node(settings: Settings, store: Store) -> Node:
+async def _node(settings: Settings, keys: KeyStore, store: Store) -> Node:
     clock = SystemClock()
     trust = await load_trust(settings, store, clock.now())
     return Node(
@@ -220,7 +218,7 @@ async def _node(settings: Settings, store: Store) -> Node:
         store=store,
         transport=_Nothing(),  # type: ignore[arg-type] # the running node publishes, not we
         clock=clock,
-        keys=open_keys(settings),
+        keys=keys,
         trust=trust,
         agencies={},
         pace=pace_of(settings.timing),

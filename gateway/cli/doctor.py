@@ -30,11 +30,14 @@ def doctor(
     Exit 8: something here is to be mended. Exit 5: all is well here, and a peer did not answer.
     """
     with errors(as_json=as_json):
-        from gateway.cli import checkup
+        from gateway.cli import checking, checkup
+        from gateway.config import load
 
-        found = checkup.checks(config)
+        settings = load(config)
+        keys = checking.once(settings)
+        found = checkup.checks(settings, keys)
         if not quick and found["ready"]:
-            found["peers"] = checkup.peers(config, peer, wait)
+            found["peers"] = checkup.peers(settings, keys, peer, wait)
         emit(found, as_json=as_json, text=checkup.text(found))
         if quick and found["ready"]:
             next_step("gateway doctor, when node and peers run")

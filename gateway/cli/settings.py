@@ -35,8 +35,10 @@ def check(config: ConfigOption = None, as_json: JsonFlag = False) -> None:
     """Try everything that `gateway run` needs, each with its fix. Exit 8 when something is to be mended."""
     with errors(as_json=as_json):
         from gateway.cli import checking
+        from gateway.config import load
 
-        found = checking.checks(config)
+        settings = load(config)
+        found = checking.checks(settings, checking.once(settings))
         emit(found, as_json=as_json, text="\n".join(map(checking.line, found["checks"])))
         if found["ready"]:
             next_step("gateway run")

@@ -47,6 +47,23 @@ def test_a_fresh_node_is_told_everything_that_is_missing_and_sends_nothing(gatew
     assert "peers" not in done.json
 
 
+def test_the_keys_are_opened_once_for_all_who_ask_and_a_fault_is_told_to_each(monkeypatch):
+    opened = []
+
+    def opener(settings):
+        opened.append(settings)
+        if len(opened) == 1:
+            raise Misconfigured("wrong", code="passphrase")
+        return "the keys"
+
+    monkeypatch.setattr(checking, "open_keys", opener)
+    keys = checking.once("settings")
+    with pytest.raises(Misconfigured):
+        keys()
+    assert [keys(), keys()] == ["the keys", "the keys"]
+    assert opened == ["settings", "settings"]
+
+
 @pytest.mark.parametrize(
     ("ready", "outcomes", "code"),
     [
