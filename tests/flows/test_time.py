@@ -299,6 +299,32 @@ async def test_receipts_for_a_peer_without_a_key_hold_up_no_other(document: Any)
         assert world.bexley.area == BEXLEY
 
 
+async def test_it_looks_past_those_that_cannot_go_until_a_pack_is_full(
+    document: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fewer than a pack says that there are no more; the pump waits then."""
+    monkeypatch.setattr(dispatch, "PACK", 2)
+    async with two_boroughs() as world:
+        await world.hackney.submit(document)
+        await world.hackney.turn()
+        await world.deliver_mail(world.bexley)
+        store = world.bexley.node.store
+        (good,) = await store.read(lambda tx: tx.unsent_receipts(9))
+        other = "E09000033"
+
+        def line(tx: Any) -> None:
+            for number, peer in enumerate([other, HACKNEY, other, other, other, other, HACKNEY, HACKNEY]):
+                tx.put_receipt(replace(good, id=f"{number:032x}", hash=number.to_bytes(32), peer=peer))
+
+        store.memory.tables.receipts.clear()  # type: ignore[attr-defined]  # the memory store's own
+        await store.write(line)
+        assert await dispatch.pack(world.bexley.node) >= 2
+        await dispatch.pack(world.bexley.node)
+        assert await dispatch.pack(world.bexley.node) == 0
+        unsent = await store.read(lambda tx: tx.unsent_receipts(99))
+        assert {row.peer for row in unsent} == {other}
+
+
 class Wrong(ManualClock):
     """One node's own clock: the world's, and ``by`` seconds wrong."""
 
