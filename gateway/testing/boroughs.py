@@ -218,7 +218,7 @@ class World:
         raise RuntimeError("the pumps do not come to rest")
 
     async def renew(self) -> None:
-        """Every node hears of the demo network's directory and cards, signed anew; each lives a fortnight."""
+        """Every node hears of the demo network's directory and cards, signed anew; cards live a fortnight."""
         now = self.clock.now()
         bundle = demo_bundle(now)
         for borough in self.boroughs:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +16,7 @@ from gateway.errors import Unavailable, UnknownRecipient
 from gateway.flows import deliver, dispatch, outgoing, receive
 from gateway.flows.receipts import about
 from gateway.flows.vault import write_sections
-from gateway.ports import Lane, Outbound, Parcel
+from gateway.ports import Lane, Outbound, Parcel, ReceiptRow
 from gateway.testing.boroughs import BEXLEY, HACKNEY, START, Borough, ManualClock, World, two_boroughs
 
 HOUR, DAY = 3600, 86_400
@@ -274,14 +276,21 @@ async def test_what_cannot_be_sealed_again_waits_and_stops_nobody(document: Any,
         assert {leg.state for leg in (await world.bexley.legs(ref)).values()} == {"DELIVERED"}
 
 
-async def test_receipts_for_a_peer_without_a_key_hold_up_no_other(document: Any) -> None:
-    """More than one pack of unsealable receipts is older than the one that can go."""
+@asynccontextmanager
+async def one_signed(document: Any) -> AsyncIterator[tuple[World, ReceiptRow]]:
+    """Bexley has received a handover, and its one receipt for that waits to be packed."""
     async with two_boroughs() as world:
         await world.hackney.submit(document)
         await world.hackney.turn()
         await world.deliver_mail(world.bexley)
+        (good,) = await world.bexley.node.store.read(lambda tx: tx.unsent_receipts(9))
+        yield world, good
+
+
+async def test_receipts_for_a_peer_without_a_key_hold_up_no_other(document: Any) -> None:
+    """More than one pack of unsealable receipts is older than the one that can go."""
+    async with one_signed(document) as (world, good):
         store = world.bexley.node.store
-        (good,) = await store.read(lambda tx: tx.unsent_receipts(9))
 
         def flood(tx: Any) -> None:
             for number in range(dispatch.PACK * 2):
@@ -304,12 +313,8 @@ async def test_it_looks_past_those_that_cannot_go_until_a_pack_is_full(
 ) -> None:
     """Fewer than a pack says that there are no more; the pump waits then."""
     monkeypatch.setattr(dispatch, "PACK", 2)
-    async with two_boroughs() as world:
-        await world.hackney.submit(document)
-        await world.hackney.turn()
-        await world.deliver_mail(world.bexley)
+    async with one_signed(document) as (world, good):
         store = world.bexley.node.store
-        (good,) = await store.read(lambda tx: tx.unsent_receipts(9))
         other = "E09000033"
 
         def line(tx: Any) -> None:
